@@ -1,0 +1,1 @@
+//! The attributes `#[program]` and `#[kernel_test]`.

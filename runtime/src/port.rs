@@ -1,0 +1,177 @@
+//! What the runtime asks of a machine, in the sense in which Go's `os_linux.go` answers for Linux.
+//!
+//! A machine implements [`Port`] on a type of its own and names it once with [`set_port!`](crate::set_port). The
+//! macro defines one symbol for each function and the runtime calls the symbols: static dispatch across crates (the
+//! pattern of the `critical-section` crate), so that with LTO [`getg`] is the port's one instruction, inlined.
+//!
+//! Rejected: a type parameter on every runtime type (each `Chan<T>` would be a `Chan<T, P>` and users would see
+//! it), and `&'static dyn Port` (an indirect call to learn which goroutine is running).
+
+use crate::proc::{G, M};
+use core::fmt;
+
+/// A goroutine stack: the virtual range `[lo, hi)`, the guard page below `lo` not counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stack {
+    /// Lowest address that may be touched; the page below it is never backed.
+    pub lo: usize,
+    /// One past the highest address; 16-byte aligned, and the page below it is backed.
+    pub hi: usize,
+}
+
+impl Stack {
+    /// The stack of a goroutine that has none.
+    pub const NONE: Stack = Stack { lo: 0, hi: 0 };
+
+    /// Whether `addr` lies in the stack.
+    #[inline]
+    pub fn contains(&self, addr: usize) -> bool {
+        self.lo <= addr && addr < self.hi
+    }
+}
+
+/// A kernel thread of the port, as [`Port::new_os_proc`] returned it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(transparent)]
+pub struct OsThread(pub usize);
+
+/// Why a port could not do what was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PortError {
+    /// No physical memory is left.
+    OutOfMemory,
+    /// No virtual address range of the size asked for is left.
+    OutOfAddressSpace,
+}
+
+impl fmt::Display for PortError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            PortError::OutOfMemory => "out of physical memory",
+            PortError::OutOfAddressSpace => "out of virtual address space",
+        })
+    }
+}
+
+macro_rules! port {
+    ($($(#[$doc:meta])* $([$u:tt])? fn $name:ident = $sym:ident ( $($a:ident : $t:ty),* ) $(-> $r:ty)?;)*) => {
+        /// The machine under the runtime. All functions are called with a G set ([`Port::getg`] is not null) unless they say otherwise.
+        ///
+        /// # Safety
+        /// The scheduler's memory safety rests on the contract of every function here.
+        pub unsafe trait Port {
+            $($(#[$doc])* $($u)? fn $name($($a: $t),*) $(-> $r)?;)*
+        }
+
+        unsafe extern "Rust" {
+            $(fn $sym($($a: $t),*) $(-> $r)?;)*
+        }
+
+        $($(#[$doc])* #[inline(always)] pub $($u)? fn $name($($a: $t),*) $(-> $r)? {
+            // SAFETY: `set_port!` defined the symbol with this signature; where the function is unsafe, the caller keeps its contract.
+            unsafe { $sym($($a),*) }
+        })*
+
+        /// Makes a type that implements [`Port`](crate::port::Port) the machine of this program. To be used once in a program.
+        #[macro_export]
+        macro_rules! set_port {
+            ($port:ty) => {
+                const _: () = {
+                    use $crate::port::*;
+                    use $crate::proc::{G, M};
+                    $(
+                        #[unsafe(no_mangle)]
+                        #[inline]
+                        fn $sym($($a: $t),*) $(-> $r)? {
+                            #[allow(unused_unsafe, reason = "some of the functions are safe")]
+                            // SAFETY: only the runtime's wrapper of the same name calls the symbol, under the same contract.
+                            unsafe { <$port as Port>::$name($($a),*) }
+                        }
+                    )*
+                };
+            };
+        }
+    };
+}
+
+port! {
+    /// The goroutine whose code is running (an M's g0 while its scheduler runs), or null on a thread that is no M.
+    ///
+    /// Code on one stack sees one G for as long as it lives, on whatever core or M it continues: the value may be cached.
+    fn getg = __gzero_getg() -> *mut G;
+    /// Sets what [`Port::getg`] returns on the current thread.
+    ///
+    /// # Safety
+    /// The caller is about to switch to `g`'s stack and calls nothing that reads the current G before it has.
+    [unsafe] fn setg = __gzero_setg(g: *mut G);
+
+    /// How many cores run Ms.
+    fn ncpu = __gzero_ncpu() -> usize;
+    /// Nanoseconds since boot, monotonic across cores.
+    fn nanotime = __gzero_nanotime() -> i64;
+    /// Wall time: seconds since 1970 (UTC) and nanoseconds.
+    fn walltime = __gzero_walltime() -> (i64, u32);
+    /// The core's cycle counter, unordered and unscaled: the cheapest clock there is.
+    fn cputicks = __gzero_cputicks() -> i64;
+    /// How many [`Port::cputicks`] make a millisecond.
+    fn cputicks_per_ms = __gzero_cputicks_per_ms() -> i64;
+
+    /// Starts a thread that runs `entry(mp)` on a fully backed stack of its own, with `(*mp).g0` as its G and that G's `stack` set
+    /// to the thread's stack by the port before `entry` runs.
+    fn new_os_proc = __gzero_new_os_proc(mp: *mut M, entry: extern "C" fn(*mut M) -> !) -> Result<OsThread, PortError>;
+    /// Ends the current thread; its stack is freed once nothing runs on it.
+    fn exit_thread = __gzero_exit_thread() -> !;
+    /// Sleeps until the current thread's semaphore has been posted (true; the post is consumed) or `ns` nanoseconds have
+    /// passed (false). A negative `ns` waits for ever. A post before the sleep is not lost. Called on g0 only.
+    fn semasleep = __gzero_semasleep(ns: i64) -> bool;
+    /// Posts the semaphore of a thread; posts do not add up. May be called with runtime locks held and from [`crate::proc::preempt_signal`].
+    fn semawakeup = __gzero_semawakeup(t: OsThread);
+    /// Lets another thread of this core run, if there is one.
+    fn os_yield = __gzero_os_yield();
+    /// Interrupts the core on which thread `t` runs, so that [`crate::proc::preempt_signal`] runs there soon. Nothing happens if `t` does
+    /// not run at that moment: it will see its G's flags itself.
+    fn signal_m = __gzero_signal_m(t: OsThread);
+    /// Arms the current core's scheduling timer: [`crate::proc::preempt_signal`] runs on this core at `when` (nanotime) or soon after, once,
+    /// on whatever thread then runs here. A later call replaces an earlier one; `i64::MAX` disarms.
+    fn set_preempt_timer = __gzero_set_preempt_timer(when: i64);
+
+    /// Reserves a goroutine stack of at least `size` usable bytes with a guard page below, its highest page backed; more is backed at
+    /// page fault. Called on g0 only.
+    fn stack_alloc = __gzero_stack_alloc(size: usize) -> Result<Stack, PortError>;
+    /// Gives a stack back, frames and range.
+    ///
+    /// # Safety
+    /// `s` came from [`Port::stack_alloc`], nothing runs on it, and no pointer into it is used again.
+    [unsafe] fn stack_free = __gzero_stack_free(s: Stack);
+    /// Gives back the frames of `s` below the highest `keep` bytes; returns how many bytes those were.
+    ///
+    /// # Safety
+    /// Nothing below the highest `keep` bytes of `s` is in use.
+    [unsafe] fn stack_shrink = __gzero_stack_shrink(s: Stack, keep: usize) -> usize;
+    /// Backs `[s.hi - size, s.hi)`, or as much of it as the stack holds, so that no fault is taken there. False if memory ran out.
+    fn stack_back = __gzero_stack_back(s: Stack, addr: usize) -> bool;
+
+    /// The address range in which all memory of [`Port::sys_alloc`] lies.
+    fn sys_arena = __gzero_sys_arena() -> (usize, usize);
+    /// Allocates `bytes` (a multiple of 8 KiB) of contiguous memory aligned to `align` (a power of two, at least 8 KiB). The contents are
+    /// anything. Null if there is none. Callable before any G is set.
+    fn sys_alloc = __gzero_sys_alloc(bytes: usize, align: usize) -> *mut u8;
+    /// Gives back part or all of what [`Port::sys_alloc`] returned, in multiples of 8 KiB.
+    ///
+    /// # Safety
+    /// The range came from `sys_alloc`, is not in use and is not given back twice.
+    [unsafe] fn sys_free = __gzero_sys_free(p: *mut u8, bytes: usize);
+
+    /// Writes to the console. Writes do not mix within one call.
+    fn write = __gzero_write(bytes: &[u8]);
+    /// Writes to the console from a fatal report: takes no lock that the interrupted code could hold.
+    fn write_err = __gzero_write_err(bytes: &[u8]);
+    /// Stops all other cores, prints to the console the current thread's symbolised backtrace from frame pointer `fp` (with return address `pc`).
+    fn traceback = __gzero_traceback(pc: usize, fp: usize);
+    /// Ends the program with an exit status, 0 to 255.
+    fn exit = __gzero_exit(status: i32) -> !;
+    /// The program's name and arguments, from the command line.
+    fn args = __gzero_args() -> &'static [&'static str];
+    /// The environment, from the command line.
+    fn environ = __gzero_environ() -> &'static [(&'static str, &'static str)];
+}
