@@ -1,0 +1,15 @@
+//! Tests that run on the machine itself: what `#[kernel_test]` registers.
+
+use linkme::distributed_slice;
+
+/// A test that runs inside the kernel, on a goroutine.
+pub struct KernelTest {
+    /// The function's full path, `crate::module::function`.
+    pub name: &'static str,
+    /// The test; it fails by panicking.
+    pub run: fn(),
+}
+
+/// All tests of the image, in link order. Filled by `#[kernel_test]`.
+#[distributed_slice]
+pub static KERNEL_TESTS: [KernelTest];
