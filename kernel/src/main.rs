@@ -1,24 +1,53 @@
 //! The machine under the goroutine runtime.
+//!
+//! Layers, each of which uses only those before it: `entry` (doors), `cpu` and `memory`, then threads, then the port that
+//! the runtime stands on. `device` serves all of them.
 #![no_std]
 #![no_main]
 
 extern crate alloc;
 extern crate programs;
+extern crate unwinding;
+
+mod device;
+mod entry;
+mod memory;
+
+use bootloader_api::BootInfo;
+use core::alloc::{GlobalAlloc, Layout};
+use core::fmt::Write;
+
+/// Where both doors end. Runs once, on the boot core, on the boot stack, with interrupts off.
+fn kernel_main(info: &'static BootInfo) -> ! {
+    device::uart::init(device::uart::Port::Com1);
+    memory::boot_heap::init();
+    for r in info.memory_regions.iter() {
+        _ = writeln!(device::uart::Emergency, "{:#014x}..{:#014x} {:?}", r.start, r.end, r.kind);
+    }
+    _ = writeln!(device::uart::Emergency, "{:?} {:x?}", entry::door_cmdline(), info.rsdp_addr);
+    device::power::exit(0)
+}
 
 #[panic_handler]
-fn panic(_: &core::panic::PanicInfo) -> ! {
-    loop {}
+fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
+    _ = writeln!(device::uart::Emergency, "{info}");
+    device::power::exit(2)
 }
 
-#[unsafe(no_mangle)]
-extern "C" fn _start() -> ! {
-    loop {}
+/// The boot heap as Rust's allocator.
+struct KernelHeap;
+
+// SAFETY: the boot heap is a correct allocator under a lock.
+unsafe impl GlobalAlloc for KernelHeap {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        memory::boot_heap::alloc(layout)
+    }
+
+    unsafe fn dealloc(&self, p: *mut u8, layout: Layout) {
+        // SAFETY: the caller passes what `alloc` returned.
+        unsafe { memory::boot_heap::dealloc(p, layout) }
+    }
 }
-struct A;
-unsafe impl core::alloc::GlobalAlloc for A {
-    unsafe fn alloc(&self, _: core::alloc::Layout) -> *mut u8 { core::ptr::null_mut() }
-    unsafe fn dealloc(&self, _: *mut u8, _: core::alloc::Layout) {}
-}
+
 #[global_allocator]
-static G: A = A;
-use unwinding as _;
+static HEAP: KernelHeap = KernelHeap;

@@ -1,0 +1,4 @@
+//! Devices that the kernel itself needs: console, exit, the clock chip, QEMU's configuration.
+
+pub mod power;
+pub mod uart;

@@ -1,0 +1,66 @@
+//! The console: a 16550 UART at one of the PC's two standard ports.
+//!
+//! Bytes go out as they are; a terminal that wants carriage returns is set so by its user. Output waits for the
+//! device's FIFO, under a lock that makes each call's bytes contiguous.
+
+use core::fmt;
+use core::sync::atomic::{AtomicU16, Ordering};
+use spin::Mutex;
+use uart_16550::backend::PioBackend;
+use uart_16550::{BaudRate, Config, Uart16550};
+
+/// A standard port of the PC, by its Linux name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Port {
+    /// `ttyS0`
+    Com1 = 0x3f8,
+    /// `ttyS1`
+    Com2 = 0x2f8,
+}
+
+type Uart = Uart16550<PioBackend>;
+
+static CONSOLE: Mutex<Option<Uart>> = Mutex::new(None);
+
+/// Base port of the console, 0 if there is none: for [`write_emergency`].
+static BASE: AtomicU16 = AtomicU16::new(0);
+
+fn uart(base: u16) -> Uart {
+    // SAFETY: the two bases of `Port` are UARTs or nothing on every PC; who writes at once is the callers' affair
+    // and garbles output at worst.
+    unsafe { Uart16550::new_port(base) }.expect("both standard bases are valid port ranges")
+}
+
+/// Makes `port` the console, at 115200 baud, 8N1. If no UART answers there, output is dropped from now on.
+pub fn init(port: Port) {
+    let mut uart = uart(port as u16);
+    let config = Config { baud_rate: BaudRate::Baud115200, ..Config::DEFAULT };
+    let present = uart.init(config).is_ok();
+    BASE.store(if present { port as u16 } else { 0 }, Ordering::Relaxed);
+    *CONSOLE.lock() = present.then_some(uart);
+}
+
+/// Writes `bytes` to the console; they do not mix with those of other calls.
+pub fn write(bytes: &[u8]) {
+    if let Some(uart) = CONSOLE.lock().as_mut() {
+        uart.send_bytes_exact(bytes);
+    }
+}
+
+/// Writes `bytes` to the console without taking its lock, for fatal reports: the code that was interrupted may hold it.
+pub fn write_emergency(bytes: &[u8]) {
+    match BASE.load(Ordering::Relaxed) {
+        0 => {}
+        base => uart(base).send_bytes_exact(bytes),
+    }
+}
+
+/// `fmt::Write` over [`write_emergency`].
+pub struct Emergency;
+
+impl fmt::Write for Emergency {
+    fn write_str(&mut self, s: &str) -> fmt::Result {
+        write_emergency(s.as_bytes());
+        Ok(())
+    }
+}

@@ -1,0 +1,3 @@
+//! Physical frames, page tables, address space.
+
+pub mod boot_heap;
