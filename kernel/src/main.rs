@@ -11,6 +11,7 @@ extern crate unwinding;
 
 mod device;
 mod entry;
+mod log;
 mod memory;
 
 use bootloader_api::BootInfo;
@@ -21,10 +22,12 @@ use core::fmt::Write;
 fn kernel_main(info: &'static BootInfo) -> ! {
     device::uart::init(device::uart::Port::Com1);
     memory::boot_heap::init();
+    let cmdline = entry::cmdline::init();
+    log::set_verbose(cmdline.verbose);
+    log!("Gzero {}, command line {:?}", env!("CARGO_PKG_VERSION"), cmdline);
     for r in info.memory_regions.iter() {
-        _ = writeln!(device::uart::Emergency, "{:#014x}..{:#014x} {:?}", r.start, r.end, r.kind);
+        log!("{:#014x}..{:#014x} {:?}", r.start, r.end, r.kind);
     }
-    _ = writeln!(device::uart::Emergency, "{:?} {:x?}", entry::door_cmdline(), info.rsdp_addr);
     device::power::exit(0)
 }
 

@@ -1,4 +1,5 @@
 //! Devices that the kernel itself needs: console, exit, the clock chip, QEMU's configuration.
 
+pub mod fw_cfg;
 pub mod power;
 pub mod uart;

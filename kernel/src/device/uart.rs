@@ -3,16 +3,17 @@
 //! Bytes go out as they are; a terminal that wants carriage returns is set so by its user. Output waits for the
 //! device's FIFO, under a lock that makes each call's bytes contiguous.
 
-use core::fmt;
+use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicU16, Ordering};
 use spin::Mutex;
 use uart_16550::backend::PioBackend;
 use uart_16550::{BaudRate, Config, Uart16550};
 
 /// A standard port of the PC, by its Linux name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Port {
     /// `ttyS0`
+    #[default]
     Com1 = 0x3f8,
     /// `ttyS1`
     Com2 = 0x2f8,
@@ -47,6 +48,23 @@ pub fn write(bytes: &[u8]) {
     }
 }
 
+/// Writes formatted text to the console; it does not mix with that of other calls.
+pub fn print(args: fmt::Arguments<'_>) {
+    if let Some(uart) = CONSOLE.lock().as_mut() {
+        // `Locked` does not fail, and a `Display` that does has nowhere to say so.
+        _ = Locked(uart).write_fmt(args);
+    }
+}
+
+struct Locked<'a>(&'a mut Uart);
+
+impl Write for Locked<'_> {
+    fn write_str(&mut self, s: &str) -> fmt::Result {
+        self.0.send_bytes_exact(s.as_bytes());
+        Ok(())
+    }
+}
+
 /// Writes `bytes` to the console without taking its lock, for fatal reports: the code that was interrupted may hold it.
 pub fn write_emergency(bytes: &[u8]) {
     match BASE.load(Ordering::Relaxed) {
@@ -55,10 +73,10 @@ pub fn write_emergency(bytes: &[u8]) {
     }
 }
 
-/// `fmt::Write` over [`write_emergency`].
+/// `Write` over [`write_emergency`].
 pub struct Emergency;
 
-impl fmt::Write for Emergency {
+impl Write for Emergency {
     fn write_str(&mut self, s: &str) -> fmt::Result {
         write_emergency(s.as_bytes());
         Ok(())

@@ -5,6 +5,7 @@
 //! owns, and both doors end in the same [`kernel_main`](crate::kernel_main).
 
 pub mod bootloader;
+pub mod cmdline;
 pub mod pvh;
 
 use bootloader_api::BootInfo;
