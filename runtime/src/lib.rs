@@ -4,15 +4,44 @@
 extern crate alloc;
 // The macros name this crate `::runtime`, also inside it.
 extern crate self as runtime;
+#[cfg(test)]
+extern crate std;
 
+pub mod arch;
+pub mod heap;
+pub mod lock;
+pub mod note;
+pub mod panic;
+pub mod port;
+pub mod proc;
 mod program;
+mod rand;
 pub mod testing;
+pub mod time;
 
+pub use proc::{go, go_with_stack, goexit, gosched, num_goroutine};
 pub use program::{PROGRAMS, Program, Termination};
 pub use runtime_macros::{kernel_test, program};
 
-/// What the attribute macros name; not for users.
+/// The program's name and arguments.
+pub fn args() -> &'static [&'static str] {
+    port::args()
+}
+
+/// The program's environment, as pairs of name and value.
+pub fn environ() -> &'static [(&'static str, &'static str)] {
+    port::environ()
+}
+
+/// Ends the program with an exit status, 0 to 255 (Go: `os.Exit`).
+pub fn exit(status: i32) -> ! {
+    port::exit(status)
+}
+
+/// What the macros name; not for users.
 #[doc(hidden)]
 pub mod __private {
+    pub use alloc::boxed::Box;
+    pub use core::any::Any;
     pub use linkme;
 }

@@ -8,6 +8,8 @@
 //! it), and `&'static dyn Port` (an indirect call to learn which goroutine is running).
 
 use crate::proc::{G, M};
+use alloc::boxed::Box;
+use core::any::Any;
 use core::fmt;
 
 /// A goroutine stack: the virtual range `[lo, hi)`, the guard page below `lo` not counted.
@@ -77,6 +79,7 @@ macro_rules! port {
         macro_rules! set_port {
             ($port:ty) => {
                 const _: () = {
+                    use $crate::__private::{Any, Box};
                     use $crate::port::*;
                     use $crate::proc::{G, M};
                     $(
@@ -131,8 +134,8 @@ port! {
     /// Interrupts the core on which thread `t` runs, so that [`crate::proc::preempt_signal`] runs there soon. Nothing happens if `t` does
     /// not run at that moment: it will see its G's flags itself.
     fn signal_m = __gzero_signal_m(t: OsThread);
-    /// Arms the current core's scheduling timer: [`crate::proc::preempt_signal`] runs on this core at `when` (nanotime) or soon after, once,
-    /// on whatever thread then runs here. A later call replaces an earlier one; `i64::MAX` disarms.
+    /// Arms the current thread's scheduling timer: [`crate::proc::preempt_signal`] runs on this thread at `when` (nanotime) or, if the thread
+    /// does not run then, when it next does; once. A later call replaces an earlier one. Callable from the signal itself.
     fn set_preempt_timer = __gzero_set_preempt_timer(when: i64);
 
     /// Reserves a goroutine stack of at least `size` usable bytes with a guard page below, its highest page backed; more is backed at
@@ -148,8 +151,9 @@ port! {
     /// # Safety
     /// Nothing below the highest `keep` bytes of `s` is in use.
     [unsafe] fn stack_shrink = __gzero_stack_shrink(s: Stack, keep: usize) -> usize;
-    /// Backs `[s.hi - size, s.hi)`, or as much of it as the stack holds, so that no fault is taken there. False if memory ran out.
-    fn stack_back = __gzero_stack_back(s: Stack, addr: usize) -> bool;
+    /// Backs the pages of `s` from address `from` up to the page of `to`, so that no fault is taken there. False if memory ran out.
+    /// May be called with interrupts off.
+    fn stack_back = __gzero_stack_back(s: Stack, from: usize, to: usize) -> bool;
 
     /// The address range in which all memory of [`Port::sys_alloc`] lies.
     fn sys_arena = __gzero_sys_arena() -> (usize, usize);
@@ -166,8 +170,14 @@ port! {
     fn write = __gzero_write(bytes: &[u8]);
     /// Writes to the console from a fatal report: takes no lock that the interrupted code could hold.
     fn write_err = __gzero_write_err(bytes: &[u8]);
-    /// Stops all other cores, prints to the console the current thread's symbolised backtrace from frame pointer `fp` (with return address `pc`).
-    fn traceback = __gzero_traceback(pc: usize, fp: usize);
+    /// Begins a fatal report: stops all other cores. If another core has begun one, does not return.
+    fn begin_fatal = __gzero_begin_fatal();
+    /// The function that holds code address `pc` and the offset in it, if symbols are there.
+    fn symbol = __gzero_symbol(pc: usize) -> Option<(&'static str, usize)>;
+    /// Calls `f(arg)` and catches what it unwinds with.
+    fn try_call = __gzero_try_call(f: extern "C-unwind" fn(*mut u8), arg: *mut u8) -> Result<(), Box<dyn Any + Send>>;
+    /// Unwinds the current stack with a payload, running destructors, up to the innermost [`Port::try_call`].
+    fn begin_unwind = __gzero_begin_unwind(payload: Box<dyn Any + Send>) -> !;
     /// Ends the program with an exit status, 0 to 255.
     fn exit = __gzero_exit(status: i32) -> !;
     /// The program's name and arguments, from the command line.

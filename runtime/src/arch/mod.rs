@@ -1,0 +1,5 @@
+//! Switching stacks, in the processor's own terms (Go: `asm_amd64.s`, `preempt_amd64.s`).
+
+mod x86_64;
+pub use x86_64::{XSAVE_SIZE, callers};
+pub(crate) use x86_64::{async_preempt, gogo, mcall, mcall_noreturn, new_context, on_stack};

@@ -1,0 +1,270 @@
+//! Context switch and asynchronous preemption on x86-64 (Go: `gogo`, `mcall`, `systemstack` in `asm_amd64.s`; `preempt_amd64.s`).
+//!
+//! # What a switch saves (P4)
+//! A cooperative switch is a function call to the compiler: it saves the callee-saved registers (rbx, rbp, r12–r15) on the goroutine's own
+//! stack and the stack pointer in the G, six pushes and a store. MXCSR and the x87 control word are not saved: nothing here changes them.
+//! An asynchronous one interrupts code anywhere and saves everything: flags, all general registers, and the XSAVE area.
+//!
+//! # Order of the current G and the stack
+//! Two things change in a switch, what `getg` returns and the stack pointer, and an interrupt may come between them. The G is set first, in
+//! both directions: then an interrupt sees either a g0, which is not preempted, or a goroutine with a stack pointer outside
+//! its stack, which is not preempted either (`preempt.rs`).
+
+use crate::port;
+use crate::proc::G;
+use core::arch::{asm, global_asm};
+use core::sync::atomic::AtomicU64;
+
+/// Bytes of the processor's XSAVE area for all enabled features; 0: there is no XSAVE, FXSAVE serves. Set by the port at start.
+#[unsafe(export_name = "__gzero_runtime_xsave_size")]
+pub static XSAVE_SIZE: AtomicU64 = AtomicU64::new(0);
+
+unsafe extern "C" {
+    fn __gzero_mcall(save: *mut usize, sp: usize, f: extern "C" fn(*mut G) -> !, gp: *mut G);
+    fn __gzero_async_preempt();
+    fn __gzero_on_stack(sp: usize, f: unsafe extern "C" fn(*mut u8), arg: *mut u8);
+}
+
+global_asm!(
+    // fn(save: *mut usize, sp, f, gp): saves the callee-saved registers and the stack pointer, calls f(gp) on stack sp.
+    // `gogo` continues after the call.
+    ".global __gzero_mcall",
+    ".type __gzero_mcall, @function",
+    "__gzero_mcall:",
+    ".cfi_startproc",
+    "push rbp",
+    ".cfi_def_cfa_offset 16",
+    ".cfi_offset rbp, -16",
+    "mov rbp, rsp",
+    ".cfi_def_cfa_register rbp",
+    "push rbx",
+    "push r12",
+    "push r13",
+    "push r14",
+    "push r15",
+    ".cfi_offset rbx, -24",
+    ".cfi_offset r12, -32",
+    ".cfi_offset r13, -40",
+    ".cfi_offset r14, -48",
+    ".cfi_offset r15, -56",
+    "mov [rdi], rsp",
+    "mov rsp, rsi",
+    "xor ebp, ebp",
+    "mov rdi, rcx",
+    "call rdx",
+    "ud2",
+    ".cfi_endproc",
+    ".size __gzero_mcall, . - __gzero_mcall",
+    // fn(sp, f, arg): calls f(arg) on stack sp and returns.
+    ".global __gzero_on_stack",
+    ".type __gzero_on_stack, @function",
+    "__gzero_on_stack:",
+    ".cfi_startproc",
+    "push rbp",
+    ".cfi_def_cfa_offset 16",
+    ".cfi_offset rbp, -16",
+    "mov rbp, rsp",
+    ".cfi_def_cfa_register rbp",
+    "mov rsp, rdi",
+    "mov rdi, rdx",
+    "call rsi",
+    "mov rsp, rbp",
+    "pop rbp",
+    ".cfi_def_cfa rsp, 8",
+    "ret",
+    ".cfi_endproc",
+    ".size __gzero_on_stack, . - __gzero_on_stack",
+    // Entered as if the interrupted instruction had called it; every register is live.
+    ".global __gzero_async_preempt",
+    ".type __gzero_async_preempt, @function",
+    "__gzero_async_preempt:",
+    ".cfi_startproc",
+    "push rbp",
+    ".cfi_def_cfa_offset 16",
+    ".cfi_offset rbp, -16",
+    "mov rbp, rsp",
+    ".cfi_def_cfa_register rbp",
+    "pushfq",
+    "push rax",
+    "push rcx",
+    "push rdx",
+    "push rbx",
+    "push rsi",
+    "push rdi",
+    "push r8",
+    "push r9",
+    "push r10",
+    "push r11",
+    "push r12",
+    "push r13",
+    "push r14",
+    "push r15",
+    "cld",
+    "mov rax, [rip + __gzero_runtime_xsave_size]",
+    "test rax, rax",
+    "jz 2f",
+    "sub rsp, rax",
+    "and rsp, -64",
+    // XSAVE does not write the reserved part of the header (SDM vol. 1, 13.4.2), XRSTOR faults unless it is 0.
+    "xor ecx, ecx",
+    "mov [rsp + 512], rcx",
+    "mov [rsp + 520], rcx",
+    "mov [rsp + 528], rcx",
+    "mov [rsp + 536], rcx",
+    "mov [rsp + 544], rcx",
+    "mov [rsp + 552], rcx",
+    "mov [rsp + 560], rcx",
+    "mov [rsp + 568], rcx",
+    "mov eax, -1",
+    "mov edx, -1",
+    "xsave64 [rsp]",
+    "call {preempt2}",
+    "mov eax, -1",
+    "mov edx, -1",
+    "xrstor64 [rsp]",
+    "jmp 3f",
+    "2:",
+    "sub rsp, 512",
+    "and rsp, -64",
+    "fxsave64 [rsp]",
+    "call {preempt2}",
+    "fxrstor64 [rsp]",
+    "3:",
+    "lea rsp, [rbp - 15 * 8]",
+    "pop r15",
+    "pop r14",
+    "pop r13",
+    "pop r12",
+    "pop r11",
+    "pop r10",
+    "pop r9",
+    "pop r8",
+    "pop rdi",
+    "pop rsi",
+    "pop rbx",
+    "pop rdx",
+    "pop rcx",
+    "pop rax",
+    "popfq",
+    "pop rbp",
+    ".cfi_def_cfa rsp, 8",
+    "ret",
+    ".cfi_endproc",
+    ".size __gzero_async_preempt, . - __gzero_async_preempt",
+    preempt2 = sym crate::proc::async_preempt2,
+);
+
+/// The code that a preempted goroutine is made to call; see `preempt.rs`. Never called from Rust.
+pub(crate) fn async_preempt() -> usize {
+    __gzero_async_preempt as *const () as usize
+}
+
+/// Saves the current goroutine `gp` and calls `f(gp)` on its M's g0; returns when `gp` is run again, perhaps on another M.
+///
+/// # Safety
+/// On `gp`, a goroutine with its `locks` count raised by the caller, so that its M stays until the switch.
+#[inline(always)]
+pub(crate) unsafe fn mcall(gp: *mut G, f: extern "C" fn(*mut G) -> !) {
+    // SAFETY: as the caller promises; g0's frames below `sched_sp` are dead whenever a goroutine runs on the M.
+    unsafe {
+        let g0 = (*(*gp).m).g0;
+        port::setg(g0);
+        __gzero_mcall(&raw mut (*gp).sched_sp, (*g0).sched_sp, f, gp);
+    }
+}
+
+/// Calls `f(gp)` on g0 for a goroutine that will not be run again.
+///
+/// # Safety
+/// As [`mcall`], and nothing on `gp`'s stack is needed any more.
+pub(crate) unsafe fn mcall_noreturn(gp: *mut G, f: extern "C" fn(*mut G) -> !) -> ! {
+    // SAFETY: as the caller promises.
+    unsafe { mcall(gp, f) };
+    crate::panic::throw("a dead goroutine was run")
+}
+
+/// Continues `gp` where it left off, or begins it.
+///
+/// # Safety
+/// On the g0 of the current M, which owns `gp` in state running, with a stack.
+#[inline(always)]
+pub(crate) unsafe fn gogo(gp: *mut G) -> ! {
+    // SAFETY: `sched_sp` is what `mcall` saved there, or the empty frame of `new_context`.
+    unsafe {
+        port::setg(gp);
+        asm!(
+            "mov rsp, {sp}",
+            "pop r15",
+            "pop r14",
+            "pop r13",
+            "pop r12",
+            "pop rbx",
+            "pop rbp",
+            "ret",
+            sp = in(reg) (*gp).sched_sp,
+            options(noreturn),
+        )
+    }
+}
+
+/// Lays on an empty stack what `gogo` takes off again: six registers and `entry` as return address. Returns the stack pointer.
+///
+/// # Safety
+/// `hi` is the top of a stack whose highest page is backed and unused.
+pub(crate) unsafe fn new_context(hi: usize, entry: extern "C" fn() -> !) -> usize {
+    // The frame leaves rsp as after a call: 16-byte aligned less 8, with a null return address for backtraces to end at.
+    let frame = (hi - 16 - 8 * 8) as *mut usize;
+    // SAFETY: as the caller promises.
+    unsafe {
+        frame.write_bytes(0, 10);
+        frame.add(6).write(entry as usize);
+    }
+    frame as usize
+}
+
+/// Calls `f` on the stack that ends at `sp` (16-byte aligned) and returns what it does.
+///
+/// # Safety
+/// The stack is backed, and nothing below `sp` is in use.
+pub(crate) unsafe fn on_stack<R>(sp: usize, f: impl FnOnce() -> R) -> R {
+    struct Call<F, R>(Option<F>, Option<R>);
+    unsafe extern "C" fn run<F: FnOnce() -> R, R>(call: *mut u8) {
+        // SAFETY: `on_stack` passed a `Call` of these types that outlives the call.
+        let call = unsafe { &mut *call.cast::<Call<F, R>>() };
+        if let Some(f) = call.0.take() {
+            call.1 = Some(f());
+        }
+    }
+    fn runner<F: FnOnce() -> R, R>(_: &Call<F, R>) -> unsafe extern "C" fn(*mut u8) {
+        run::<F, R>
+    }
+    let mut call = Call(Some(f), None);
+    let run = runner(&call);
+    // SAFETY: as the caller promises.
+    unsafe { __gzero_on_stack(sp, run, (&raw mut call).cast()) };
+    match call.1 {
+        Some(r) => r,
+        None => crate::panic::throw("a function did not return from the system stack"),
+    }
+}
+
+/// Return addresses of the frames on a stack, innermost first, by frame pointers from `fp`; returns how many were found.
+///
+/// Frame pointers outside `[lo, hi)` or that do not ascend end the walk.
+pub fn callers(mut fp: usize, lo: usize, hi: usize, pcs: &mut [usize]) -> usize {
+    let mut n = 0;
+    while n < pcs.len() && fp % 8 == 0 && lo <= fp && fp + 16 <= hi {
+        // SAFETY: both words lie in the stack `[lo, hi)`, above a stack pointer of it, so they are backed.
+        let (next, pc) = unsafe { (*(fp as *const usize), *(fp as *const usize).add(1)) };
+        if pc == 0 {
+            break;
+        }
+        pcs[n] = pc;
+        n += 1;
+        if next <= fp {
+            break;
+        }
+        fp = next;
+    }
+    n
+}

@@ -1,0 +1,226 @@
+//! `Lock`, the runtime's own mutex (Go: `mutex`, `lock2`/`unlock2` in `lock_sema.go`).
+//!
+//! It blocks the M, not the goroutine, and is held for tens of instructions by the scheduler, the heap and channels.
+//! While it is held the current goroutine cannot be preempted (its `locks` count is raised).
+//!
+//! # Problem
+//! A waiter must sleep when the holder's M is itself descheduled by the machine (more Ms than cores), else a core spins
+//! for a whole time slice. A ticket or plain spin lock cannot do that; a futex wants a hash table in the machine.
+//!
+//! # Protocol
+//! `key` is 0 (free), [`LOCKED`], or the address of the M that waits first with [`LOCKED`] or-ed in; further waiters hang on
+//! `M::nextwaitm`, so the list costs no memory.
+//! 1. `lock`: exchange 0 for LOCKED with *acquire*. That is the whole uncontended path.
+//! 2. Else spin a little while the holder may be running on another core, then yield to the machine once.
+//! 3. Else push this M: store `nextwaitm`, then exchange `key` with *release*, so that the popper sees `nextwaitm`; sleep on the M's
+//!    semaphore; on waking start again at 1 (the lock is not handed over: a running M takes it faster than a sleeper).
+//! 4. `unlock`: exchange LOCKED for 0 with *release*. If there are waiters, pop the first one: exchange `key` for its `nextwaitm`
+//!    with *acquire* (to see the link) and *release* (to give up the critical section), then post its semaphore.
+//!
+//! Only the holder pops, so an M cannot be popped and pushed again between the load and the exchange of one pop (no ABA). Each push
+//! is popped once and posted once, so no post is left over in a semaphore.
+
+use crate::port;
+use crate::proc::M;
+use core::cell::UnsafeCell;
+use core::ops::{Deref, DerefMut};
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+const LOCKED: usize = 1;
+/// Rounds of spinning before the machine is asked for another thread, and pauses in a round (Go: `mutexActiveSpinCount`, `…Size`).
+const ACTIVE_SPIN: u32 = 4;
+const ACTIVE_SPIN_PAUSES: u32 = 30;
+
+/// The order in which locks may be taken: a lock only while all that are held have a lower rank (Go: `lockrank.go`). Checked in debug builds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Rank {
+    /// A program's console line.
+    Print,
+    /// A channel (several at a time in `select`, by address).
+    Hchan,
+    /// A semaphore or wait queue of `sync`.
+    Sema,
+    /// A P's timers.
+    Timers,
+    /// A timer being changed.
+    Timer,
+    /// The scheduler.
+    Sched,
+    /// The list of all goroutines.
+    Allg,
+    /// A span class's central list.
+    Mcentral,
+    /// The page heap.
+    Mheap,
+    /// Nothing may be taken inside.
+    Leaf,
+}
+
+/// The runtime's M-level mutex; see the module's text.
+pub struct Lock {
+    key: AtomicUsize,
+    #[cfg(debug_assertions)]
+    rank: Rank,
+}
+
+impl Lock {
+    /// A free lock of a rank.
+    pub const fn new(rank: Rank) -> Lock {
+        #[cfg(not(debug_assertions))]
+        let _ = rank;
+        Lock {
+            key: AtomicUsize::new(0),
+            #[cfg(debug_assertions)]
+            rank,
+        }
+    }
+
+    /// Takes the lock; sleeps on the M while another M holds it.
+    #[inline]
+    pub fn lock(&self) {
+        crate::proc::lock_count_up();
+        #[cfg(debug_assertions)]
+        crate::proc::lock_rank_push(self.rank);
+        if self.key.compare_exchange(0, LOCKED, Ordering::Acquire, Ordering::Relaxed).is_err() {
+            self.lock_slow();
+        }
+    }
+
+    /// Takes the lock if it is free.
+    #[inline]
+    pub fn try_lock(&self) -> bool {
+        crate::proc::lock_count_up();
+        if self.key.compare_exchange(0, LOCKED, Ordering::Acquire, Ordering::Relaxed).is_ok() {
+            #[cfg(debug_assertions)]
+            crate::proc::lock_rank_push(self.rank);
+            return true;
+        }
+        crate::proc::lock_count_down();
+        false
+    }
+
+    /// Gives the lock back. The current M must hold it.
+    #[inline]
+    pub fn unlock(&self) {
+        if self.key.compare_exchange(LOCKED, 0, Ordering::Release, Ordering::Relaxed).is_err() {
+            self.unlock_slow();
+        }
+        #[cfg(debug_assertions)]
+        crate::proc::lock_rank_pop(self.rank);
+        crate::proc::lock_count_down();
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn lock_slow(&self) {
+        let gp = port::getg();
+        // Before the first M there is nothing to sleep on, and on one core nobody else runs while this M spins.
+        let spin = if gp.is_null() || port::ncpu() > 1 { ACTIVE_SPIN } else { 0 };
+        let mut round = 0;
+        loop {
+            let mut v = self.key.load(Ordering::Relaxed);
+            while v & LOCKED == 0 {
+                match self.key.compare_exchange_weak(v, v | LOCKED, Ordering::Acquire, Ordering::Relaxed) {
+                    Ok(_) => return,
+                    Err(now) => v = now,
+                }
+            }
+            if round < spin || gp.is_null() {
+                for _ in 0..ACTIVE_SPIN_PAUSES {
+                    core::hint::spin_loop();
+                }
+                round += 1;
+                continue;
+            }
+            if round == spin {
+                port::os_yield();
+                round += 1;
+                continue;
+            }
+            // SAFETY: a G's `m` is valid while the G runs, and this G cannot leave its M: its `locks` count is raised.
+            let mp: *mut M = unsafe { (*gp).m };
+            // SAFETY: `nextwaitm` is this M's own until the exchange below publishes it.
+            unsafe { (*mp).nextwaitm.store(v & !LOCKED, Ordering::Relaxed) };
+            if self.key.compare_exchange(v, mp as usize | LOCKED, Ordering::Release, Ordering::Relaxed).is_ok() {
+                port::semasleep(-1);
+                round = 0;
+            }
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn unlock_slow(&self) {
+        loop {
+            let v = self.key.load(Ordering::Acquire);
+            if v == LOCKED {
+                if self.key.compare_exchange(LOCKED, 0, Ordering::Release, Ordering::Relaxed).is_ok() {
+                    return;
+                }
+                continue;
+            }
+            assert!(v & LOCKED != 0, "unlock of an unlocked runtime lock");
+            let mp = (v & !LOCKED) as *mut M;
+            // SAFETY: a waiting M stays in place until it is popped, and only the holder (this M) pops.
+            let next = unsafe { (*mp).nextwaitm.load(Ordering::Relaxed) };
+            if self.key.compare_exchange(v, next, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+                // SAFETY: Ms are never freed while they can be waiting.
+                port::semawakeup(unsafe { (*mp).os() });
+                return;
+            }
+        }
+    }
+}
+
+/// A value guarded by a [`Lock`].
+pub struct Guarded<T> {
+    lock: Lock,
+    value: UnsafeCell<T>,
+}
+
+// SAFETY: the value is reached only through the guard, and the lock admits one M at a time.
+unsafe impl<T: Send> Sync for Guarded<T> {}
+
+impl<T> Guarded<T> {
+    /// `value` behind a free lock of a rank.
+    pub const fn new(rank: Rank, value: T) -> Guarded<T> {
+        Guarded { lock: Lock::new(rank), value: UnsafeCell::new(value) }
+    }
+
+    /// Takes the lock until the guard is dropped.
+    #[inline]
+    pub fn lock(&self) -> Guard<'_, T> {
+        self.lock.lock();
+        Guard { of: self }
+    }
+}
+
+/// Holds a [`Guarded`] value's lock.
+pub struct Guard<'a, T> {
+    of: &'a Guarded<T>,
+}
+
+impl<T> Deref for Guard<'_, T> {
+    type Target = T;
+    #[inline]
+    fn deref(&self) -> &T {
+        // SAFETY: the guard holds the lock.
+        unsafe { &*self.of.value.get() }
+    }
+}
+
+impl<T> DerefMut for Guard<'_, T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: the guard holds the lock, and is borrowed mutably.
+        unsafe { &mut *self.of.value.get() }
+    }
+}
+
+impl<T> Drop for Guard<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        self.of.lock.unlock();
+    }
+}

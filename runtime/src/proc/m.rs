@@ -1,0 +1,78 @@
+//! M, a kernel thread that runs goroutines (Go: `m` in `runtime2.go`).
+
+use super::{G, P};
+use crate::note::Note;
+use crate::port::OsThread;
+use crate::rand::Rand;
+use core::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+
+/// What [`super::gopark`] calls on g0 once the goroutine's registers are saved; false means: do not park after all.
+pub type UnlockFn = unsafe fn(gp: *mut G, lock: *mut ()) -> bool;
+
+/// A kernel thread of the machine. Fields without an atomic type belong to the thread itself, or, while it is
+/// idle, to the holder of `sched.lock`.
+#[repr(C)]
+pub struct M {
+    /// The goroutine whose stack is the thread's own; the scheduler runs on it.
+    pub g0: *mut G,
+    /// The goroutine that it runs, or null.
+    pub curg: *mut G,
+    /// The P that it holds, or null.
+    pub p: *mut P,
+    /// Its number, 0 for the first.
+    pub id: u64,
+    /// The P that it is to take when it wakes.
+    pub(super) nextp: *mut P,
+    /// Out of work and looking for some; counted in `sched.nmspinning`.
+    pub(super) spinning: bool,
+    /// Sleeps here while idle.
+    pub(super) park: Note,
+    /// Next in the list of idle Ms.
+    pub(super) schedlink: *mut M,
+    /// What `park_m` is to call, and with what.
+    pub(super) waitunlockf: Option<UnlockFn>,
+    pub(super) waitlock: *mut (),
+    /// The thread's scheduling timer is armed (`preempt.rs`).
+    pub(super) slice_armed: AtomicBool,
+    /// Nanotime for which it is armed.
+    pub(super) slice_when: AtomicI64,
+    /// Random numbers that need no lock.
+    pub(super) rand: Rand,
+    /// The machine's name for the thread.
+    os: AtomicUsize,
+    /// Next M that waits for the same lock (`lock.rs`).
+    pub(crate) nextwaitm: AtomicUsize,
+}
+
+impl M {
+    /// An M with its g0, not yet started.
+    pub(super) const fn new(id: u64, g0: *mut G, seed: u64) -> M {
+        M {
+            g0,
+            curg: core::ptr::null_mut(),
+            p: core::ptr::null_mut(),
+            id,
+            nextp: core::ptr::null_mut(),
+            spinning: false,
+            park: Note::new(),
+            schedlink: core::ptr::null_mut(),
+            waitunlockf: None,
+            waitlock: core::ptr::null_mut(),
+            slice_armed: AtomicBool::new(false),
+            slice_when: AtomicI64::new(i64::MAX),
+            rand: Rand::new(seed),
+            os: AtomicUsize::new(0),
+            nextwaitm: AtomicUsize::new(0),
+        }
+    }
+
+    /// The machine's name for the thread.
+    pub fn os(&self) -> OsThread {
+        OsThread(self.os.load(Ordering::Acquire))
+    }
+
+    /// Set by the port before the thread runs, so that it is there when the thread is first waited for or woken.
+    pub fn set_os(&self, t: OsThread) {
+        self.os.store(t.0, Ordering::Release);
+    }
+}

@@ -1,0 +1,48 @@
+//! The goroutine scheduler: G, M, P (Go: `proc.go`, `runtime2.go`).
+//!
+//! A **G** is a goroutine, an **M** a kernel thread of the machine, a **P** the right to run Go code and the resources that go with it:
+//! a run queue, caches, timers. An M must hold a P to run Gs; there are GOMAXPROCS Ps. Each M has a **g0**, whose stack is the M's own:
+//! the scheduler runs there, so that no code ever frees or hands over the stack that it stands on.
+//!
+//! | file | Go | what |
+//! |---|---|---|
+//! | `g.rs` `m.rs` `p.rs` | `runtime2.go` | the three structures, G states |
+//! | `runq.rs` | `proc.go` | a P's 256-slot queue and `runnext` |
+//! | `sched.rs` | `proc.go` | the global queue, idle Ms and Ps, under `sched.lock` |
+//! | `schedule.rs` `steal.rs` | `proc.go` | `schedule`, `find_runnable`, stealing, spinning |
+//! | `park.rs` | `proc.go` | `gopark`, `goready`, `gosched` |
+//! | `newproc.rs` | `proc.go` | `go`, the death of a goroutine, reuse of Gs and stacks |
+//! | `threads.rs` | `proc.go` | `startm`, `stopm`, `wakep`, `mstart` |
+//! | `preempt.rs` | `preempt.go` | time slices and asynchronous preemption |
+//! | `start.rs` | `rt0_go`, `schedinit`, `main` | start-up |
+
+mod g;
+mod m;
+mod newproc;
+mod p;
+mod park;
+mod preempt;
+mod runq;
+mod sched;
+mod schedule;
+mod start;
+mod steal;
+mod threads;
+mod waitreason;
+
+pub use g::{G, Status};
+pub use m::M;
+pub use newproc::{go, go_with_stack, goexit, num_goroutine};
+pub use p::P;
+pub use park::{gopark, goparkunlock, goready, gosched};
+pub use preempt::{acquirem, preempt_signal, releasem, stack_grew};
+pub use sched::gomaxprocs;
+pub use schedule::wake_net_poller;
+pub use start::{StartError, Startup, rt0};
+pub use threads::{getm, getp, mcache, systemstack};
+pub use waitreason::WaitReason;
+
+pub(crate) use newproc::ALLGS;
+pub(crate) use preempt::{async_preempt2, lock_count_down, lock_count_up, timer_added};
+#[cfg(debug_assertions)]
+pub(crate) use preempt::{lock_rank_pop, lock_rank_push};

@@ -1,0 +1,287 @@
+//! The birth and death of goroutines (Go: `newproc`, `goexit`, `gfget`, `gfput`).
+//!
+//! A G is taken from the P's list of dead ones, then from the global list, then made. It gets a stack only when it is first run
+//! ([`give_stack`]) and returns it when it ends, so that a thousand goroutines that run one after the other use one stack, still warm.
+
+use super::g::{INLINE_WORDS, Status};
+use super::p::GFREE_MAX;
+use super::preempt::{acquirem, releasem};
+use super::sched::{self, GOIDGEN, allp, gomaxprocs};
+use super::schedule::{queue_and_wake, schedule};
+use super::{G, P};
+use crate::port::{self, Stack};
+use crate::{arch, panic};
+use alloc::boxed::Box;
+use core::panic::Location;
+use core::ptr::null_mut;
+use core::sync::atomic::{AtomicPtr, Ordering};
+
+/// How large a goroutine's stack may grow unless `go_with_stack` says otherwise, in bytes. Eight of them share a page table.
+pub(super) const DEFAULT_STACK: usize = 256 << 10;
+/// What stays backed of a stack that has grown and is kept for reuse.
+const KEEP_BACKED: usize = 16 << 10;
+/// How many goroutine numbers a P takes at a time (Go: `_GoidCacheBatch`).
+const GOID_BATCH: u64 = 16;
+
+/// Starts a goroutine that runs `f` (Go: the `go` statement).
+#[track_caller]
+#[inline]
+pub fn go<F: FnOnce() + Send + 'static>(f: F) {
+    spawn(f, DEFAULT_STACK, Location::caller());
+}
+
+/// Starts a goroutine whose stack may grow to `limit` bytes (K1).
+#[track_caller]
+pub fn go_with_stack<F: FnOnce() + Send + 'static>(limit: usize, f: F) {
+    spawn(f, limit, Location::caller());
+}
+
+#[inline]
+fn spawn<F: FnOnce() + Send + 'static>(f: F, limit: usize, at: &'static Location<'static>) {
+    if size_of::<F>() <= INLINE_WORDS * size_of::<usize>() && align_of::<F>() <= align_of::<usize>() {
+        let gp = acquirem();
+        // SAFETY: not preempted; the new G is ours until it is queued, and the closure fits into it.
+        unsafe {
+            let newg = new_g((*(*gp).m).p);
+            let arg = (&raw mut (*newg).inline).cast::<F>();
+            arg.write(f);
+            newproc(gp, newg, run_inline::<F>, arg.cast(), limit, at);
+        }
+        releasem(gp);
+    } else {
+        let arg = Box::into_raw(Box::new(f));
+        let gp = acquirem();
+        // SAFETY: not preempted; the new G is ours until it is queued.
+        unsafe {
+            let newg = new_g((*(*gp).m).p);
+            newproc(gp, newg, run_boxed::<F>, arg.cast(), limit, at);
+        }
+        releasem(gp);
+    }
+}
+
+extern "C-unwind" fn run_inline<F: FnOnce()>(arg: *mut u8) {
+    // SAFETY: `spawn` put the closure there, to be taken once.
+    let f = unsafe { arg.cast::<F>().read() };
+    f();
+}
+
+extern "C-unwind" fn run_boxed<F: FnOnce()>(arg: *mut u8) {
+    // SAFETY: `spawn` boxed the closure, to be taken once.
+    let f = unsafe { Box::from_raw(arg.cast::<F>()) };
+    f();
+}
+
+/// # Safety
+/// `gp` is the current G, not preempted; `newg` is dead and the caller's.
+#[inline]
+unsafe fn newproc(
+    gp: *mut G,
+    newg: *mut G,
+    startfn: extern "C-unwind" fn(*mut u8),
+    arg: *mut u8,
+    limit: usize,
+    at: &'static Location<'static>,
+) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let mp = (*gp).m;
+        let pp = (*mp).p;
+        (*newg).startfn = startfn;
+        (*newg).startarg = arg;
+        (*newg).stack_limit = limit;
+        (*newg).created_by = Some(at);
+        (*newg).goid = next_goid(pp);
+        (*newg).cas_status(Status::Dead, Status::Runnable);
+        count(pp, 1);
+        queue_and_wake(mp, newg, true);
+    }
+}
+
+/// # Safety
+/// The current P, not preempted.
+#[inline]
+unsafe fn next_goid(pp: *mut P) -> u64 {
+    // SAFETY: as the caller promises.
+    unsafe {
+        if (*pp).next_goid == (*pp).end_goid {
+            (*pp).next_goid = GOIDGEN.fetch_add(GOID_BATCH, Ordering::Relaxed);
+            (*pp).end_goid = (*pp).next_goid + GOID_BATCH;
+        }
+        let id = (*pp).next_goid;
+        (*pp).next_goid = id + 1;
+        id
+    }
+}
+
+/// # Safety
+/// The current P, not preempted.
+#[inline]
+unsafe fn count(pp: *mut P, by: i64) {
+    // SAFETY: as the caller promises; only the P's holder writes.
+    let n = unsafe { &(*pp).goroutines };
+    n.store(n.load(Ordering::Relaxed) + by, Ordering::Relaxed);
+}
+
+/// How many goroutines there are (Go: `NumGoroutine`); a moment's figure.
+pub fn num_goroutine() -> usize {
+    (0..gomaxprocs()).map(|i| allp(i).goroutines.load(Ordering::Relaxed)).sum::<i64>().max(0) as usize
+}
+
+/// A dead G for the caller (Go: `gfget`).
+///
+/// # Safety
+/// The current P, not preempted.
+#[inline]
+unsafe fn new_g(pp: *mut P) -> *mut G {
+    // SAFETY: as the caller promises.
+    let gp = unsafe { (*pp).gfree.pop() };
+    if gp.is_null() { new_g_slow(pp) } else { gp }
+}
+
+#[cold]
+#[inline(never)]
+fn new_g_slow(pp: *mut P) -> *mut G {
+    let mut s = sched::lock();
+    for _ in 0..GFREE_MAX / 2 {
+        let gp = s.gfree.pop();
+        if gp.is_null() {
+            break;
+        }
+        // SAFETY: the current P, not preempted.
+        unsafe { (*pp).gfree.push(gp) };
+    }
+    drop(s);
+    // SAFETY: the current P, not preempted.
+    let gp = unsafe { (*pp).gfree.pop() };
+    if !gp.is_null() {
+        return gp;
+    }
+    let gp = Box::into_raw(Box::new(G::new()));
+    // SAFETY: new and ours.
+    unsafe { (*gp).cas_status(Status::Idle, Status::Dead) };
+    ALLGS.add(gp);
+    gp
+}
+
+/// Gives a goroutine that is about to run for the first time a stack, with `goroutine_entry` to begin on it. On g0.
+///
+/// # Safety
+/// `pp` is the current P; `gp` is the caller's and has no stack.
+#[inline]
+pub(super) unsafe fn give_stack(pp: *mut P, gp: *mut G) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let cached = if (*gp).stack_limit == DEFAULT_STACK { (*pp).stack_get() } else { None };
+        let stack = match cached {
+            Some(s) => s,
+            None => new_stack((*gp).stack_limit),
+        };
+        (*gp).stack = stack;
+        (*gp).sched_sp = arch::new_context(stack.hi, goroutine_entry);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn new_stack(limit: usize) -> Stack {
+    match port::stack_alloc(limit) {
+        Ok(s) => s,
+        Err(e) => panic::throw_with(format_args!("cannot allocate a goroutine stack: {e}")),
+    }
+}
+
+/// The first frame of every goroutine.
+extern "C" fn goroutine_entry() -> ! {
+    let gp = port::getg();
+    // SAFETY: the current goroutine; `newproc` set the entry.
+    let (f, arg) = unsafe { ((*gp).startfn, (*gp).startarg) };
+    if let Err(payload) = port::try_call(f, arg)
+        && !payload.is::<Goexit>()
+    {
+        panic::unrecovered(&*payload);
+    }
+    acquirem();
+    // SAFETY: the goroutine is done with its stack.
+    unsafe { arch::mcall_noreturn(gp, goexit0) }
+}
+
+/// What [`goexit`] unwinds with.
+struct Goexit;
+
+/// Ends the current goroutine: its destructors run, others go on (S9). From the main goroutine: the program goes on without it, and ends in
+/// a deadlock report when no goroutine is left.
+pub fn goexit() -> ! {
+    port::begin_unwind(Box::new(Goexit))
+}
+
+/// On g0: buries the goroutine that ran.
+extern "C" fn goexit0(gp: *mut G) -> ! {
+    // SAFETY: on g0 of the M that ran `gp`, which nobody else refers to: it was running.
+    unsafe {
+        let mp = (*gp).m;
+        let pp = (*mp).p;
+        (*gp).cas_status(Status::Running, Status::Dead);
+        (*gp).m = null_mut();
+        (*mp).curg = null_mut();
+        (*gp).locks.store(0, Ordering::Relaxed);
+        (*gp).panicking = false;
+        let stack = core::mem::replace(&mut (*gp).stack, Stack::NONE);
+        (*gp).sched_sp = 0;
+        if (*gp).stack_limit == DEFAULT_STACK {
+            if (*gp).stack_grew.load(Ordering::Relaxed) {
+                (*gp).stack_grew.store(false, Ordering::Relaxed);
+                port::stack_shrink(stack, KEEP_BACKED);
+            }
+            (*pp).stack_put(stack);
+        } else {
+            (*gp).stack_grew.store(false, Ordering::Relaxed);
+            port::stack_free(stack);
+        }
+        count(pp, -1);
+        (*pp).gfree.push(gp);
+        if (*pp).gfree.len() >= GFREE_MAX {
+            spill_gfree(pp);
+        }
+    }
+    schedule()
+}
+
+#[cold]
+#[inline(never)]
+fn spill_gfree(pp: *mut P) {
+    let mut s = sched::lock();
+    for _ in 0..GFREE_MAX / 2 {
+        // SAFETY: the current P, on g0.
+        s.gfree.push(unsafe { (*pp).gfree.pop() });
+    }
+}
+
+/// All Gs ever made, newest first.
+pub(crate) struct AllGs(AtomicPtr<G>);
+
+pub(crate) static ALLGS: AllGs = AllGs(AtomicPtr::new(null_mut()));
+
+impl AllGs {
+    fn add(&self, gp: *mut G) {
+        let mut head = self.0.load(Ordering::Relaxed);
+        loop {
+            // SAFETY: the G is new and ours until the exchange.
+            unsafe { (*gp).alllink.store(head, Ordering::Relaxed) };
+            match self.0.compare_exchange_weak(head, gp, Ordering::Release, Ordering::Relaxed) {
+                Ok(_) => return,
+                Err(now) => head = now,
+            }
+        }
+    }
+
+    /// Calls `f` with each.
+    pub(crate) fn for_each(&self, mut f: impl FnMut(*mut G)) {
+        let mut gp = self.0.load(Ordering::Acquire);
+        while !gp.is_null() {
+            f(gp);
+            // SAFETY: Gs are never freed.
+            gp = unsafe { (*gp).alllink.load(Ordering::Relaxed) };
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! P, the right to run goroutines (Go: `p` in `runtime2.go`).
+
+use super::runq::RunQueue;
+use super::{G, M};
+use crate::heap::MCache;
+use crate::port::{self, Stack};
+use crate::time::Timers;
+use core::cell::UnsafeCell;
+use core::ptr::null_mut;
+use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
+
+/// States of a P (S1), with Go's numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum PStatus {
+    /// On the idle list, or about to change hands.
+    Idle = 0,
+    /// Owned by an M that runs goroutines or the scheduler.
+    Running = 1,
+}
+
+/// Dead goroutines that a P keeps for reuse before it gives half to the global list (Go: `gfput`).
+pub(super) const GFREE_MAX: usize = 64;
+/// Stacks of the default size that a P keeps for reuse.
+const STACKS_MAX: usize = 32;
+
+/// The right to run goroutines, with the resources that go with it. Fields without an atomic type belong to the M that holds the P.
+#[repr(C, align(128))]
+pub struct P {
+    /// Its number, from 0.
+    pub id: u32,
+    status: AtomicU32,
+    /// Counts calls of the scheduler.
+    pub schedtick: AtomicU32,
+    /// Runs a goroutine with no timer armed: nothing will preempt it until somebody signals its M.
+    pub(super) lone: AtomicBool,
+    /// `cputicks` when the current time slice began.
+    pub(super) slice_start: AtomicI64,
+    /// The M that holds it, or null.
+    pub m: *mut M,
+    /// Next in the list of idle Ps.
+    pub(super) link: *mut P,
+    /// Its goroutines.
+    pub(super) runq: RunQueue,
+    /// Its part of the heap.
+    pub mcache: UnsafeCell<MCache>,
+    /// Its timers.
+    pub timers: Timers,
+    /// Dead goroutines for reuse.
+    pub(super) gfree: GList,
+    stacks: StackCache,
+    /// Goroutines made here less goroutines that died here, and all that were made here; summed over Ps.
+    pub(super) goroutines: AtomicI64,
+    pub(super) next_goid: u64,
+    pub(super) end_goid: u64,
+    pub(super) steals: AtomicU64,
+}
+
+impl P {
+    pub(super) fn new(id: u32) -> P {
+        P {
+            id,
+            status: AtomicU32::new(PStatus::Idle as u32),
+            schedtick: AtomicU32::new(0),
+            lone: AtomicBool::new(false),
+            slice_start: AtomicI64::new(0),
+            m: null_mut(),
+            link: null_mut(),
+            runq: RunQueue::new(),
+            mcache: UnsafeCell::new(MCache::new()),
+            timers: Timers::new(),
+            gfree: GList::new(),
+            stacks: StackCache { list: [Stack::NONE; STACKS_MAX], n: 0 },
+            goroutines: AtomicI64::new(0),
+            next_goid: 0,
+            end_goid: 0,
+            steals: AtomicU64::new(0),
+        }
+    }
+
+    /// Whether an M holds it to run goroutines.
+    #[inline]
+    pub fn is_running(&self) -> bool {
+        self.status.load(Ordering::Acquire) == PStatus::Running as u32
+    }
+
+    /// Goes from one state to the other; anything else is a fatal error.
+    pub(super) fn cas_status(&self, old: PStatus, new: PStatus) {
+        if self
+            .status
+            .compare_exchange(old as u32, new as u32, Ordering::AcqRel, Ordering::Acquire)
+            .is_err()
+        {
+            crate::panic::throw("a P is not in the state that its holder thinks it is in");
+        }
+    }
+
+    /// A stack of the default size.
+    #[inline]
+    pub(super) fn stack_get(&mut self) -> Option<Stack> {
+        let n = self.stacks.n.checked_sub(1)?;
+        self.stacks.n = n;
+        Some(self.stacks.list[n])
+    }
+
+    /// Keeps a dead goroutine's stack of the default size; gives half of them back when there are too many.
+    #[inline]
+    pub(super) fn stack_put(&mut self, s: Stack) {
+        if self.stacks.n == STACKS_MAX {
+            self.stacks.give_back();
+        }
+        self.stacks.list[self.stacks.n] = s;
+        self.stacks.n += 1;
+    }
+}
+
+struct StackCache {
+    list: [Stack; STACKS_MAX],
+    n: usize,
+}
+
+impl StackCache {
+    #[cold]
+    #[inline(never)]
+    fn give_back(&mut self) {
+        while self.n > STACKS_MAX / 2 {
+            self.n -= 1;
+            // SAFETY: a cached stack belonged to a dead goroutine; nobody has a pointer into it.
+            unsafe { port::stack_free(self.list[self.n]) };
+        }
+    }
+}
+
+/// A last-in first-out list of Gs, linked by `schedlink` (Go: `gList`).
+pub(super) struct GList {
+    head: *mut G,
+    n: usize,
+}
+
+// SAFETY: a list owns the Gs on it; moving it to another thread moves them.
+unsafe impl Send for GList {}
+
+impl GList {
+    pub(super) const fn new() -> GList {
+        GList { head: null_mut(), n: 0 }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.n
+    }
+
+    #[inline]
+    pub(super) fn push(&mut self, gp: *mut G) {
+        // SAFETY: the list owns the G.
+        unsafe { (*gp).schedlink = self.head };
+        self.head = gp;
+        self.n += 1;
+    }
+
+    #[inline]
+    pub(super) fn pop(&mut self) -> *mut G {
+        let gp = self.head;
+        if !gp.is_null() {
+            // SAFETY: the list owns the G.
+            self.head = unsafe { (*gp).schedlink };
+            self.n -= 1;
+        }
+        gp
+    }
+}
+
+/// A first-in first-out list of Gs, linked by `schedlink` (Go: `gQueue`).
+pub(super) struct GQueue {
+    head: *mut G,
+    tail: *mut G,
+    n: usize,
+}
+
+// SAFETY: a queue owns the Gs on it.
+unsafe impl Send for GQueue {}
+
+impl GQueue {
+    pub(super) const fn new() -> GQueue {
+        GQueue { head: null_mut(), tail: null_mut(), n: 0 }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.n
+    }
+
+    #[inline]
+    pub(super) fn push_back(&mut self, gp: *mut G) {
+        // SAFETY: the queue owns its Gs and now this one.
+        unsafe {
+            (*gp).schedlink = null_mut();
+            if self.tail.is_null() {
+                self.head = gp;
+            } else {
+                (*self.tail).schedlink = gp;
+            }
+        }
+        self.tail = gp;
+        self.n += 1;
+    }
+
+    #[inline]
+    pub(super) fn pop_front(&mut self) -> *mut G {
+        let gp = self.head;
+        if !gp.is_null() {
+            // SAFETY: the queue owns the G.
+            self.head = unsafe { (*gp).schedlink };
+            if self.head.is_null() {
+                self.tail = null_mut();
+            }
+            self.n -= 1;
+        }
+        gp
+    }
+}

@@ -1,0 +1,108 @@
+//! Blocking and readying goroutines (Go: `gopark`, `goready`, `Gosched`).
+//!
+//! # Protocol
+//! A goroutine becomes visible to those who may run it only after its registers are saved, hence on g0:
+//! 1. [`gopark`] notes the unlock function in the M and switches to g0 (`mcall`), which saves the registers in the goroutine's stack and
+//!    its stack pointer in the G.
+//! 2. [`park_m`], on g0: running → waiting (*release*: the saved stack pointer is published with the state), the M lets go of
+//!    it, and only then the unlock function gives up the lock under which the goroutine was put on a wait list.
+//! 3. From that moment [`goready`] may run anywhere: waiting → runnable (*acquire*), queue, wake an M.
+
+use super::g::Status;
+use super::m::UnlockFn;
+use super::preempt::{acquirem, move_locks, releasem};
+use super::schedule::{queue_and_wake, schedule};
+use super::{G, WaitReason, sched};
+use crate::lock::Lock;
+use crate::arch;
+use core::ptr::null_mut;
+
+/// Parks the current goroutine until [`goready`]. `unlockf(gp, lock)` runs on g0 once it may be readied; if that returns false, the
+/// goroutine goes on at once. Called on a goroutine with no runtime lock held but that which `unlockf` gives up.
+#[inline]
+pub fn gopark(unlockf: Option<UnlockFn>, lock: *mut (), reason: WaitReason) {
+    let gp = acquirem();
+    // SAFETY: the goroutine is not preempted, so its M stays; these fields are for `park_m` on this M.
+    unsafe {
+        let mp = (*gp).m;
+        (*mp).waitlock = lock;
+        (*mp).waitunlockf = unlockf;
+        (*gp).wait_reason = reason;
+        arch::mcall(gp, park_m);
+    }
+    releasem(gp);
+}
+
+unsafe fn unlock_lock(_: *mut G, lock: *mut ()) -> bool {
+    // SAFETY: `goparkunlock` passed a lock that outlives the wait, held by this M.
+    unsafe { (*lock.cast::<Lock>()).unlock() };
+    true
+}
+
+/// Parks the current goroutine and gives up `lock`, which it holds.
+#[inline]
+pub fn goparkunlock(lock: &Lock, reason: WaitReason) {
+    gopark(Some(unlock_lock), core::ptr::from_ref(lock).cast_mut().cast(), reason);
+}
+
+extern "C" fn park_m(gp: *mut G) -> ! {
+    // SAFETY: on g0 of the M that ran `gp`, whose registers are saved.
+    unsafe {
+        let mp = (*gp).m;
+        (*gp).cas_status(Status::Running, Status::Waiting);
+        (*gp).m = null_mut();
+        (*mp).curg = null_mut();
+        if let Some(f) = (*mp).waitunlockf.take() {
+            let lock = core::mem::replace(&mut (*mp).waitlock, null_mut());
+            // The locks that the goroutine holds are given up here, on g0's account.
+            move_locks(gp, (*mp).g0);
+            if !f(gp, lock) {
+                (*gp).cas_status(Status::Waiting, Status::Runnable);
+                queue_and_wake(mp, gp, true);
+            }
+        }
+    }
+    schedule()
+}
+
+/// Makes a parked goroutine runnable, next on the current P.
+///
+/// # Safety
+/// The caller is the one waker of `gp`, which is parked or will be as soon as a lock that the caller has seen given up was.
+#[inline]
+pub unsafe fn goready(gp: *mut G) {
+    let me = acquirem();
+    // SAFETY: as the caller promises; this M is not preempted. One that has no P (a g0 that runs timers has one) never readies.
+    unsafe {
+        (*gp).cas_status(Status::Waiting, Status::Runnable);
+        queue_and_wake((*me).m, gp, true);
+    }
+    releasem(me);
+}
+
+/// Lets others run: the current goroutine goes to the end of the global queue (S9).
+#[inline]
+pub fn gosched() {
+    let gp = acquirem();
+    // SAFETY: on a goroutine that is not preempted.
+    unsafe { arch::mcall(gp, gosched_m) };
+    releasem(gp);
+}
+
+/// On g0: puts the goroutine that ran on the global queue and schedules another.
+pub(super) extern "C" fn gosched_m(gp: *mut G) -> ! {
+    // SAFETY: on g0 of the M that ran `gp`, whose registers are saved.
+    unsafe {
+        let mp = (*gp).m;
+        (*gp).cas_status(Status::Running, Status::Runnable);
+        (*gp).m = null_mut();
+        (*mp).curg = null_mut();
+        let mut s = sched::lock();
+        s.runq.push_back(gp);
+        s.publish_runq_size();
+        drop(s);
+    }
+    super::preempt::signal_lone();
+    super::schedule::wakep();
+    schedule()
+}

@@ -1,0 +1,312 @@
+//! Time slices and asynchronous preemption (Go: `preempt.go`, `preemptone`, `sysmon`'s `retake`).
+//!
+//! # Problem
+//! A goroutine that runs for 10 ms while others wait must give way, at any instruction, `loop {}` included; yet not inside the
+//! runtime, and a core whose goroutine is alone must not be interrupted for nothing (P1, P2, P3).
+//!
+//! # Rejected
+//! Polling a flag in loops and prologues (Rust's compiler does not emit it); Go's sysmon as the only clock (it looks every 10 ms, so a slice
+//! lasts 10 to 20 ms, and it needs an M awake); a periodic tick (an idle or lone core would take it, too).
+//!
+//! # Protocol
+//! 1. [`slice_begins`] notes the cycle counter in the P: three instructions a switch.
+//! 2. If others wait, the M's one-shot timer is armed for the end of the slice. It stays armed over switches: on expiry the handler computes
+//!    from the slice's true beginning and arms it again for the rest. So a busy P arms it once in 10 ms, not once a switch.
+//! 3. If nobody waits, it is armed only for the P's next timer, if it has one, and the P is marked `lone`. Who queues a goroutine
+//!    on this P ([`work_queued`]), adds a timer to it ([`timer_added`]) or puts one on the global queue ([`signal_lone`], by interrupt)
+//!    finds the mark and has the timer armed.
+//! 4. [`preempt_signal`] runs in the interrupt. The slice is over, somebody waits, and the interrupted place is safe: the port is told to
+//!    push a call to `async_preempt` on the goroutine's own stack, as Go's signal handler does. That saves every register there,
+//!    and goes to the scheduler like `gosched`.
+//! 5. An unsafe place: the timer is armed again for [`RETRY_NS`] later. Unsafe places are short: they hold runtime locks or stand on g0.
+//!
+//! Safe is: the current G is not the M's g0, its `locks` count is 0, it is running, and the stack pointer lies in its stack with room for the
+//! saved registers. During a switch the G is set before the stack pointer (`arch`), so that the last condition refuses.
+//!
+//! # Order
+//! The handler interrupts the code that it races with, on the same core, so compiler barriers suffice between the two: `locks` is
+//! raised before and lowered after what it protects, and a goroutine is queued before `lone` is looked at. Marks that other cores set or
+//! take (`lone` in [`signal_lone`]) are exchanged, and at worst lead to one interrupt too many.
+
+use super::g::Status;
+use super::sched::{RUNQ_SIZE, allp, gomaxprocs};
+use super::{G, M, P};
+use crate::{arch, port};
+use core::sync::atomic::{Ordering, compiler_fence};
+
+/// How long a goroutine may run while others wait (Go: `forcePreemptNS`).
+const SLICE_NS: i64 = 10_000_000;
+/// How soon a request that met an unsafe place is repeated.
+const RETRY_NS: i64 = 100_000;
+/// Room that the saved general registers and the frames of `async_preempt` need, beside the XSAVE area.
+const FRAME_BYTES: usize = 1024;
+
+/// Raises the current goroutine's `locks` count: it is not preempted and stays on its M until [`releasem`]. Returns it.
+#[inline(always)]
+pub fn acquirem() -> *mut G {
+    let gp = port::getg();
+    // SAFETY: the current G exists, and only its own code and the interrupts on it touch the count.
+    unsafe { bump(gp, 1) };
+    compiler_fence(Ordering::SeqCst);
+    gp
+}
+
+/// Lowers the count that [`acquirem`] raised; `gp` is what it returned.
+#[inline(always)]
+pub fn releasem(gp: *mut G) {
+    compiler_fence(Ordering::SeqCst);
+    // SAFETY: as in `acquirem`.
+    unsafe { bump(gp, u32::MAX) };
+}
+
+/// # Safety
+/// `gp` is the current G.
+#[inline(always)]
+unsafe fn bump(gp: *mut G, by: u32) {
+    // SAFETY: as the caller promises.
+    let locks = unsafe { &(*gp).locks };
+    locks.store(locks.load(Ordering::Relaxed).wrapping_add(by), Ordering::Relaxed);
+}
+
+/// [`acquirem`] for locks, which also serve before the first G.
+#[inline(always)]
+pub(crate) fn lock_count_up() {
+    let gp = port::getg();
+    if !gp.is_null() {
+        // SAFETY: the current G.
+        unsafe { bump(gp, 1) };
+    }
+    compiler_fence(Ordering::SeqCst);
+}
+
+/// [`releasem`] for locks.
+#[inline(always)]
+pub(crate) fn lock_count_down() {
+    compiler_fence(Ordering::SeqCst);
+    let gp = port::getg();
+    if !gp.is_null() {
+        // SAFETY: the current G.
+        unsafe { bump(gp, u32::MAX) };
+    }
+}
+
+/// Moves the counts of the locks that a parked goroutine still holds to g0, which is about to give them up; its `gopark` keeps one.
+///
+/// # Safety
+/// On g0; `gp` ran on this M and its registers are saved.
+pub(super) unsafe fn move_locks(gp: *mut G, g0: *mut G) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let held = (*gp).locks.load(Ordering::Relaxed) - 1;
+        (*gp).locks.store(1, Ordering::Relaxed);
+        bump(g0, held);
+        #[cfg(debug_assertions)]
+        {
+            (*g0).held = (*gp).held;
+            (*gp).held = [None; 16];
+        }
+    }
+}
+
+#[cfg(debug_assertions)]
+pub(crate) fn lock_rank_push(rank: crate::lock::Rank) {
+    let gp = port::getg();
+    if gp.is_null() {
+        return;
+    }
+    // SAFETY: the current G, which is not preempted: its count is raised.
+    let held = unsafe { &mut (*gp).held };
+    for h in held.iter().flatten() {
+        // Channels are locked several at a time, by address.
+        let same = rank == *h && rank == crate::lock::Rank::Hchan;
+        assert!(*h < rank || same, "lock order: {rank:?} is taken while {h:?} is held");
+    }
+    match held.iter_mut().find(|h| h.is_none()) {
+        Some(slot) => *slot = Some(rank),
+        None => panic!("more than {} runtime locks are held", held.len()),
+    }
+}
+
+#[cfg(debug_assertions)]
+pub(crate) fn lock_rank_pop(rank: crate::lock::Rank) {
+    let gp = port::getg();
+    if gp.is_null() {
+        return;
+    }
+    // SAFETY: as in `lock_rank_push`.
+    let held = unsafe { &mut (*gp).held };
+    match held.iter_mut().find(|h| **h == Some(rank)) {
+        Some(slot) => *slot = None,
+        None => panic!("lock {rank:?} is given up but not held"),
+    }
+}
+
+/// Whether another goroutine waits for this P.
+fn others_wait(pp: &P) -> bool {
+    !pp.runq.is_empty() || RUNQ_SIZE.load(Ordering::Relaxed) != 0
+}
+
+/// The scheduler runs a goroutine on `mp` and `pp`: see that the slice ends.
+///
+/// # Safety
+/// The current M and its P.
+#[inline(always)]
+pub(super) unsafe fn slice_begins(mp: *mut M, pp: *mut P) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        if !(*mp).slice_armed.load(Ordering::Relaxed) {
+            arm(mp, pp);
+        }
+    }
+}
+
+/// Arms the current M's timer for the end of the slice, or marks the P as lone.
+///
+/// # Safety
+/// The current M and its P.
+#[cold]
+#[inline(never)]
+unsafe fn arm(mp: *mut M, pp: *mut P) {
+    // SAFETY: as the caller promises.
+    let (mp, pp) = unsafe { (&*mp, &*pp) };
+    // The mark comes first: who queues work from now on finds it, what was queued before is seen below.
+    pp.lone.store(true, Ordering::SeqCst);
+    let now = port::nanotime();
+    let slice_end = now + SLICE_NS - ran_ns(pp).clamp(0, SLICE_NS);
+    let due = pp.timers.wake_time();
+    let when = if others_wait(pp) || (due != 0 && due <= slice_end) {
+        pp.lone.store(false, Ordering::Relaxed);
+        mp.slice_armed.store(true, Ordering::Relaxed);
+        slice_end
+    } else if due != 0 {
+        due
+    } else {
+        return;
+    };
+    if when != mp.slice_when.load(Ordering::Relaxed) {
+        mp.slice_when.store(when, Ordering::Relaxed);
+        port::set_preempt_timer(when);
+    }
+}
+
+fn ran_ns(pp: &P) -> i64 {
+    let ticks = port::cputicks() - pp.slice_start.load(Ordering::Relaxed);
+    (i128::from(ticks) * 1_000_000 / i128::from(port::cputicks_per_ms())) as i64
+}
+
+/// A goroutine was put on the current P's queue.
+#[inline(always)]
+pub(super) fn work_queued() {
+    compiler_fence(Ordering::SeqCst);
+    // SAFETY: the caller holds a P and is not preempted.
+    unsafe {
+        let mp = super::getm();
+        let pp = (*mp).p;
+        if (*pp).lone.load(Ordering::Relaxed) {
+            arm(mp, pp);
+        }
+    }
+}
+
+/// A timer was added to the current P that is now its earliest.
+pub(crate) fn timer_added() {
+    let gp = acquirem();
+    // SAFETY: not preempted, so the M and its P stay.
+    unsafe {
+        let mp = (*gp).m;
+        let pp = (*mp).p;
+        if !pp.is_null() && (*pp).lone.load(Ordering::Relaxed) {
+            arm(mp, pp);
+        }
+    }
+    releasem(gp);
+}
+
+/// The global queue has got a goroutine: interrupts one P that runs a lone goroutine with no timer, so that it shares.
+pub(super) fn signal_lone() {
+    let n = gomaxprocs();
+    if n == 1 {
+        return;
+    }
+    for i in 0..n {
+        let pp = allp(i);
+        if pp.lone.load(Ordering::Relaxed) && pp.is_running() && pp.lone.swap(false, Ordering::SeqCst) {
+            let mp = pp.m;
+            if !mp.is_null() {
+                // SAFETY: Ms are never freed.
+                port::signal_m(unsafe { (*mp).os() });
+                return;
+            }
+        }
+    }
+}
+
+/// The preemption signal: called by the port in an interrupt that met code at `sp` on an M. Returns what that code is to
+/// be made to call, if anything.
+///
+/// # Safety
+/// Interrupts are off, the interrupted code is the current G's, and `sp` is its stack pointer.
+pub unsafe fn preempt_signal(sp: usize) -> Option<usize> {
+    let gp = port::getg();
+    if gp.is_null() {
+        return None;
+    }
+    // SAFETY: the current G; a G that is current has its M set, but for the moment between `cas_status` and the switch.
+    unsafe {
+        let mp = (*gp).m;
+        if mp.is_null() {
+            return None;
+        }
+        (*mp).slice_armed.store(false, Ordering::Relaxed);
+        (*mp).slice_when.store(i64::MAX, Ordering::Relaxed);
+        let pp = (*mp).p;
+        if pp.is_null() || gp == (*mp).g0 {
+            // The scheduler arms the timer itself when it runs a goroutine.
+            return None;
+        }
+        let due = (*pp).timers.wake_time();
+        let wanted = others_wait(&*pp) || (due != 0 && due <= port::nanotime());
+        if !wanted || ran_ns(&*pp) < SLICE_NS {
+            arm(mp, pp);
+            return None;
+        }
+        if is_async_safe_point(gp, sp) {
+            return Some(arch::async_preempt());
+        }
+        let when = port::nanotime() + RETRY_NS;
+        (*mp).slice_armed.store(true, Ordering::Relaxed);
+        (*mp).slice_when.store(when, Ordering::Relaxed);
+        port::set_preempt_timer(when);
+        None
+    }
+}
+
+/// Whether the current goroutine can be preempted where it stands, with stack pointer `sp` (Go: `isAsyncSafePoint`).
+///
+/// # Safety
+/// `gp` is the current G, not a g0.
+unsafe fn is_async_safe_point(gp: *mut G, sp: usize) -> bool {
+    let need = arch::XSAVE_SIZE.load(Ordering::Relaxed).max(512) as usize + FRAME_BYTES;
+    // SAFETY: as the caller promises.
+    unsafe {
+        (*gp).locks.load(Ordering::Relaxed) == 0
+            && (*gp).status() == Status::Running
+            && (*gp).stack.contains(sp)
+            && sp - (*gp).stack.lo > need
+            && port::stack_back((*gp).stack, sp - need, sp)
+    }
+}
+
+/// Where `async_preempt` goes once all registers are saved.
+pub(crate) extern "C" fn async_preempt2() {
+    super::gosched();
+}
+
+/// The port has backed a page of the current goroutine's stack at a fault; the page is given back when the goroutine ends.
+pub fn stack_grew() {
+    let gp = port::getg();
+    if !gp.is_null() {
+        // SAFETY: the current G.
+        unsafe { (*gp).stack_grew.store(true, Ordering::Relaxed) };
+    }
+}

@@ -1,0 +1,230 @@
+//! A P's run queue: a lock-free ring of 256 slots and `runnext` (Go: `runqput`, `runqget`, `runqgrab` in `proc.go`).
+//!
+//! # Problem
+//! The owner puts and takes a goroutine for every switch and must not pay for a lock; thieves on other cores take half of it at any
+//! moment. Rejected: a lock (two locked instructions a switch and a convoy when thieves come); the Chase–Lev deque (the
+//! owner takes at the end where it puts: LIFO, which starves the oldest).
+//!
+//! # Protocol
+//! `head` and `tail` only grow (wrapping `u32`); slot `i % 256` holds entry `i` for `head <= i < tail`.
+//! 1. Put (owner): load `head` with *acquire* (so that the slot's former taker has read it), write the slot, store `tail` with
+//!    *release* (so that a thief that sees the new tail sees the slot).
+//! 2. Take (owner or thief): load `head` with *acquire* and `tail` (*acquire* in a thief, which pairs with 1), read the slots,
+//!    then exchange `head` with *release*: that commits the taking, and nothing read before it is used if it fails.
+//!    The release keeps the slot reads before the exchange, so that the owner cannot reuse a slot that is still to be read.
+//! 3. A full ring: the owner takes half as in 2 and moves it to the global queue with one lock.
+//!
+//! `runnext` is a slot for the goroutine that the running one has just readied: it runs next and inherits the time slice. Only the
+//! owner sets it to a goroutine; thieves may set it to null, hence the exchange.
+
+use super::{G, P};
+use core::ptr::null_mut;
+use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+
+/// Slots in a P's ring.
+pub const RUNQ_LEN: u32 = 256;
+
+/// The ring and `runnext`.
+#[repr(C)]
+pub struct RunQueue {
+    next: AtomicPtr<G>,
+    head: AtomicU32,
+    tail: AtomicU32,
+    ring: [AtomicPtr<G>; RUNQ_LEN as usize],
+}
+
+impl RunQueue {
+    /// An empty queue.
+    pub const fn new() -> RunQueue {
+        RunQueue {
+            next: AtomicPtr::new(null_mut()),
+            head: AtomicU32::new(0),
+            tail: AtomicU32::new(0),
+            ring: [const { AtomicPtr::new(null_mut()) }; RUNQ_LEN as usize],
+        }
+    }
+
+    /// Whether nothing is queued, as seen at one moment: a goroutine may be kicked from `runnext` to the ring between two loads.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        loop {
+            let head = self.head.load(Ordering::Acquire);
+            let tail = self.tail.load(Ordering::Acquire);
+            let next = self.next.load(Ordering::Acquire);
+            if tail == self.tail.load(Ordering::Acquire) {
+                return head == tail && next.is_null();
+            }
+        }
+    }
+
+    /// How many are queued, `runnext` included; exact only for the owner with no thieves about.
+    pub fn len(&self) -> u32 {
+        let n = self.tail.load(Ordering::Acquire).wrapping_sub(self.head.load(Ordering::Acquire));
+        n + u32::from(!self.next.load(Ordering::Acquire).is_null())
+    }
+
+    /// Owner: makes `gp` the next to run and returns whom it displaces, null if nobody.
+    #[inline]
+    pub fn set_next(&self, gp: *mut G) -> *mut G {
+        self.next.swap(gp, Ordering::AcqRel)
+    }
+
+    /// Owner: queues `gp` at the tail. False if the ring is full.
+    #[inline]
+    pub fn push(&self, gp: *mut G) -> bool {
+        let head = self.head.load(Ordering::Acquire);
+        let tail = self.tail.load(Ordering::Relaxed);
+        if tail.wrapping_sub(head) >= RUNQ_LEN {
+            return false;
+        }
+        self.slot(tail).store(gp, Ordering::Relaxed);
+        self.tail.store(tail.wrapping_add(1), Ordering::Release);
+        true
+    }
+
+    /// Owner: takes `runnext`, else the head. The flag says that the time slice is inherited.
+    #[inline]
+    pub fn pop(&self) -> (*mut G, bool) {
+        let next = self.next.load(Ordering::Relaxed);
+        // If the exchange fails, a thief has taken it: only the owner can set it again.
+        if !next.is_null()
+            && self.next.compare_exchange(next, null_mut(), Ordering::AcqRel, Ordering::Relaxed).is_ok()
+        {
+            return (next, true);
+        }
+        loop {
+            let head = self.head.load(Ordering::Acquire);
+            let tail = self.tail.load(Ordering::Relaxed);
+            if tail == head {
+                return (null_mut(), false);
+            }
+            let gp = self.slot(head).load(Ordering::Relaxed);
+            if self.commit(head, 1) {
+                return (gp, false);
+            }
+        }
+    }
+
+    /// Owner, when [`RunQueue::push`] found the ring full: takes the older half out into `batch`. 0 if thieves made room meanwhile.
+    pub fn pop_half(&self, batch: &mut [*mut G; RUNQ_LEN as usize / 2]) -> usize {
+        let head = self.head.load(Ordering::Acquire);
+        let tail = self.tail.load(Ordering::Relaxed);
+        let n = tail.wrapping_sub(head) / 2;
+        if n != RUNQ_LEN / 2 {
+            return 0;
+        }
+        for i in 0..n {
+            batch[i as usize] = self.slot(head.wrapping_add(i)).load(Ordering::Relaxed);
+        }
+        if self.commit(head, n) { n as usize } else { 0 }
+    }
+
+    /// Thief (owner of `to`): moves half of this queue to `to` and returns one of those, to be run at once; null if there was nothing.
+    /// With `steal_next`, takes `runnext` if nothing else is there.
+    pub fn steal_into(&self, to: &RunQueue, steal_next: bool) -> *mut G {
+        let tail = to.tail.load(Ordering::Relaxed);
+        let n = self.grab(to, tail, steal_next);
+        if n == 0 {
+            return null_mut();
+        }
+        let gp = to.slot(tail.wrapping_add(n - 1)).load(Ordering::Relaxed);
+        if n > 1 {
+            debug_assert!(tail.wrapping_sub(to.head.load(Ordering::Acquire)) + n - 1 < RUNQ_LEN);
+            to.tail.store(tail.wrapping_add(n - 1), Ordering::Release);
+        }
+        gp
+    }
+
+    /// Copies half of the queue into `to`'s slots from `at`, which no other thief can see yet; returns how many.
+    fn grab(&self, to: &RunQueue, at: u32, steal_next: bool) -> u32 {
+        loop {
+            let head = self.head.load(Ordering::Acquire);
+            let tail = self.tail.load(Ordering::Acquire);
+            let n = tail.wrapping_sub(head);
+            let n = n - n / 2;
+            if n == 0 {
+                if !steal_next {
+                    return 0;
+                }
+                let next = self.next.load(Ordering::Acquire);
+                if next.is_null() {
+                    return 0;
+                }
+                if self.next.compare_exchange(next, null_mut(), Ordering::AcqRel, Ordering::Relaxed).is_err() {
+                    continue;
+                }
+                to.slot(at).store(next, Ordering::Relaxed);
+                return 1;
+            }
+            if n > RUNQ_LEN / 2 {
+                // Head and tail were read at different moments.
+                continue;
+            }
+            for i in 0..n {
+                let gp = self.slot(head.wrapping_add(i)).load(Ordering::Relaxed);
+                to.slot(at.wrapping_add(i)).store(gp, Ordering::Relaxed);
+            }
+            if self.commit(head, n) {
+                return n;
+            }
+        }
+    }
+
+    #[inline]
+    fn slot(&self, i: u32) -> &AtomicPtr<G> {
+        &self.ring[(i % RUNQ_LEN) as usize]
+    }
+
+    #[inline]
+    fn commit(&self, head: u32, n: u32) -> bool {
+        self.head
+            .compare_exchange(head, head.wrapping_add(n), Ordering::Release, Ordering::Relaxed)
+            .is_ok()
+    }
+}
+
+impl Default for RunQueue {
+    fn default() -> Self {
+        RunQueue::new()
+    }
+}
+
+/// Puts `gp` on the queue of the current P `pp`: as `runnext` (whoever was there goes to the tail) or at the tail. If the ring is full,
+/// half of it and the goroutine that did not fit go to the global queue.
+///
+/// # Safety
+/// `pp` is the P of the current M, which is not preempted; the caller owns `gp`, in state runnable.
+#[inline]
+pub(super) unsafe fn runqput(pp: *mut P, gp: *mut G, next: bool) {
+    // SAFETY: the current M's P stays valid and its own.
+    let q = unsafe { &(*pp).runq };
+    let gp = if next { q.set_next(gp) } else { gp };
+    if !gp.is_null() && !q.push(gp) {
+        // SAFETY: as the caller promises.
+        unsafe { runqput_slow(pp, gp) };
+    }
+    super::preempt::work_queued();
+}
+
+#[cold]
+#[inline(never)]
+unsafe fn runqput_slow(pp: *mut P, gp: *mut G) {
+    // SAFETY: the current M's P.
+    let q = unsafe { &(*pp).runq };
+    loop {
+        let mut batch = [null_mut(); RUNQ_LEN as usize / 2];
+        let n = q.pop_half(&mut batch);
+        if n > 0 {
+            let mut sched = super::sched::lock();
+            for &g in &batch[..n] {
+                sched.runq.push_back(g);
+            }
+            sched.runq.push_back(gp);
+            sched.publish_runq_size();
+            return;
+        }
+        if q.push(gp) {
+            return;
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! What all Ps share: the global queue, idle Ms and Ps, under one lock (Go: `schedt`).
+
+use super::p::{GList, GQueue, PStatus};
+use super::{G, M, P};
+use crate::lock::{Guard, Guarded, Rank};
+use core::ptr::null_mut;
+use core::sync::atomic::{AtomicI32, AtomicI64, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+
+/// The most Ps there can be.
+pub const MAX_PROCS: usize = 1024;
+/// The most Ms there can be, running and idle (Go: `SetMaxThreads`).
+pub const MAX_MS: u64 = 10_000;
+
+/// The part under the lock.
+pub(super) struct Sched {
+    /// The global queue.
+    pub(super) runq: GQueue,
+    /// Dead goroutines for reuse by any P.
+    pub(super) gfree: GList,
+    /// Idle Ms, last in first out.
+    midle: *mut M,
+    nmidle: u64,
+    /// Ms ever made.
+    pub(super) nms: u64,
+    /// Idle Ps, last in first out.
+    pidle: *mut P,
+}
+
+// SAFETY: the raw lists are reached under the lock only.
+unsafe impl Send for Sched {}
+
+static SCHED: Guarded<Sched> = Guarded::new(
+    Rank::Sched,
+    Sched {
+        runq: GQueue::new(),
+        gfree: GList::new(),
+        midle: null_mut(),
+        nmidle: 0,
+        nms: 0,
+        pidle: null_mut(),
+    },
+);
+
+/// Length of the global queue, for a look without the lock.
+pub(super) static RUNQ_SIZE: AtomicUsize = AtomicUsize::new(0);
+/// Idle Ps.
+pub(super) static NPIDLE: AtomicI32 = AtomicI32::new(0);
+/// Ms that look for work; see `schedule.rs`.
+pub(super) static NMSPINNING: AtomicI32 = AtomicI32::new(0);
+/// Set when a P could not be had for a new spinning M: whoever next gives up a P without spinning must look again.
+pub(super) static NEEDSPINNING: AtomicU32 = AtomicU32::new(0);
+/// Nanotime of the last look at the timers by a waiting M; 0 while one waits for them (Go: `lastpoll`).
+pub(super) static LASTPOLL: AtomicI64 = AtomicI64::new(1);
+/// Nanotime until which that M sleeps (Go: `pollUntil`).
+pub(super) static POLL_UNTIL: AtomicI64 = AtomicI64::new(0);
+/// The next range of goroutine numbers that a P takes.
+pub(super) static GOIDGEN: AtomicU64 = AtomicU64::new(1);
+
+static GOMAXPROCS: AtomicUsize = AtomicUsize::new(0);
+static ALLP: [AtomicPtr<P>; MAX_PROCS] = [const { AtomicPtr::new(null_mut()) }; MAX_PROCS];
+
+/// How many Ps there are.
+#[inline]
+pub fn gomaxprocs() -> usize {
+    GOMAXPROCS.load(Ordering::Relaxed)
+}
+
+/// Takes `sched.lock`.
+#[inline]
+pub(super) fn lock() -> Guard<'static, Sched> {
+    SCHED.lock()
+}
+
+/// The P with number `i < gomaxprocs()`.
+#[inline]
+pub(super) fn allp(i: usize) -> &'static P {
+    // SAFETY: the first `gomaxprocs()` entries were filled before anything was scheduled, and Ps are never freed.
+    unsafe { &*ALLP[i].load(Ordering::Acquire) }
+}
+
+/// Makes `n` Ps; the first goes to the current M `mp`, the others are idle (Go: `procresize` at start).
+///
+/// # Safety
+/// Called once, by the first M.
+pub(super) unsafe fn make_ps(n: usize, mp: *mut M) {
+    for (i, slot) in ALLP[..n].iter().enumerate() {
+        slot.store(alloc::boxed::Box::into_raw(alloc::boxed::Box::new(P::new(i as u32))), Ordering::Release);
+    }
+    GOMAXPROCS.store(n, Ordering::Release);
+    let mut sched = lock();
+    for slot in ALLP[1..n].iter().rev() {
+        // SAFETY: under the lock; the P is new and nobody's.
+        unsafe { sched.pidle_put(slot.load(Ordering::Relaxed)) };
+    }
+    drop(sched);
+    // SAFETY: the P is new and nobody's; the M is the current one.
+    unsafe { acquirep(mp, ALLP[0].load(Ordering::Relaxed)) };
+}
+
+/// Gives the P to the current M.
+///
+/// # Safety
+/// `mp` is the current M and holds no P; `pp` is idle and belongs to the caller.
+pub(super) unsafe fn acquirep(mp: *mut M, pp: *mut P) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        (*pp).cas_status(PStatus::Idle, PStatus::Running);
+        (*pp).m = mp;
+        (*mp).p = pp;
+    }
+}
+
+/// Takes the P from the current M, which must hold one.
+///
+/// # Safety
+/// `mp` is the current M and runs no goroutine.
+pub(super) unsafe fn releasep(mp: *mut M) -> *mut P {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let pp = (*mp).p;
+        (*mp).p = null_mut();
+        (*pp).m = null_mut();
+        (*pp).lone.store(false, Ordering::Relaxed);
+        (*pp).cas_status(PStatus::Running, PStatus::Idle);
+        pp
+    }
+}
+
+impl Sched {
+    /// Makes the queue's length visible to those who look without the lock. To be called after a change, under the lock.
+    #[inline]
+    pub(super) fn publish_runq_size(&self) {
+        RUNQ_SIZE.store(self.runq.len(), Ordering::Release);
+    }
+
+    /// Takes one goroutine off the global queue to run and moves up to `max - 1` more, this P's fair share, to its ring
+    /// (Go: `globrunqget`). Null if there is none.
+    ///
+    /// # Safety
+    /// `pp` is the current M's P.
+    pub(super) unsafe fn globrunq_get(&mut self, pp: *mut P, max: usize) -> *mut G {
+        let n = self.runq.len().min(self.runq.len() / gomaxprocs() + 1).min(max);
+        let gp = self.runq.pop_front();
+        for _ in 1..n {
+            let g = self.runq.pop_front();
+            // SAFETY: `pp` is the caller's own.
+            if !unsafe { (*pp).runq.push(g) } {
+                self.runq.push_back(g);
+                break;
+            }
+        }
+        self.publish_runq_size();
+        gp
+    }
+
+    /// Puts an M on the idle list.
+    ///
+    /// # Safety
+    /// `mp` is on no list and about to sleep on its `park` note.
+    pub(super) unsafe fn midle_put(&mut self, mp: *mut M) {
+        // SAFETY: as the caller promises.
+        unsafe { (*mp).schedlink = self.midle };
+        self.midle = mp;
+        self.nmidle += 1;
+    }
+
+    /// Takes an idle M; null if there is none.
+    pub(super) fn midle_get(&mut self) -> *mut M {
+        let mp = self.midle;
+        if !mp.is_null() {
+            // SAFETY: the list owns the M.
+            self.midle = unsafe { (*mp).schedlink };
+            self.nmidle -= 1;
+        }
+        mp
+    }
+
+    /// How many Ms are not idle.
+    pub(super) fn ms_busy(&self) -> u64 {
+        self.nms - self.nmidle
+    }
+
+    /// Puts a P on the idle list.
+    ///
+    /// # Safety
+    /// `pp` is idle, on no list, and the caller's.
+    pub(super) unsafe fn pidle_put(&mut self, pp: *mut P) {
+        // SAFETY: as the caller promises.
+        unsafe { (*pp).link = self.pidle };
+        self.pidle = pp;
+        NPIDLE.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Takes an idle P; null if there is none.
+    pub(super) fn pidle_get(&mut self) -> *mut P {
+        let pp = self.pidle;
+        if !pp.is_null() {
+            // SAFETY: the list owns the P.
+            self.pidle = unsafe { (*pp).link };
+            NPIDLE.fetch_sub(1, Ordering::SeqCst);
+        }
+        pp
+    }
+
+    /// Takes an idle P for an M that will spin; if there is none, asks for a look by whoever gives one up.
+    pub(super) fn pidle_get_spinning(&mut self) -> *mut P {
+        let pp = self.pidle_get();
+        if pp.is_null() {
+            NEEDSPINNING.store(1, Ordering::SeqCst);
+        }
+        pp
+    }
+}

@@ -1,0 +1,111 @@
+//! Start-up (Go: `rt0_go`, `schedinit`, `main` in `asm_amd64.s` and `proc.go`; S8).
+//!
+//! 1. The port starts one thread and calls [`rt0`] on it: that thread is M0, its stack is M0's g0.
+//! 2. `schedinit`: the command line names a program, GOMAXPROCS is read, the Ps are made, M0 takes the first.
+//! 3. The main goroutine is made, with a closure that runs the program's `main` and then ends the machine.
+//! 4. M0 schedules.
+
+use super::g::Status;
+use super::preempt::{acquirem, releasem};
+use super::schedule::schedule;
+use super::threads::init_g0;
+use super::{G, M, sched};
+use crate::port::{self, OsThread, Stack};
+use crate::program::Program;
+use alloc::boxed::Box;
+use core::fmt;
+use core::sync::atomic::Ordering;
+
+/// How large the main goroutine's stack may grow, in bytes.
+const MAIN_STACK: usize = 64 << 20;
+/// Exit status of a command line that cannot be obeyed (BSD: `EX_USAGE`).
+const EXIT_USAGE: i32 = 64;
+
+/// What the port tells the runtime about the thread that becomes M0.
+pub struct Startup {
+    /// The thread.
+    pub thread: OsThread,
+    /// Its stack.
+    pub stack: Stack,
+    /// Bytes of the processor's XSAVE area, 0 if it has none.
+    pub xsave_size: u64,
+}
+
+/// Why a program could not be started.
+#[derive(Debug)]
+pub enum StartError {
+    /// The command line names no program.
+    NoProgram,
+    /// The image has no program of that name.
+    UnknownProgram(&'static str),
+    /// GOMAXPROCS is not a number from 1 to the limit.
+    Gomaxprocs(&'static str),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StartError::NoProgram => f.write_str("the command line names no program"),
+            StartError::UnknownProgram(name) => write!(f, "no program {name:?}: ./qemu-run.sh -list names them"),
+            StartError::Gomaxprocs(v) => {
+                write!(f, "GOMAXPROCS={v}: expected a number from 1 to {}", sched::MAX_PROCS)
+            }
+        }
+    }
+}
+
+/// Turns the current thread into M0 and runs the program that the command line names. Does not return.
+///
+/// # Safety
+/// Called once, on the thread and stack that `startup` describes, by a port that is ready for all of `Port`'s functions.
+pub unsafe fn rt0(startup: &Startup) -> ! {
+    crate::arch::XSAVE_SIZE.store(startup.xsave_size, Ordering::Relaxed);
+    let g0 = Box::into_raw(Box::new(G::new()));
+    let mp = Box::into_raw(Box::new(M::new(0, g0, port::cputicks() as u64)));
+    // SAFETY: both are new; the thread runs on `startup.stack`, far above what it uses now.
+    unsafe {
+        (*g0).m = mp;
+        (*g0).stack = startup.stack;
+        (*mp).set_os(startup.thread);
+        port::setg(g0);
+        init_g0(g0);
+        let program = match schedinit(mp) {
+            Ok(p) => p,
+            Err(e) => {
+                port::write(alloc::format!("gzero: {e}\n").as_bytes());
+                port::exit(EXIT_USAGE)
+            }
+        };
+        let gp = acquirem();
+        super::go_with_stack(MAIN_STACK, move || main(program));
+        releasem(gp);
+    }
+    schedule()
+}
+
+/// # Safety
+/// On M0's g0, before anything is scheduled.
+unsafe fn schedinit(mp: *mut M) -> Result<&'static Program, StartError> {
+    let name = *port::args().first().ok_or(StartError::NoProgram)?;
+    let program = Program::find(name).ok_or(StartError::UnknownProgram(name))?;
+    let procs = match port::environ().iter().rev().find(|(k, _)| *k == "GOMAXPROCS") {
+        None => port::ncpu().min(sched::MAX_PROCS),
+        Some((_, v)) => match v.parse() {
+            Ok(n) if (1..=sched::MAX_PROCS).contains(&n) => n,
+            _ => return Err(StartError::Gomaxprocs(v)),
+        },
+    };
+    sched::lock().nms = 1;
+    // SAFETY: as the caller promises.
+    unsafe { sched::make_ps(procs, mp) };
+    Ok(program)
+}
+
+/// The main goroutine.
+fn main(program: &'static Program) {
+    let gp = port::getg();
+    // SAFETY: the current goroutine.
+    debug_assert!(unsafe { (*gp).status() } == Status::Running);
+    (program.main)();
+    port::exit(0)
+}

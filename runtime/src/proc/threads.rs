@@ -1,0 +1,170 @@
+//! Starting, parking and waking Ms (Go: `startm`, `newm`, `stopm`, `mstart`, `systemstack` in `proc.go`).
+
+use super::preempt::{acquirem, releasem};
+use super::sched::{self, MAX_MS, acquirep};
+use super::schedule::schedule;
+use super::steal::earliest_timer;
+use super::{G, M, P};
+use crate::heap::MCache;
+use crate::{arch, port};
+use alloc::boxed::Box;
+use core::ptr::null_mut;
+use core::sync::atomic::{AtomicPtr, Ordering};
+
+/// The current M. Stable only on g0 or between [`acquirem`] and [`releasem`]: a goroutine may change Ms at any instruction.
+#[inline(always)]
+pub fn getm() -> *mut M {
+    // SAFETY: the caller runs on an M, so there is a current G.
+    unsafe { (*port::getg()).m }
+}
+
+/// The current P, or null; stable as [`getm`].
+#[inline(always)]
+pub fn getp() -> *mut P {
+    // SAFETY: as in `getm`.
+    unsafe { (*getm()).p }
+}
+
+/// The current P's part of the heap, null if there is no P or no M. The caller is not preempted.
+#[inline(always)]
+pub fn mcache() -> *mut MCache {
+    let gp = port::getg();
+    if gp.is_null() {
+        return null_mut();
+    }
+    // SAFETY: the current G and its M.
+    unsafe {
+        let mp = (*gp).m;
+        if mp.is_null() || (*mp).p.is_null() { null_mut() } else { (*(*mp).p).mcache.get() }
+    }
+}
+
+/// Runs `f` on the M's own stack, which is fully backed: for what may take long, hold locks, or call the port for memory. On g0, and
+/// before there is an M, just calls it. The goroutine is not preempted meanwhile.
+pub fn systemstack<R>(f: impl FnOnce() -> R) -> R {
+    if port::getg().is_null() {
+        return f();
+    }
+    let gp = acquirem();
+    // SAFETY: not preempted, so the M stays; g0's stack below `sched_sp` is free while a goroutine runs.
+    let r = unsafe {
+        let g0 = (*(*gp).m).g0;
+        if gp == g0 {
+            f()
+        } else {
+            port::setg(g0);
+            let r = arch::on_stack((*g0).sched_sp, f);
+            port::setg(gp);
+            r
+        }
+    };
+    releasem(gp);
+    r
+}
+
+/// Has an M run `pp`: an idle one, else a new one. With `spinning` the caller has counted it in `NMSPINNING`.
+///
+/// The caller is not preempted and holds no lock; `pp` is idle and the caller's.
+pub(super) fn startm(pp: *mut P, spinning: bool) {
+    let mut s = sched::lock();
+    let mp = s.midle_get();
+    if mp.is_null() {
+        let id = s.nms;
+        s.nms += 1;
+        drop(s);
+        if id >= MAX_MS {
+            crate::panic::throw("thread exhaustion: the program exceeds the limit of 10000 Ms");
+        }
+        systemstack(|| newm(id, pp, spinning));
+        return;
+    }
+    drop(s);
+    // SAFETY: the M was idle and is now the caller's until it wakes.
+    unsafe {
+        (*mp).spinning = spinning;
+        (*mp).nextp = pp;
+        (*mp).park.wakeup();
+    }
+}
+
+/// Makes an M and its thread. On g0.
+fn newm(id: u64, pp: *mut P, spinning: bool) {
+    let g0 = Box::into_raw(Box::new(G::new()));
+    let seed = (port::cputicks() as u64) ^ id.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mp = Box::into_raw(Box::new(M::new(id, g0, seed)));
+    // SAFETY: both are new and the caller's until the thread runs.
+    unsafe {
+        (*g0).m = mp;
+        (*mp).nextp = pp;
+        (*mp).spinning = spinning;
+        if let Err(e) = port::new_os_proc(mp, mstart) {
+            crate::panic::throw_with(format_args!("cannot start an M: {e}"));
+        }
+    }
+}
+
+/// Where a new M begins, on its g0.
+extern "C" fn mstart(mp: *mut M) -> ! {
+    // SAFETY: the current M, which `newm` gave a P.
+    unsafe {
+        init_g0((*mp).g0);
+        acquirep(mp, core::mem::replace(&mut (*mp).nextp, null_mut()));
+    }
+    schedule()
+}
+
+/// Sets where scheduler frames start on a g0, whose stack the port has filled in. What is above is never returned to.
+///
+/// # Safety
+/// `g0` is the current G.
+pub(super) unsafe fn init_g0(g0: *mut G) {
+    // SAFETY: as the caller promises.
+    unsafe { (*g0).sched_sp = ((*g0).stack.hi - 64) & !15 };
+}
+
+/// Puts the current M to sleep until it is given a P.
+///
+/// # Safety
+/// On g0 of the current M `mp`, which holds no P, no lock, and is not spinning.
+pub(super) unsafe fn stopm(mp: *mut M) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let mut s = sched::lock();
+        s.midle_put(mp);
+        let asleep = s.ms_busy() == 0;
+        drop(s);
+        if asleep && earliest_timer(0) == 0 {
+            crate::panic::deadlock();
+        }
+        (*mp).park.sleep();
+        (*mp).park.clear();
+        acquirep(mp, core::mem::replace(&mut (*mp).nextp, null_mut()));
+    }
+}
+
+/// The M that sleeps until the earliest timer. Whoever takes it from here owes it one post of its semaphore.
+static POLLER: AtomicPtr<M> = AtomicPtr::new(null_mut());
+
+/// The current M is about to [`poll_sleep`]; [`poll_break`] reaches it from now on.
+pub(super) fn poll_begin(mp: *mut M) {
+    POLLER.store(mp, Ordering::SeqCst);
+}
+
+/// Sleeps until `until` (nanotime; 0 = not at all) or [`poll_break`].
+pub(super) fn poll_sleep(until: i64) {
+    let ns = until - port::nanotime();
+    let posted = until != 0 && ns > 0 && port::semasleep(ns);
+    if !posted && POLLER.swap(null_mut(), Ordering::SeqCst).is_null() {
+        // A breaker was quicker: its post has come or will; leave none behind.
+        port::semasleep(-1);
+    }
+}
+
+/// Wakes the M that sleeps until the earliest timer, if one does.
+pub(super) fn poll_break() {
+    let mp = POLLER.swap(null_mut(), Ordering::SeqCst);
+    if !mp.is_null() {
+        // SAFETY: Ms are never freed.
+        port::semawakeup(unsafe { (*mp).os() });
+    }
+}

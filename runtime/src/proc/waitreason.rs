@@ -1,0 +1,50 @@
+//! Why a goroutine waits, in Go's words (Go: `waitReason` in `runtime2.go`).
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
+        /// Why a goroutine waits (S12).
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[repr(u8)]
+        pub enum WaitReason { $($(#[$doc])* $name,)* }
+
+        impl WaitReason {
+            /// Go's text for it, as tracebacks print it.
+            pub fn text(self) -> &'static str {
+                match self { $(WaitReason::$name => $text,)* }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// Not waiting, or no reason given.
+    Zero = "",
+    /// Receive on a nil channel.
+    ChanReceiveNilChan = "chan receive (nil chan)",
+    /// Send on a nil channel.
+    ChanSendNilChan = "chan send (nil chan)",
+    /// `select` with no cases.
+    SelectNoCases = "select (no cases)",
+    /// `select`.
+    Select = "select",
+    /// Receive.
+    ChanReceive = "chan receive",
+    /// Send.
+    ChanSend = "chan send",
+    /// A runtime semaphore.
+    Semacquire = "semacquire",
+    /// `time::sleep`.
+    Sleep = "sleep",
+    /// `Cond::wait`.
+    SyncCondWait = "sync.Cond.Wait",
+    /// `Mutex::lock`.
+    SyncMutexLock = "sync.Mutex.Lock",
+    /// `RwMutex::read`.
+    SyncRwMutexRLock = "sync.RWMutex.RLock",
+    /// `RwMutex::write`.
+    SyncRwMutexLock = "sync.RWMutex.Lock",
+    /// `WaitGroup::wait`.
+    SyncWaitGroupWait = "sync.WaitGroup.Wait",
+    /// Stopped by a preemption request.
+    Preempted = "preempted",
+}
