@@ -142,7 +142,11 @@ impl Lock {
             let mp: *mut M = unsafe { (*gp).m };
             // SAFETY: `nextwaitm` is this M's own until the exchange below publishes it.
             unsafe { (*mp).nextwaitm.store(v & !LOCKED, Ordering::Relaxed) };
-            if self.key.compare_exchange(v, mp as usize | LOCKED, Ordering::Release, Ordering::Relaxed).is_ok() {
+            if self
+                .key
+                .compare_exchange(v, mp as usize | LOCKED, Ordering::Release, Ordering::Relaxed)
+                .is_ok()
+            {
                 port::semasleep(-1);
                 round = 0;
             }

@@ -216,7 +216,8 @@ unsafe fn header(w: &mut Stderr, gp: *mut G, state: &str) {
     // SAFETY: as the caller promises.
     unsafe {
         let wait = (*gp).wait_since;
-        let minutes = if state == "running" || wait == 0 { 0 } else { (port::nanotime() - wait) / 60_000_000_000 };
+        let minutes =
+            if state == "running" || wait == 0 { 0 } else { (port::nanotime() - wait) / 60_000_000_000 };
         _ = match minutes {
             0 => writeln!(w, "goroutine {} [{state}]:", (*gp).goid),
             m => writeln!(w, "goroutine {} [{state}, {m} minutes]:", (*gp).goid),

@@ -20,7 +20,7 @@ use core::sync::atomic::AtomicU64;
 pub static XSAVE_SIZE: AtomicU64 = AtomicU64::new(0);
 
 unsafe extern "C" {
-    fn __gzero_mcall(save: *mut usize, sp: usize, f: extern "C" fn(*mut G) -> !, gp: *mut G);
+    fn __gzero_mcall(save: *mut usize, sp: usize, f: *const (), gp: *mut ());
     fn __gzero_async_preempt();
     fn __gzero_on_stack(sp: usize, f: unsafe extern "C" fn(*mut u8), arg: *mut u8);
 }
@@ -169,7 +169,7 @@ pub(crate) unsafe fn mcall(gp: *mut G, f: extern "C" fn(*mut G) -> !) {
     unsafe {
         let g0 = (*(*gp).m).g0;
         port::setg(g0);
-        __gzero_mcall(&raw mut (*gp).sched_sp, (*g0).sched_sp, f, gp);
+        __gzero_mcall(&raw mut (*gp).sched_sp, (*g0).sched_sp, f as *const (), gp.cast());
     }
 }
 

@@ -171,10 +171,7 @@ impl G {
         if !old.may_become(new) {
             crate::panic::throw("illegal transition of a goroutine's status");
         }
-        if self
-            .status
-            .compare_exchange(old as u32, new as u32, Ordering::AcqRel, Ordering::Acquire)
-            .is_err()
+        if self.status.compare_exchange(old as u32, new as u32, Ordering::AcqRel, Ordering::Acquire).is_err()
         {
             self.cas_status_slow(old, new);
         }
@@ -186,7 +183,9 @@ impl G {
             match self.status.compare_exchange(old as u32, new as u32, Ordering::AcqRel, Ordering::Acquire) {
                 Ok(_) => return,
                 Err(now) if now == old as u32 | SCAN => core::hint::spin_loop(),
-                Err(_) => crate::panic::throw("a goroutine is not in the state that its owner thinks it is in"),
+                Err(_) => {
+                    crate::panic::throw("a goroutine is not in the state that its owner thinks it is in")
+                }
             }
         }
     }

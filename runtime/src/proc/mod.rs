@@ -43,6 +43,6 @@ pub use threads::{getm, getp, mcache, systemstack};
 pub use waitreason::WaitReason;
 
 pub(crate) use newproc::ALLGS;
-pub(crate) use preempt::{async_preempt2, lock_count_down, lock_count_up, timer_added};
+pub(crate) use preempt::{async_preempt2, lock_count_down, lock_count_up};
 #[cfg(debug_assertions)]
 pub(crate) use preempt::{lock_rank_pop, lock_rank_push};

@@ -86,10 +86,7 @@ impl P {
 
     /// Goes from one state to the other; anything else is a fatal error.
     pub(super) fn cas_status(&self, old: PStatus, new: PStatus) {
-        if self
-            .status
-            .compare_exchange(old as u32, new as u32, Ordering::AcqRel, Ordering::Acquire)
-            .is_err()
+        if self.status.compare_exchange(old as u32, new as u32, Ordering::AcqRel, Ordering::Acquire).is_err()
         {
             crate::panic::throw("a P is not in the state that its holder thinks it is in");
         }

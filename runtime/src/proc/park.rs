@@ -13,8 +13,8 @@ use super::m::UnlockFn;
 use super::preempt::{acquirem, move_locks, releasem};
 use super::schedule::{queue_and_wake, schedule};
 use super::{G, WaitReason, sched};
-use crate::lock::Lock;
 use crate::arch;
+use crate::lock::Lock;
 use core::ptr::null_mut;
 
 /// Parks the current goroutine until [`goready`]. `unlockf(gp, lock)` runs on g0 once it may be readied; if that returns false, the

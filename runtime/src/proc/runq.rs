@@ -57,12 +57,6 @@ impl RunQueue {
         }
     }
 
-    /// How many are queued, `runnext` included; exact only for the owner with no thieves about.
-    pub fn len(&self) -> u32 {
-        let n = self.tail.load(Ordering::Acquire).wrapping_sub(self.head.load(Ordering::Acquire));
-        n + u32::from(!self.next.load(Ordering::Acquire).is_null())
-    }
-
     /// Owner: makes `gp` the next to run and returns whom it displaces, null if nobody.
     #[inline]
     pub fn set_next(&self, gp: *mut G) -> *mut G {
@@ -150,7 +144,8 @@ impl RunQueue {
                 if next.is_null() {
                     return 0;
                 }
-                if self.next.compare_exchange(next, null_mut(), Ordering::AcqRel, Ordering::Relaxed).is_err() {
+                if self.next.compare_exchange(next, null_mut(), Ordering::AcqRel, Ordering::Relaxed).is_err()
+                {
                     continue;
                 }
                 to.slot(at).store(next, Ordering::Relaxed);
@@ -177,9 +172,7 @@ impl RunQueue {
 
     #[inline]
     fn commit(&self, head: u32, n: u32) -> bool {
-        self.head
-            .compare_exchange(head, head.wrapping_add(n), Ordering::Release, Ordering::Relaxed)
-            .is_ok()
+        self.head.compare_exchange(head, head.wrapping_add(n), Ordering::Release, Ordering::Relaxed).is_ok()
     }
 }
 

@@ -96,7 +96,9 @@ unsafe fn find_runnable(mp: *mut M) -> (*mut G, bool) {
             }
 
             // Now and then the global queue goes first, else two goroutines that ready each other starve it (S3).
-            if (*pp).schedtick.load(Ordering::Relaxed).is_multiple_of(61) && RUNQ_SIZE.load(Ordering::Relaxed) != 0 {
+            if (*pp).schedtick.load(Ordering::Relaxed).is_multiple_of(61)
+                && RUNQ_SIZE.load(Ordering::Relaxed) != 0
+            {
                 let gp = sched::lock().globrunq_get(pp, 1);
                 if !gp.is_null() {
                     return (gp, false);

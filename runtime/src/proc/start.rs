@@ -46,7 +46,9 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             StartError::NoProgram => f.write_str("the command line names no program"),
-            StartError::UnknownProgram(name) => write!(f, "no program {name:?}: ./qemu-run.sh -list names them"),
+            StartError::UnknownProgram(name) => {
+                write!(f, "no program {name:?}: ./qemu-run.sh -list names them")
+            }
             StartError::Gomaxprocs(v) => {
                 write!(f, "GOMAXPROCS={v}: expected a number from 1 to {}", sched::MAX_PROCS)
             }
