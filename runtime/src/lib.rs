@@ -8,14 +8,17 @@ extern crate self as runtime;
 extern crate std;
 
 pub mod arch;
+pub mod chan;
 pub mod heap;
 pub mod lock;
 pub mod note;
 pub mod panic;
 pub mod port;
+mod print;
 pub mod proc;
 mod program;
 mod rand;
+pub mod sync;
 pub mod testing;
 pub mod time;
 
@@ -41,6 +44,7 @@ pub fn exit(status: i32) -> ! {
 /// What the macros name; not for users.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::print::print;
     pub use alloc::boxed::Box;
     pub use core::any::Any;
     pub use linkme;

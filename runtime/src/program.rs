@@ -40,3 +40,10 @@ pub trait Termination {
 impl Termination for () {
     fn report(self) {}
 }
+
+/// The exit status, 0 to 255.
+impl Termination for i32 {
+    fn report(self) {
+        crate::exit(self)
+    }
+}

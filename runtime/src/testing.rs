@@ -1,6 +1,9 @@
-//! Tests that run on the machine itself: what `#[kernel_test]` registers.
+//! Tests that run on the machine itself: what `#[kernel_test]` registers and the program `kernel_tests` runs.
 
 use linkme::distributed_slice;
+
+#[cfg(feature = "kernel-tests")]
+mod kernel_tests;
 
 /// A test that runs inside the kernel, on a goroutine.
 pub struct KernelTest {

@@ -1,0 +1,135 @@
+//! Directional handles (Go: `chan<- T`, `<-chan T`).
+
+use super::{Chan, IntoIter, Iter, TryRecvError, TrySendError};
+use core::fmt;
+
+macro_rules! end {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        pub struct $name<T>(Chan<T>);
+
+        impl<T> $name<T> {
+            /// Whether this is the nil channel.
+            pub fn is_nil(&self) -> bool {
+                self.0.is_nil()
+            }
+
+            /// As [`Chan::len`].
+            pub fn len(&self) -> usize {
+                self.0.len()
+            }
+
+            /// As [`Chan::is_empty`].
+            pub fn is_empty(&self) -> bool {
+                self.0.is_empty()
+            }
+
+            /// As [`Chan::cap`].
+            pub fn cap(&self) -> usize {
+                self.0.cap()
+            }
+        }
+
+        impl<T> Clone for $name<T> {
+            fn clone(&self) -> $name<T> {
+                $name(self.0.clone())
+            }
+        }
+
+        impl<T> From<Chan<T>> for $name<T> {
+            fn from(c: Chan<T>) -> $name<T> {
+                $name(c)
+            }
+        }
+
+        impl<T> Default for $name<T> {
+            fn default() -> $name<T> {
+                $name(Chan::nil())
+            }
+        }
+
+        impl<T> PartialEq for $name<T> {
+            fn eq(&self, other: &$name<T>) -> bool {
+                self.0 == other.0
+            }
+        }
+
+        impl<T> Eq for $name<T> {}
+
+        impl<T> fmt::Debug for $name<T> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
+}
+
+end! {
+    /// A handle of a channel that can only send and close it.
+    Sender
+}
+
+end! {
+    /// A handle of a channel that can only receive.
+    Receiver
+}
+
+impl<T> Sender<T> {
+    /// As [`Chan::send`].
+    #[inline]
+    pub fn send(&self, value: T) {
+        self.0.send(value)
+    }
+
+    /// As [`Chan::try_send`].
+    ///
+    /// # Errors
+    /// If nobody is ready to receive and the buffer is full.
+    #[inline]
+    pub fn try_send(&self, value: T) -> Result<(), TrySendError<T>> {
+        self.0.try_send(value)
+    }
+
+    /// As [`Chan::close`].
+    pub fn close(&self) {
+        self.0.close()
+    }
+}
+
+impl<T> Receiver<T> {
+    /// As [`Chan::recv`].
+    #[inline]
+    pub fn recv(&self) -> Option<T> {
+        self.0.recv()
+    }
+
+    /// As [`Chan::try_recv`].
+    ///
+    /// # Errors
+    /// If nothing is there now, or the channel is closed and drained.
+    #[inline]
+    pub fn try_recv(&self) -> Result<T, TryRecvError> {
+        self.0.try_recv()
+    }
+
+    /// As [`Chan::iter`].
+    pub fn iter(&self) -> Iter<'_, T> {
+        self.0.iter()
+    }
+}
+
+impl<T> IntoIterator for Receiver<T> {
+    type Item = T;
+    type IntoIter = IntoIter<T>;
+    fn into_iter(self) -> IntoIter<T> {
+        self.0.into_iter()
+    }
+}
+
+impl<'a, T> IntoIterator for &'a Receiver<T> {
+    type Item = T;
+    type IntoIter = Iter<'a, T>;
+    fn into_iter(self) -> Iter<'a, T> {
+        self.0.iter()
+    }
+}

@@ -1,0 +1,7 @@
+//! Synchronisation of goroutines (Go: package `sync`; C3). Everything here blocks the goroutine, never the M.
+
+mod sema;
+mod treap;
+mod waitgroup;
+
+pub use waitgroup::WaitGroup;

@@ -1,0 +1,118 @@
+//! `WaitGroup` (Go: `sync/waitgroup.go`).
+
+use super::sema::{semacquire, semrelease};
+use crate::proc::WaitReason;
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+/// Waits for a number of things to be done. To share one, put it into an [`Arc`] or a `static`.
+///
+/// # Protocol
+/// `state` holds the counter in its high half and the number of waiters in its low half, so that both change in one step.
+/// 1. [`WaitGroup::add`] adds to the high half. If that makes the counter 0 while somebody waits, nobody may touch the state (those who do
+///    misuse it, and most of them are caught), so it is cleared with a plain store, and each waiter gets a post of `sema`.
+/// 2. [`WaitGroup::wait`] counts itself into the low half while the counter is not 0, and waits for a post.
+///
+/// What was done before `done` is seen after `wait`: the read-modify-write of the state is *release* in one and *acquire* in the other.
+#[derive(Debug, Default)]
+pub struct WaitGroup {
+    state: AtomicU64,
+    sema: AtomicU32,
+}
+
+const ONE_MORE: u64 = 1 << 32;
+
+impl WaitGroup {
+    /// A group with nothing to wait for.
+    pub const fn new() -> WaitGroup {
+        WaitGroup { state: AtomicU64::new(0), sema: AtomicU32::new(0) }
+    }
+
+    /// Adds `delta`, which may be negative, to the number of things to wait for; at 0 those that wait go on.
+    ///
+    /// If it is 0 with nobody waiting, a positive `add` must come before the `wait` that is to see it.
+    ///
+    /// # Panics
+    /// If the number becomes negative, or it is raised from 0 while somebody waits.
+    #[inline]
+    pub fn add(&self, delta: i32) {
+        // Sign extension: a negative delta subtracts from the high half and leaves the low one.
+        let added = ((i64::from(delta)) << 32) as u64;
+        let state = self.state.fetch_add(added, Ordering::AcqRel).wrapping_add(added);
+        let (counter, waiters) = ((state >> 32) as i32, state as u32);
+        if counter < 0 || waiters != 0 {
+            self.add_slow(delta, state);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn add_slow(&self, delta: i32, state: u64) {
+        let (counter, waiters) = ((state >> 32) as i32, state as u32);
+        if counter < 0 {
+            panic!("sync: negative WaitGroup counter");
+        }
+        if waiters != 0 && delta > 0 && counter == delta {
+            panic!("sync: WaitGroup misuse: Add called concurrently with Wait");
+        }
+        if counter > 0 {
+            return;
+        }
+        if self.state.load(Ordering::Relaxed) != state {
+            panic!("sync: WaitGroup misuse: Add called concurrently with Wait");
+        }
+        self.state.store(0, Ordering::Release);
+        for _ in 0..waiters {
+            semrelease(&self.sema);
+        }
+    }
+
+    /// One thing less to wait for.
+    ///
+    /// # Panics
+    /// If there was none.
+    #[inline]
+    pub fn done(&self) {
+        self.add(-1);
+    }
+
+    /// Waits until there is nothing more to wait for.
+    ///
+    /// # Panics
+    /// If the group is used again before all have returned from an earlier `wait`.
+    #[inline]
+    pub fn wait(&self) {
+        if self.state.load(Ordering::Acquire) >= ONE_MORE {
+            self.wait_slow();
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn wait_slow(&self) {
+        loop {
+            let state = self.state.load(Ordering::Acquire);
+            if state < ONE_MORE {
+                return;
+            }
+            if self.state.compare_exchange(state, state + 1, Ordering::AcqRel, Ordering::Relaxed).is_err() {
+                continue;
+            }
+            semacquire(&self.sema, WaitReason::SyncWaitGroupWait);
+            if self.state.load(Ordering::Acquire) != 0 {
+                panic!("sync: WaitGroup is reused before previous Wait has returned");
+            }
+            return;
+        }
+    }
+
+    /// Runs `f` on a new goroutine and waits for its end in [`WaitGroup::wait`] (Go: `wg.Go`). `f` must not panic.
+    pub fn go(self: &Arc<Self>, f: impl FnOnce() + Send + 'static) {
+        self.add(1);
+        let wg = self.clone();
+        crate::go(move || {
+            f();
+            wg.done();
+        });
+    }
+}
