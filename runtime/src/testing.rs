@@ -5,6 +5,9 @@ use linkme::distributed_slice;
 #[cfg(feature = "kernel-tests")]
 mod kernel_tests;
 
+#[cfg(feature = "kernel-tests")]
+pub use kernel_tests::panic_text;
+
 /// A test that runs inside the kernel, on a goroutine.
 pub struct KernelTest {
     /// The function's full path, `crate::module::function`.

@@ -41,6 +41,8 @@
 mod channel;
 mod ends;
 mod hchan;
+#[cfg(feature = "kernel-tests")]
+mod tests;
 mod waitq;
 
 pub use channel::{Chan, IntoIter, Iter, TryRecvError, TrySendError, make};

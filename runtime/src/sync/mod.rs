@@ -1,6 +1,8 @@
 //! Synchronisation of goroutines (Go: package `sync`; C3). Everything here blocks the goroutine, never the M.
 
 mod sema;
+#[cfg(feature = "kernel-tests")]
+mod tests;
 mod treap;
 mod waitgroup;
 

@@ -3,6 +3,7 @@
 use super::{KERNEL_TESTS, KernelTest};
 use crate::panic::{PanicPayload, catch_unwind};
 use crate::{args, chan, go, print, println, program};
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::any::Any;
 
@@ -53,10 +54,20 @@ fn passes(test: &'static KernelTest) -> bool {
 }
 
 fn print_panic(payload: &(dyn Any + Send)) {
-    match payload.downcast_ref::<PanicPayload>() {
-        Some(p) => {
-            println!("panic: {} at {}", p.message, p.location.as_deref().unwrap_or("an unknown place"))
-        }
-        None => println!("panic: (a value that is not text)"),
+    match payload.downcast_ref::<PanicPayload>().and_then(|p| p.location.as_deref()) {
+        Some(location) => println!("panic: {} at {location}", panic_text(payload)),
+        None => println!("panic: {}", panic_text(payload)),
+    }
+}
+
+/// The text of a panic that [`catch_unwind`] caught.
+pub fn panic_text(payload: &(dyn Any + Send)) -> &str {
+    if let Some(p) = payload.downcast_ref::<PanicPayload>() {
+        &p.message
+    } else if let Some(text) = payload.downcast_ref::<String>() {
+        // On a host, the panics of `std` arrive as they are.
+        text
+    } else {
+        payload.downcast_ref::<&str>().unwrap_or(&"(a value that is not text)")
     }
 }

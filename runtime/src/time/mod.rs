@@ -3,6 +3,8 @@
 mod heap4;
 mod instant;
 mod sleep;
+#[cfg(feature = "kernel-tests")]
+mod tests;
 mod timers;
 
 pub use core::time::Duration;

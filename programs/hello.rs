@@ -1,0 +1,8 @@
+//! The smallest program.
+
+use runtime::{println, program};
+
+#[program]
+fn main() {
+    println!("hello, world");
+}

@@ -1,0 +1,76 @@
+//! Time on the machine. Each test names the bug that it would show.
+
+use super::{Duration, now, sleep};
+use crate::sync::WaitGroup;
+use crate::{chan, go, kernel_test};
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+/// A timer that fires early, or not at all because the only idle M sleeps past it.
+#[kernel_test]
+fn sleep_is_not_early() {
+    for us in [1, 50, 300, 1000, 5000] {
+        let d = Duration::from_micros(us);
+        let t = now();
+        sleep(d);
+        assert!(t.elapsed() >= d, "slept {:?} of {d:?}", t.elapsed());
+    }
+    let t = now();
+    sleep(Duration::ZERO);
+    assert!(t.elapsed() < Duration::from_secs(1));
+}
+
+/// A heap out of order, or an earlier timer that does not shorten the sleep for a later one.
+#[kernel_test]
+fn sleepers_wake_in_order() {
+    let woken = chan::make(0);
+    for ms in [90, 30, 60, 10] {
+        let woken = woken.clone();
+        go(move || {
+            sleep(Duration::from_millis(ms));
+            woken.send(ms);
+        });
+    }
+    let order: alloc::vec::Vec<u64> = woken.iter().take(4).collect();
+    assert_eq!(order, [10, 30, 60, 90]);
+}
+
+/// A timer lost when timers of many Ps are added and run at once.
+#[kernel_test]
+fn a_thousand_sleepers() {
+    let wg = Arc::new(WaitGroup::new());
+    let slept = Arc::new(AtomicU64::new(0));
+    for i in 0..1000u64 {
+        let slept = slept.clone();
+        wg.go(move || {
+            let d = Duration::from_micros(i * 7919 % 5000);
+            let t = now();
+            sleep(d);
+            assert!(t.elapsed() >= d);
+            slept.fetch_add(1, Ordering::Relaxed);
+        });
+    }
+    wg.wait();
+    assert_eq!(slept.load(Ordering::Relaxed), 1000);
+}
+
+/// A clock that goes backwards when the goroutine changes cores.
+#[kernel_test]
+fn clock_is_monotonic_across_cores() {
+    let wg = Arc::new(WaitGroup::new());
+    let latest = Arc::new(AtomicU64::new(0));
+    let start = now();
+    for _ in 0..8 {
+        let latest = latest.clone();
+        wg.go(move || {
+            for _ in 0..2000 {
+                let seen = latest.load(Ordering::SeqCst);
+                let t = start.elapsed().as_nanos() as u64;
+                assert!(t >= seen, "{t} after {seen}");
+                latest.fetch_max(t, Ordering::SeqCst);
+                crate::gosched();
+            }
+        });
+    }
+    wg.wait();
+}
