@@ -22,7 +22,7 @@ pub mod sync;
 pub mod testing;
 pub mod time;
 
-pub use proc::{go, go_with_stack, goexit, gosched, num_goroutine};
+pub use proc::{go, go_with_stack, goexit, gomaxprocs, gosched, num_goroutine};
 pub use program::{PROGRAMS, Program, Termination};
 pub use runtime_macros::{kernel_test, program};
 

@@ -1,0 +1,123 @@
+//! What the primitives cost: one line for each benchmark, best of three repetitions. `bench [NAME…]`, all unless told.
+//!
+//!     bench NAME iters=N total_ns=T ns_per_op=X procs=P reps=R
+//!
+//! Each does the same work as the Go program under the same name. Under `qemu -icount shift=0` a nanosecond is an instruction.
+
+use alloc::string::String;
+use core::fmt::Write;
+use runtime::time::{Duration, Instant};
+use runtime::{args, gomaxprocs, println, program, time};
+
+#[path = "bench/memory.rs"]
+mod memory;
+#[path = "bench/primitives.rs"]
+mod primitives;
+#[path = "bench/whole.rs"]
+mod whole;
+
+const REPS: u32 = 3;
+
+/// One repetition of a benchmark.
+pub struct B {
+    /// Operations to do; a benchmark that counts them itself sets it.
+    pub n: u64,
+    started: Instant,
+    total: Option<Duration>,
+    extra: String,
+}
+
+impl B {
+    fn new(n: u64) -> B {
+        B { n, started: time::now(), total: None, extra: String::new() }
+    }
+
+    /// What came before is not counted.
+    pub fn start(&mut self) {
+        self.started = time::now();
+    }
+
+    /// What comes after is not counted. A benchmark that does not call it is counted to its end.
+    pub fn stop(&mut self) {
+        self.total = Some(self.started.elapsed());
+    }
+
+    /// A further `key=value` for the line.
+    pub fn extra(&mut self, key: &str, value: f64) {
+        _ = write!(self.extra, " {key}={value:.1}");
+    }
+}
+
+struct Bench {
+    name: &'static str,
+    n: u64,
+    reps: u32,
+    run: fn(&mut B),
+}
+
+const fn bench(name: &'static str, n: u64, run: fn(&mut B)) -> Bench {
+    Bench { name, n, reps: REPS, run }
+}
+
+const BENCHES: &[Bench] = &[
+    bench("time_now", 200_000, primitives::time_now),
+    bench("spawn", 100_000, primitives::spawn),
+    // Once only, as in Go: what it leaves behind makes the next one cheaper.
+    Bench { reps: 1, ..bench("spawn_wait_10k", 10_000, primitives::spawn_wait) },
+    bench("gosched", 400_000, primitives::gosched),
+    bench("pingpong_unbuf", 100_000, primitives::pingpong),
+    bench("chan_buf", 400_000, primitives::chan_buf),
+    bench("waitgroup", 1_000_000, primitives::waitgroup),
+    bench("timer_sleep", 20_000, primitives::timer_sleep),
+    bench("alloc_8", 1_000_000, memory::alloc_words::<1>),
+    bench("alloc_16", 1_000_000, memory::alloc_words::<2>),
+    bench("alloc_64", 500_000, memory::alloc_words::<8>),
+    bench("alloc_1k", 100_000, memory::alloc_words::<128>),
+    bench("alloc_32k", 4_000, memory::alloc_uninit::<4096>),
+    bench("alloc_1m", 200, memory::alloc_uninit::<131_072>),
+    bench("parfib", 121_392, whole::parfib),
+    bench("skynet", 1_111_111, whole::skynet),
+    bench("prime_sieve", 1_000, whole::prime_sieve),
+    bench("matmul", whole::DIM.pow(3) as u64, whole::matmul),
+    bench("steal_balance", 1_000, whole::steal_balance),
+];
+
+impl Bench {
+    fn report(&self) {
+        let best = (0..self.reps)
+            .map(|_| {
+                let mut b = B::new(self.n);
+                b.start();
+                (self.run)(&mut b);
+                if b.total.is_none() {
+                    b.stop();
+                }
+                b
+            })
+            .min_by_key(|b| b.total)
+            .expect("at least one repetition");
+        let ns = best.total.unwrap_or_default().as_nanos();
+        println!(
+            "bench {} iters={} total_ns={ns} ns_per_op={:.2} procs={} reps={}{}",
+            self.name,
+            best.n,
+            ns as f64 / best.n as f64,
+            gomaxprocs(),
+            self.reps,
+            best.extra
+        );
+    }
+}
+
+#[program]
+fn main() -> i32 {
+    let names = &args()[1..];
+    if let Some(unknown) = names.iter().find(|n| !BENCHES.iter().any(|b| b.name == **n)) {
+        println!("bench: no benchmark {unknown:?}");
+        return 64;
+    }
+    for b in BENCHES.iter().filter(|b| names.is_empty() || names.contains(&b.name)) {
+        b.report();
+    }
+    0
+}

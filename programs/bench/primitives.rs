@@ -1,0 +1,149 @@
+//! The scheduler's and the channels' operations, one by one.
+
+use super::B;
+use alloc::sync::Arc;
+use alloc::vec;
+use core::hint::black_box;
+use core::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use runtime::sync::WaitGroup;
+use runtime::time::{self, Duration};
+use runtime::{chan, go};
+
+/// Reading the monotonic clock once.
+pub fn time_now(b: &mut B) {
+    for _ in 0..b.n {
+        black_box(time::now());
+    }
+}
+
+/// Batches of 1000 goroutines that only call `done`; op = one goroutine.
+pub fn spawn(b: &mut B) {
+    static WG: WaitGroup = WaitGroup::new();
+    let mut left = b.n;
+    while left > 0 {
+        let k = left.min(1000);
+        left -= k;
+        WG.add(k as i32);
+        for _ in 0..k {
+            go(|| WG.done());
+        }
+        WG.wait();
+    }
+}
+
+/// N goroutines parked on a channel; op = spawning one and it having parked.
+pub fn spawn_wait(b: &mut B) {
+    let block = chan::make::<()>(0);
+    let wg = Arc::new(WaitGroup::new());
+    let up = Arc::new(AtomicU64::new(0));
+    b.start();
+    wg.add(b.n as i32);
+    for _ in 0..b.n {
+        let (block, wg, up) = (block.clone(), wg.clone(), up.clone());
+        go(move || {
+            up.fetch_add(1, Ordering::Relaxed);
+            block.recv();
+            wg.done();
+        });
+    }
+    while up.load(Ordering::Relaxed) < b.n {
+        runtime::gosched();
+    }
+    b.stop();
+    time::sleep(Duration::from_millis(5));
+    let t = time::now();
+    block.close();
+    wg.wait();
+    b.extra("wake_ns_per_op", t.elapsed().as_nanos() as f64 / b.n as f64);
+}
+
+/// Two goroutines yielding to each other; op = one yield.
+pub fn gosched(b: &mut B) {
+    let wg = Arc::new(WaitGroup::new());
+    let n = b.n / 2;
+    for _ in 0..2 {
+        wg.go(move || {
+            for _ in 0..n {
+                runtime::gosched();
+            }
+        });
+    }
+    wg.wait();
+}
+
+/// Two goroutines, two unbuffered channels; op = one round trip (two sends, two receives).
+pub fn pingpong(b: &mut B) {
+    let (ping, pong) = (chan::make::<u64>(0), chan::make(0));
+    let done = chan::make(0);
+    let n = b.n;
+    let (ping2, pong2, done2) = (ping.clone(), pong.clone(), done.clone());
+    b.start();
+    go(move || {
+        for _ in 0..n {
+            pong.send(ping.recv());
+        }
+    });
+    go(move || {
+        for i in 0..n {
+            ping2.send(i);
+            black_box(pong2.recv());
+        }
+        done2.send(true);
+    });
+    done.recv();
+    b.stop();
+}
+
+/// Capacity 128, one producer, one consumer; op = one item.
+pub fn chan_buf(b: &mut B) {
+    let c = chan::make(128);
+    let (tx, n) = (c.clone(), b.n);
+    go(move || {
+        for i in 0..n {
+            tx.send(i);
+        }
+        tx.close();
+    });
+    assert_eq!(c.iter().sum::<u64>(), n * (n - 1) / 2);
+}
+
+/// Add 1, done, wait with nobody to wait for.
+pub fn waitgroup(b: &mut B) {
+    let wg = WaitGroup::new();
+    for _ in 0..b.n {
+        wg.add(1);
+        wg.done();
+        wg.wait();
+    }
+}
+
+/// Rounds of 1000 goroutines that each sleep 1 ms; op = one sleep.
+pub fn timer_sleep(b: &mut B) {
+    const SLEEP: Duration = Duration::from_millis(1);
+    let late: Arc<[AtomicI64]> = (0..b.n).map(|_| AtomicI64::new(0)).collect();
+    let wg = Arc::new(WaitGroup::new());
+    b.start();
+    for round in 0..b.n / 1000 {
+        wg.add(1000);
+        for i in 0..1000 {
+            let (wg, late) = (wg.clone(), late.clone());
+            go(move || {
+                let t = time::now();
+                time::sleep(SLEEP);
+                let over = t.elapsed().as_nanos() as i64 - SLEEP.as_nanos() as i64;
+                late[(round * 1000 + i) as usize].store(over, Ordering::Relaxed);
+                wg.done();
+            });
+        }
+        wg.wait();
+    }
+    b.stop();
+    let mut us = vec![0.0; late.len()];
+    for (us, ns) in us.iter_mut().zip(late.iter()) {
+        *us = ns.load(Ordering::Relaxed) as f64 / 1e3;
+    }
+    us.sort_by(f64::total_cmp);
+    b.extra("late_p50_us", us[us.len() / 2]);
+    b.extra("late_p99_us", us[us.len() * 99 / 100]);
+    b.extra("late_max_us", us[us.len() - 1]);
+}

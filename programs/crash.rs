@@ -1,0 +1,110 @@
+//! Dies in a way to be chosen, on a goroutine of its own: to see the reports. `crash KIND`.
+
+use runtime::{args, chan, go, println, program};
+
+const KINDS: [(&str, fn()); 11] = [
+    ("divide", fault::divide),
+    ("invalid_opcode", fault::invalid_opcode),
+    ("null_read", fault::null_read),
+    ("null_write", fault::null_write),
+    ("wild_read", fault::wild_read),
+    ("write_code", fault::write_code),
+    ("stack_overflow", || println!("{}", deep(1))),
+    ("panic", panic_in_the_middle),
+    ("index", || println!("{}", args()[core::hint::black_box(99)])),
+    ("nested", nested_panic),
+    ("deadlock", || _ = chan::make::<()>(0).recv()),
+];
+
+fn deep(n: u64) -> u64 {
+    let frame = core::hint::black_box([n; 64]);
+    deep(n + 1) + frame[n as usize % 64]
+}
+
+/// Says so when it is dropped.
+struct Destructor;
+
+impl Drop for Destructor {
+    fn drop(&mut self) {
+        println!("destructor runs");
+    }
+}
+
+fn panic_in_the_middle() {
+    let _d = Destructor;
+    panic!("crash on purpose");
+}
+
+struct PanicsWhenDropped;
+
+impl Drop for PanicsWhenDropped {
+    fn drop(&mut self) {
+        panic!("and again, in a destructor");
+    }
+}
+
+fn nested_panic() {
+    let _d = PanicsWhenDropped;
+    panic!("crash on purpose");
+}
+
+/// What safe Rust cannot do.
+#[allow(unsafe_code, reason = "faults of the processor are the point")]
+mod fault {
+    use core::arch::asm;
+    use core::hint::black_box;
+
+    pub fn divide() {
+        // SAFETY: faults; nothing after it runs.
+        unsafe { asm!("div {d:e}", d = in(reg) 0, inout("eax") 1 => _, inout("edx") 0 => _) };
+    }
+
+    pub fn invalid_opcode() {
+        // SAFETY: faults; nothing after it runs.
+        unsafe { asm!("ud2") };
+    }
+
+    pub fn null_read() {
+        // SAFETY: page 0 is never mapped: faults; nothing after it runs.
+        unsafe { asm!("mov {0}, [{0}]", inout(reg) 8_usize => _) };
+    }
+
+    pub fn null_write() {
+        // SAFETY: page 0 is never mapped: faults; nothing after it runs.
+        unsafe { asm!("mov [{0}], {0}", in(reg) 8_usize) };
+    }
+
+    /// A read from an address that is not canonical: a general protection fault, not a page fault.
+    pub fn wild_read() {
+        // SAFETY: faults; nothing after it runs.
+        unsafe { asm!("mov {0}, [{0}]", inout(reg) 0x8000_0000_0000_0000_usize => _) };
+    }
+
+    /// A write to this function's own code, which is mapped without the right to write.
+    pub fn write_code() {
+        let code = black_box(write_code as *const () as usize);
+        // SAFETY: faults; nothing after it runs.
+        unsafe { asm!("mov byte ptr [{0}], 0x90", in(reg) code) };
+    }
+}
+
+#[program]
+fn main() -> i32 {
+    let kind = match args() {
+        [_, kind] => *kind,
+        _ => "",
+    };
+    let Some((_, crash)) = KINDS.iter().find(|(name, _)| *name == kind) else {
+        println!("crash: {kind:?} is none of {}", KINDS.map(|(name, _)| name).join(", "));
+        return 64;
+    };
+    let crash = *crash;
+    let never = chan::make::<()>(0);
+    go(move || {
+        crash();
+        println!("survived");
+        runtime::exit(1);
+    });
+    never.recv();
+    0
+}
