@@ -1,0 +1,24 @@
+//! Kernel threads: what the runtime's Ms are made of.
+//!
+//! A thread runs on one core at a time, sleeps on its own semaphore with an optional deadline, and is time-shared when more threads are runnable
+//! than there are cores. It has a fully backed stack. Everything a goroutine needs is above this layer; here is only what an
+//! operating system does for Go's runtime with `clone`, `futex` and `sched_yield`.
+//!
+//! | file | what |
+//! |---|---|
+//! | `thread.rs` | the thread, its states, its semaphore |
+//! | `runqueue.rs` | a core's run queue, its idle loop, placement of woken threads |
+//! | `switch.rs` | the switch between two threads, and what is done with the former one after it |
+//! | `timer.rs` | a core's one timer, shared by sleeping threads, time slices and the runtime |
+
+mod runqueue;
+mod sleep;
+mod switch;
+#[allow(clippy::module_inception, reason = "the thread itself, beside what is done with threads")]
+mod thread;
+mod timer;
+
+pub use selfcore::{enter_idle, init, yield_now};
+pub use sleep::{post, sleep};
+pub use thread::{Thread, current, spawn};
+pub use timer::{on_reschedule, on_signal, on_timer, set_signal_timer, signal};
