@@ -119,11 +119,9 @@ port! {
     /// How many [`Port::cputicks`] make a millisecond.
     fn cputicks_per_ms = __gzero_cputicks_per_ms() -> i64;
 
-    /// Starts a thread that runs `entry(mp)` on a fully backed stack of its own, with `(*mp).g0` as its G and that G's `stack` set
-    /// to the thread's stack by the port before `entry` runs.
-    fn new_os_proc = __gzero_new_os_proc(mp: *mut M, entry: extern "C" fn(*mut M) -> !) -> Result<OsThread, PortError>;
-    /// Ends the current thread; its stack is freed once nothing runs on it.
-    fn exit_thread = __gzero_exit_thread() -> !;
+    /// Starts a thread that runs `entry(mp)` on a fully backed stack of its own, with `(*mp).g0` as its G. Before it runs the port has told
+    /// the M (`set_os`) and set that G's `stack`.
+    fn new_os_proc = __gzero_new_os_proc(mp: *mut M, entry: extern "C" fn(*mut M) -> !) -> Result<(), PortError>;
     /// Sleeps until the current thread's semaphore has been posted (true; the post is consumed) or `ns` nanoseconds have
     /// passed (false). A negative `ns` waits for ever. A post before the sleep is not lost. Called on g0 only.
     fn semasleep = __gzero_semasleep(ns: i64) -> bool;

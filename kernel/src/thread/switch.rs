@@ -9,7 +9,7 @@
 //!
 //! Both sides run on one core with interrupts off, so the note needs no atomics; the lock or the queue's lock publishes the saved registers.
 
-use supercore::{self as cores, Core};
+use super::runqueue::{self as cores, Core};
 use super::thread::{State, Thread};
 use super::timer;
 use crate::cpu::irq::IrqOff;

@@ -1,6 +1,6 @@
 //! The thread itself: its states, its making, which one is current.
 
-use supercore::place;
+use super::runqueue::place;
 use super::switch;
 use crate::cpu::irq::IrqOff;
 use crate::cpu::local;

@@ -7,7 +7,7 @@
 //! A thread whose slice is over is made to call `yield_now` on its own stack, after all its registers were saved there, in the same way
 //! in which the runtime preempts a goroutine.
 
-use supercore::{Core, by_id, frame_sp, this, yield_now};
+use super::runqueue::{Core, by_id, frame_sp, this, yield_now};
 use super::sleep::expire;
 use super::thread::{Thread, current};
 use crate::cpu::irq::{IrqMutex, IrqOff};

@@ -76,7 +76,6 @@ global_asm!(
     ".size __gzero_on_stack, . - __gzero_on_stack",
 );
 
-
 /// Defines `$symbol`, code that an interrupt can make any code call: it saves every register, XSAVE area included, on the current
 /// stack, calls the Rust function `$callee`, restores them all, and returns to the interrupted instruction.
 #[macro_export]

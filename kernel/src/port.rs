@@ -1,0 +1,235 @@
+//! The kernel as the runtime's machine: `impl runtime::port::Port` (Go: `os_linux.go`).
+
+use crate::cpu::trap::{Hooks, TrapFrame};
+use crate::cpu::{self, clock, exception, fpu, local, symbols};
+use crate::device::{power, uart};
+use crate::memory::stack::{self, FaultOutcome};
+use crate::thread::{self, Thread};
+use crate::entry::cmdline;
+use crate::memory;
+use ::alloc::boxed::Box;
+use ::alloc::string::String;
+use ::alloc::vec::Vec;
+use core::any::Any;
+use core::ptr::null_mut;
+use runtime::port::{OsThread, Port, PortError, Stack};
+use runtime::proc::{G, M, Startup};
+use spin::Once;
+
+/// The machine.
+pub struct Machine;
+
+runtime::set_port!(Machine);
+
+static HOOKS: Hooks = Hooks {
+    timer: thread::on_timer,
+    reschedule: thread::on_reschedule,
+    page_fault,
+    report_context: |w| runtime::panic::report_current(w),
+};
+
+/// Makes the boot context the boot core's idle thread, starts M0's thread, and goes idle. All cores are online.
+pub fn start() -> ! {
+    thread::init(&HOOKS);
+    thread::on_signal(|sp| {
+        // SAFETY: called in an interrupt that met the current thread's code at `sp`.
+        unsafe { runtime::proc::preempt_signal(sp) }
+    });
+    if let Err(e) = thread::spawn(m0, 0, null_mut(), |_| {}) {
+        exception::fatal(format_args!("cannot start the first thread: {e}"), None);
+    }
+    thread::enter_idle()
+}
+
+extern "C" fn m0(_: usize) -> ! {
+    // SAFETY: this thread was made for it, once; the machine is complete.
+    unsafe {
+        let t: &'static Thread = &*thread::current();
+        runtime::proc::rt0(&Startup {
+            thread: os_thread(t),
+            stack: Stack { lo: t.stack().lo, hi: t.stack().hi },
+            xsave_size: fpu::xsave_size() as u64,
+        })
+    }
+}
+
+fn os_thread(t: &'static Thread) -> OsThread {
+    OsThread(core::ptr::from_ref(t) as usize)
+}
+
+fn thread_of(t: OsThread) -> &'static Thread {
+    // SAFETY: an `OsThread` is made by `os_thread` only, and threads are never freed.
+    unsafe { &*(t.0 as *const Thread) }
+}
+
+/// A page fault: grows the goroutine's stack, or says no. Runs with interrupts off on the fault's own stack.
+fn page_fault(frame: &mut TrapFrame, addr: usize) -> bool {
+    match stack::handle_fault(addr) {
+        FaultOutcome::Backed => {
+            runtime::proc::stack_grew();
+            true
+        }
+        FaultOutcome::Overflow { limit, .. } => exception::fatal(
+            format_args!(
+                "runtime: goroutine stack exceeds {limit}-byte limit\nfatal error: stack overflow\n"
+            ),
+            Some(frame),
+        ),
+        FaultOutcome::OutOfMemory => exception::fatal(
+            format_args!("fatal error: out of memory: no frame for a goroutine's stack\n"),
+            Some(frame),
+        ),
+        FaultOutcome::NotAStack => false,
+    }
+}
+
+// SAFETY: each function keeps its contract in `Port`, by the kernel function that it calls.
+unsafe impl Port for Machine {
+    #[inline(always)]
+    fn getg() -> *mut G {
+        local::g().cast()
+    }
+
+    #[inline(always)]
+    unsafe fn setg(g: *mut G) {
+        // SAFETY: the caller is about to switch to the G's stack.
+        unsafe { local::set_g(g.cast()) }
+    }
+
+    fn ncpu() -> usize {
+        cpu::count()
+    }
+
+    #[inline(always)]
+    fn nanotime() -> i64 {
+        clock::nanotime() as i64
+    }
+
+    fn walltime() -> (i64, u32) {
+        clock::walltime()
+    }
+
+    #[inline(always)]
+    fn cputicks() -> i64 {
+        clock::cycles() as i64
+    }
+
+    #[inline(always)]
+    fn cputicks_per_ms() -> i64 {
+        clock::cycles_per_ms() as i64
+    }
+
+    fn new_os_proc(mp: *mut M, entry: extern "C" fn(*mut M) -> !) -> Result<(), PortError> {
+        // SAFETY: a pointer argument and a `usize` are passed alike.
+        let entry = unsafe {
+            core::mem::transmute::<extern "C" fn(*mut M) -> !, extern "C" fn(usize) -> !>(entry)
+        };
+        // SAFETY: the M is new and the caller's; its g0 exists.
+        let g0 = unsafe { (*mp).g0 };
+        let made = thread::spawn(entry, mp as usize, g0.cast(), |t| {
+            // SAFETY: as above; the thread does not run yet.
+            unsafe {
+                (*mp).set_os(os_thread(t));
+                (*g0).stack = Stack { lo: t.stack().lo, hi: t.stack().hi };
+            }
+        });
+        made.map_err(|_| PortError::OutOfMemory)
+    }
+
+    fn semasleep(ns: i64) -> bool {
+        thread::sleep(u64::try_from(ns).ok())
+    }
+
+    fn semawakeup(t: OsThread) {
+        thread::post(thread_of(t));
+    }
+
+    fn os_yield() {
+        thread::yield_now();
+    }
+
+    fn signal_m(t: OsThread) {
+        thread::signal(thread_of(t));
+    }
+
+    fn set_preempt_timer(when: i64) {
+        thread::set_signal_timer(if when == i64::MAX { u64::MAX } else { when.max(0) as u64 });
+    }
+
+    fn stack_alloc(size: usize) -> Result<Stack, PortError> {
+        stack::alloc(size).map(|s| Stack { lo: s.lo, hi: s.hi }).map_err(|e| match e {
+            stack::StackError::OutOfMemory => PortError::OutOfMemory,
+            stack::StackError::OutOfAddressSpace => PortError::OutOfAddressSpace,
+        })
+    }
+
+    unsafe fn stack_free(s: Stack) {
+        // SAFETY: as the caller promises.
+        unsafe { stack::free(stack::Stack { lo: s.lo, hi: s.hi }) }
+    }
+
+    unsafe fn stack_shrink(s: Stack, keep: usize) -> usize {
+        // SAFETY: as the caller promises.
+        unsafe { stack::shrink(stack::Stack { lo: s.lo, hi: s.hi }, keep) }
+    }
+
+    fn stack_back(_: Stack, from: usize, to: usize) -> bool {
+        stack::back_range(from, to)
+    }
+
+    fn sys_arena() -> (usize, usize) {
+        memory::direct_map::range()
+    }
+
+    fn sys_alloc(bytes: usize, align: usize) -> *mut u8 {
+        match memory::frames::alloc_contiguous(bytes / memory::FRAME_SIZE, align / memory::FRAME_SIZE) {
+            Some(frames) => memory::direct_map::phys_to_virt(frames),
+            None => null_mut(),
+        }
+    }
+
+    unsafe fn sys_free(p: *mut u8, bytes: usize) {
+        memory::frames::free_contiguous(memory::direct_map::virt_to_phys(p), bytes / memory::FRAME_SIZE);
+    }
+
+    fn write(bytes: &[u8]) {
+        uart::write(bytes);
+    }
+
+    fn write_err(bytes: &[u8]) {
+        uart::write_emergency(bytes);
+    }
+
+    fn begin_fatal() {
+        exception::begin_fatal();
+    }
+
+    fn symbol(pc: usize) -> Option<(&'static str, usize)> {
+        symbols::lookup(pc)
+    }
+
+    fn try_call(f: extern "C-unwind" fn(*mut u8), arg: *mut u8) -> Result<(), Box<dyn Any + Send>> {
+        unwinding::panic::catch_unwind(|| f(arg))
+    }
+
+    fn begin_unwind(payload: Box<dyn Any + Send>) -> ! {
+        let code = unwinding::panic::begin_panic(payload);
+        runtime::panic::throw_with(format_args!("unwinding a panic failed: {code:?}"))
+    }
+
+    fn exit(status: i32) -> ! {
+        power::exit(status)
+    }
+
+    fn args() -> &'static [&'static str] {
+        static ARGS: Once<Vec<&'static str>> = Once::new();
+        ARGS.call_once(|| cmdline::get().args.iter().map(String::as_str).collect())
+    }
+
+    fn environ() -> &'static [(&'static str, &'static str)] {
+        static ENVIRON: Once<Vec<(&'static str, &'static str)>> = Once::new();
+        ENVIRON.call_once(|| {
+            cmdline::get().environ.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+        })
+    }
+}
