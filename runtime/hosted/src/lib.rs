@@ -1,0 +1,134 @@
+//! The runtime's machine made of a development host: Ms are the host's threads (`cargo test`, sanitizers, comparisons with Go).
+//!
+//! What the bare machine has and this has not: asynchronous preemption. `set_preempt_timer` and `signal_m` do nothing, so a goroutine gives way
+//! only where it calls the runtime. Stacks are lazily backed by the host, which is growth by page fault.
+
+mod memory;
+mod threads;
+
+use runtime::port::{OsThread, Port, PortError, Stack};
+use runtime::proc::{G, M, Startup};
+use std::any::Any;
+use std::io::Write;
+use std::sync::OnceLock;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+/// The machine.
+pub struct Host;
+
+runtime::set_port!(Host);
+
+struct Config {
+    args: Vec<&'static str>,
+    environ: Vec<(&'static str, &'static str)>,
+    start: Instant,
+}
+
+static CONFIG: OnceLock<Config> = OnceLock::new();
+
+fn config() -> &'static Config {
+    CONFIG.get().expect("`start` sets the configuration before the runtime runs")
+}
+
+/// Runs the program that `args` names, as on the bare machine; ends the process.
+///
+/// # Panics
+/// If called twice.
+pub fn start(args: Vec<&'static str>, environ: Vec<(&'static str, &'static str)>) -> ! {
+    let fresh = CONFIG.set(Config { args, environ, start: Instant::now() }).is_ok();
+    assert!(fresh, "the runtime can be started once in a process");
+    threads::adopt(|thread, stack| {
+        // SAFETY: once, on this thread, whose stack it is.
+        unsafe { runtime::proc::rt0(&Startup { thread, stack, xsave_size: 0 }) }
+    })
+}
+
+// SAFETY: each function keeps its contract in `Port`, but for preemption, whose lack costs fairness only.
+unsafe impl Port for Host {
+    fn getg() -> *mut G {
+        threads::getg()
+    }
+    unsafe fn setg(g: *mut G) {
+        threads::setg(g);
+    }
+    fn ncpu() -> usize {
+        std::thread::available_parallelism().map_or(1, Into::into)
+    }
+    fn nanotime() -> i64 {
+        config().start.elapsed().as_nanos() as i64 + 1
+    }
+    fn walltime() -> (i64, u32) {
+        let t = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        (t.as_secs() as i64, t.subsec_nanos())
+    }
+    fn cputicks() -> i64 {
+        Self::nanotime()
+    }
+    fn cputicks_per_ms() -> i64 {
+        1_000_000
+    }
+    fn new_os_proc(mp: *mut M, entry: extern "C" fn(*mut M) -> !) -> Result<(), PortError> {
+        threads::new_os_proc(mp, entry)
+    }
+    fn semasleep(ns: i64) -> bool {
+        threads::semasleep(ns)
+    }
+    fn semawakeup(t: OsThread) {
+        threads::semawakeup(t);
+    }
+    fn os_yield() {
+        std::thread::yield_now();
+    }
+    fn signal_m(_: OsThread) {}
+    fn set_preempt_timer(_: i64) {}
+    fn stack_alloc(size: usize) -> Result<Stack, PortError> {
+        memory::stack_alloc(size)
+    }
+    unsafe fn stack_free(s: Stack) {
+        // SAFETY: as the caller promises.
+        unsafe { memory::stack_free(s) }
+    }
+    unsafe fn stack_shrink(s: Stack, keep: usize) -> usize {
+        // SAFETY: as the caller promises.
+        unsafe { memory::stack_shrink(s, keep) }
+    }
+    fn stack_back(_: Stack, _: usize, _: usize) -> bool {
+        true
+    }
+    fn sys_arena() -> (usize, usize) {
+        memory::arena()
+    }
+    fn sys_alloc(bytes: usize, align: usize) -> *mut u8 {
+        memory::sys_alloc(bytes, align)
+    }
+    unsafe fn sys_free(p: *mut u8, bytes: usize) {
+        memory::sys_free(p, bytes);
+    }
+    fn write(bytes: &[u8]) {
+        // A console that is gone is no reason to end a test.
+        _ = std::io::stdout().lock().write_all(bytes);
+        _ = std::io::stdout().lock().flush();
+    }
+    fn write_err(bytes: &[u8]) {
+        _ = std::io::stderr().write_all(bytes);
+    }
+    fn begin_fatal() {}
+    fn symbol(_: usize) -> Option<(&'static str, usize)> {
+        None
+    }
+    fn try_call(f: extern "C-unwind" fn(*mut u8), arg: *mut u8) -> Result<(), Box<dyn Any + Send>> {
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| f(arg)))
+    }
+    fn begin_unwind(payload: Box<dyn Any + Send>) -> ! {
+        std::panic::resume_unwind(payload)
+    }
+    fn exit(status: i32) -> ! {
+        std::process::exit(status)
+    }
+    fn args() -> &'static [&'static str] {
+        &config().args
+    }
+    fn environ() -> &'static [(&'static str, &'static str)] {
+        &config().environ
+    }
+}
