@@ -6,9 +6,9 @@
 #![no_main]
 
 extern crate alloc;
-extern crate programs;
 extern crate unwinding;
 
+mod cpu;
 mod device;
 mod entry;
 mod log;
@@ -20,11 +20,13 @@ use core::fmt::Write;
 
 /// Where both doors end. Runs once, on the boot core, on the boot stack, with interrupts off.
 fn kernel_main(info: &'static BootInfo) -> ! {
+    cpu::local::init_boot();
     device::uart::init(device::uart::Port::Com1);
     memory::boot_heap::init();
     let cmdline = entry::cmdline::init();
     log::set_verbose(cmdline.verbose);
     log!("Gzero {}, command line {:?}", env!("CARGO_PKG_VERSION"), cmdline);
+    cpu::init_boot();
     for r in info.memory_regions.iter() {
         log!("{:#014x}..{:#014x} {:?}", r.start, r.end, r.kind);
     }

@@ -1,0 +1,74 @@
+//! Backtraces by frame pointers, for reports: without locks, without allocation, over stacks that may be damaged.
+//!
+//! All code is compiled with frame pointers. A walk ends at a frame pointer of 0 (each stack's first frame has one), and
+//! at one that is misaligned, not mapped or not above the last. One step may go down: from a trap's stack to the
+//! interrupted one, which the trap's entry marks by a return address of its own.
+
+use super::{symbols, trap};
+use crate::entry;
+use core::fmt;
+
+/// How many of the innermost and of the outermost frames are printed, as Go does.
+const PRINTED: usize = 50;
+
+/// No stack has more frames: the largest holds 1 GiB, a frame at least 16 bytes.
+const MAX_FRAMES: usize = 1 << 26;
+
+struct Frames {
+    pc: usize,
+    fp: usize,
+}
+
+impl Iterator for Frames {
+    /// Return address and whether it is the point of an interruption, not of a call.
+    type Item = (usize, bool);
+
+    fn next(&mut self) -> Option<(usize, bool)> {
+        let from_trap = trap::is_entry(self.pc);
+        let [fp, pc] = read_frame(self.fp)?;
+        let ascends = fp > self.fp || fp == 0;
+        if pc == 0 || !(ascends || trap::is_entry(pc) || from_trap) {
+            return None;
+        }
+        *self = Frames { pc, fp };
+        Some((pc, from_trap))
+    }
+}
+
+/// The saved frame pointer and return address at `fp`, if that can be a frame.
+fn read_frame(fp: usize) -> Option<[usize; 2]> {
+    let ok = fp != 0 && fp.is_multiple_of(8) && is_mapped(fp) && is_mapped(fp + 8);
+    // SAFETY: both words are mapped. Somebody may write them, but only of a stack that runs, and then they are torn at worst.
+    ok.then(|| unsafe { (fp as *const [usize; 2]).read_volatile() })
+}
+
+fn is_mapped(addr: usize) -> bool {
+    entry::boot_stack().contains(&addr)
+}
+
+/// Prints the calls that led to `pc`, whose function has the frame pointer `fp`: a line `\tname +0xoff` for each. `pc` is the
+/// address of an instruction that was interrupted or is about to be called from.
+///
+/// # Errors
+/// Those of `w`.
+pub fn print(w: &mut dyn fmt::Write, pc: usize, fp: usize) -> fmt::Result {
+    line(w, pc, true)?;
+    let frames = || Frames { pc, fp }.take(MAX_FRAMES);
+    let count = frames().count();
+    for (i, (pc, interrupted)) in frames().enumerate() {
+        if i < PRINTED || i + PRINTED >= count {
+            line(w, pc, interrupted)?;
+        } else if i == PRINTED {
+            writeln!(w, "\t...{} frames elided...", count - 2 * PRINTED)?;
+        }
+    }
+    Ok(())
+}
+
+/// Prints one frame. A return address is that of the instruction after the call, which may be another function's first.
+fn line(w: &mut dyn fmt::Write, pc: usize, interrupted: bool) -> fmt::Result {
+    match symbols::lookup(if interrupted { pc } else { pc.wrapping_sub(1) }) {
+        Some((name, offset)) => writeln!(w, "\t{name} +{:#x}", offset + usize::from(!interrupted)),
+        None => writeln!(w, "\t{pc:#018x}"),
+    }
+}

@@ -1,0 +1,189 @@
+//! What the CPU can do and the kernel turns on, the same on every core (B2).
+//!
+//! The boot core finds out what there is; each further core turns on the same set, or stops the machine if it cannot.
+
+use super::fpu;
+use bitflags::bitflags;
+use core::fmt::{self, Write};
+use core::sync::atomic::{AtomicBool, Ordering};
+use raw_cpuid::CpuId;
+use spin::Once;
+use x86_64::registers::control::{Cr0, Cr0Flags, Cr4, Cr4Flags};
+use x86_64::registers::model_specific::{Efer, EferFlags, Msr};
+use x86_64::registers::xcontrol::{XCr0, XCr0Flags};
+
+bitflags! {
+    /// What the kernel uses where the CPU has it.
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    pub struct Features: u32 {
+        /// 256-bit registers.
+        const AVX = 1 << 0;
+        /// 512-bit registers.
+        const AVX512 = 1 << 1;
+        /// `XSAVE`, which saves them.
+        const XSAVE = 1 << 2;
+        /// Pages that hold no code.
+        const NX = 1 << 3;
+        /// No kernel code on user pages.
+        const SMEP = 1 << 4;
+        /// No kernel data on user pages.
+        const SMAP = 1 << 5;
+        /// No `SGDT` and the like in user mode.
+        const UMIP = 1 << 6;
+        /// `RDGSBASE` and the like.
+        const FSGSBASE = 1 << 7;
+        /// Memory types by page.
+        const PAT = 1 << 8;
+        /// Machine checks are exceptions.
+        const MCE = 1 << 9;
+        /// 1 GiB pages.
+        const PDPE1GB = 1 << 10;
+        /// Interrupt controller reached by MSR.
+        const X2APIC = 1 << 11;
+        /// Timer that compares with the time stamp counter.
+        const TSC_DEADLINE = 1 << 12;
+        /// The time stamp counter runs at one rate whatever the core does.
+        const INVARIANT_TSC = 1 << 13;
+    }
+}
+
+static FEATURES: Once<Features> = Once::new();
+
+/// For the trap stubs: whether `CLAC` exists.
+pub(super) static SMAP_ON: AtomicBool = AtomicBool::new(false);
+
+/// The page attribute table: as after reset, but entry 1 (PWT alone) combines writes instead of writing through (SDM vol. 3, 13.12).
+const PAT: u64 = 0x0007_0406_0007_0106;
+const IA32_PAT: Msr = Msr::new(0x277);
+
+/// What is turned on. Empty before [`init`].
+pub fn features() -> Features {
+    FEATURES.get().copied().unwrap_or(Features::empty())
+}
+
+/// Whether all of `f` is turned on.
+pub fn has(f: Features) -> bool {
+    features().contains(f)
+}
+
+/// What this core has of all that the kernel uses.
+fn probe() -> Features {
+    let id = CpuId::new();
+    let mut f = Features::empty();
+    if let Some(i) = id.get_feature_info() {
+        f.set(Features::XSAVE, i.has_xsave());
+        f.set(Features::AVX, i.has_xsave() && i.has_avx());
+        f.set(Features::PAT, i.has_pat());
+        f.set(Features::MCE, i.has_mce());
+        f.set(Features::X2APIC, i.has_x2apic());
+        f.set(Features::TSC_DEADLINE, i.has_tsc_deadline());
+    }
+    if let Some(i) = id.get_extended_feature_info() {
+        f.set(Features::AVX512, f.contains(Features::AVX) && i.has_avx512f());
+        f.set(Features::SMEP, i.has_smep());
+        f.set(Features::SMAP, i.has_smap());
+        f.set(Features::UMIP, i.has_umip());
+        f.set(Features::FSGSBASE, i.has_fsgsbase());
+    }
+    if let Some(i) = id.get_extended_processor_and_feature_identifiers() {
+        f.set(Features::NX, i.has_execute_disable());
+        f.set(Features::PDPE1GB, i.has_1gib_pages());
+    }
+    if let Some(i) = id.get_advanced_power_mgmt_info() {
+        f.set(Features::INVARIANT_TSC, i.has_invariant_tsc());
+    }
+    f
+}
+
+/// Turns `f` on in this core's control registers.
+///
+/// # Safety
+/// The core has all of `f`, and no code that runs relies on any of it being off.
+unsafe fn enable(f: Features) {
+    let cr4_of = |feature, flag| if f.contains(feature) { flag } else { Cr4Flags::empty() };
+    // SAFETY: the caller's promise; SSE, write protection and native FPU errors exist on every x86_64 CPU.
+    unsafe {
+        Cr0::update(|cr0| {
+            cr0.remove(Cr0Flags::EMULATE_COPROCESSOR | Cr0Flags::TASK_SWITCHED);
+            cr0.insert(Cr0Flags::MONITOR_COPROCESSOR | Cr0Flags::NUMERIC_ERROR | Cr0Flags::WRITE_PROTECT);
+        });
+        Cr4::update(|cr4| {
+            *cr4 |= Cr4Flags::OSFXSR
+                | Cr4Flags::OSXMMEXCPT_ENABLE
+                | cr4_of(Features::XSAVE, Cr4Flags::OSXSAVE)
+                | cr4_of(Features::SMEP, Cr4Flags::SUPERVISOR_MODE_EXECUTION_PROTECTION)
+                | cr4_of(Features::SMAP, Cr4Flags::SUPERVISOR_MODE_ACCESS_PREVENTION)
+                | cr4_of(Features::UMIP, Cr4Flags::USER_MODE_INSTRUCTION_PREVENTION)
+                | cr4_of(Features::FSGSBASE, Cr4Flags::FSGSBASE)
+                | cr4_of(Features::MCE, Cr4Flags::MACHINE_CHECK_EXCEPTION);
+        });
+        if f.contains(Features::XSAVE) {
+            XCr0::write(xcr0(f));
+        }
+        if f.contains(Features::NX) {
+            Efer::update(|efer| efer.insert(EferFlags::NO_EXECUTE_ENABLE));
+        }
+        if f.contains(Features::PAT) {
+            let mut pat = IA32_PAT;
+            pat.write(PAT);
+        }
+    }
+}
+
+/// The register sets that are turned on and saved.
+fn xcr0(f: Features) -> XCr0Flags {
+    let mut x = XCr0Flags::X87 | XCr0Flags::SSE;
+    x.set(XCr0Flags::AVX, f.contains(Features::AVX));
+    let avx512 = XCr0Flags::OPMASK | XCr0Flags::ZMM_HI256 | XCr0Flags::HI16_ZMM;
+    x.set(avx512, f.contains(Features::AVX512));
+    x
+}
+
+/// Finds out what the boot core has, turns it on and logs it. To be called once, before traps are possible.
+pub fn init() {
+    let f = *FEATURES.call_once(probe);
+    // SAFETY: all of `f` was just found on this core, and nothing but this kernel runs.
+    unsafe { enable(f) };
+    SMAP_ON.store(f.contains(Features::SMAP), Ordering::Relaxed);
+    if f.contains(Features::XSAVE) {
+        // EBX of leaf 0xd is the size for what XCR0 enables now.
+        let size = CpuId::new().get_extended_state_info().map_or(0, |i| i.xsave_area_size_enabled_features());
+        fpu::set_xsave(size, xcr0(f).bits());
+    }
+    crate::log!(
+        "cpu: on: sse sse2 wp{}; the CPU lacks:{}; registers saved in {} bytes",
+        Names(f),
+        Names(!f),
+        fpu::xsave_size()
+    );
+}
+
+/// Turns on what the boot core has on the current core, another one.
+///
+/// # Errors
+/// What this core lacks of it.
+pub fn init_ap() -> Result<(), Names> {
+    let want = features();
+    let missing = want - probe();
+    if !missing.is_empty() {
+        return Err(Names(missing));
+    }
+    // SAFETY: the core has all of `want`, and nothing but this kernel runs.
+    unsafe { enable(want) };
+    Ok(())
+}
+
+/// Features as words with a blank before each.
+pub struct Names(Features);
+
+impl fmt::Display for Names {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, _) in self.0.iter_names() {
+            f.write_char(' ')?;
+            for c in name.chars() {
+                f.write_char(if c == '_' { '-' } else { c.to_ascii_lowercase() })?;
+            }
+        }
+        Ok(())
+    }
+}

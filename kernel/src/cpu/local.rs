@@ -1,0 +1,176 @@
+//! The block of data that each core reaches through `gs:`.
+//!
+//! Not `#[thread_local]`: the compiler may keep a TLS address across a stack switch (LLVM issue 98479) and then
+//! write to another core's data. Here every access is one `asm!` instruction that names `gs:` itself.
+//!
+//! The first words are an interface: assembly and the runtime's port read them at fixed offsets.
+//!
+//! | offset | content |
+//! |---|---|
+//! | `gs:0` | address of the block itself |
+//! | `gs:8` | current G |
+//! | `gs:16` | current kernel thread |
+//! | `gs:24` | core number |
+//!
+//! `swapgs` is never used: all code runs in ring 0 with one GS base for each core.
+
+use super::MAX_CPUS;
+use super::trap::TrapFrame;
+use core::arch::asm;
+use core::cell::{Cell, UnsafeCell};
+use core::mem::offset_of;
+use core::ptr;
+use core::sync::atomic::{AtomicU32, AtomicU64};
+use x86_64::VirtAddr;
+use x86_64::registers::model_specific::GsBase;
+
+/// A core's own data. Blocks are aligned so that no two cores write to one pair of cache lines.
+#[repr(C, align(128))]
+pub struct CpuLocal {
+    self_ptr: Cell<*const CpuLocal>,
+    g: Cell<*mut ()>,
+    thread: Cell<*mut ()>,
+    id: Cell<usize>,
+    /// The core's name in the interrupt controller.
+    pub apic_id: AtomicU32,
+    /// When the core's timer is to fire (nanotime), `u64::MAX` if it is off. Written by its own core only.
+    pub timer_deadline: AtomicU64,
+    /// Interrupts taken that were not exceptions, IPIs and timer included.
+    pub interrupts: AtomicU64,
+    /// The page fault that is being handled on this core.
+    pub(super) page_fault: PageFaultSlot,
+}
+
+// SAFETY: `Cell` and `UnsafeCell` fields are touched by the block's own core only (`self_ptr` and `id` by the one that
+// starts it, before it runs); the others are atomics.
+unsafe impl Sync for CpuLocal {}
+
+const _: () = {
+    assert!(offset_of!(CpuLocal, self_ptr) == 0);
+    assert!(offset_of!(CpuLocal, g) == 8);
+    assert!(offset_of!(CpuLocal, thread) == 16);
+    assert!(offset_of!(CpuLocal, id) == 24);
+};
+
+/// A copy of the frame of the page fault being handled, because a second one overwrites it: both use one stack.
+pub(super) struct PageFaultSlot {
+    busy: Cell<bool>,
+    frame: UnsafeCell<TrapFrame>,
+}
+
+impl PageFaultSlot {
+    /// Notes that the fault of `frame` is being handled.
+    ///
+    /// # Errors
+    /// The frame of the fault whose handling the new one interrupted.
+    pub fn begin(&self, frame: &TrapFrame) -> Result<(), &TrapFrame> {
+        if self.busy.replace(true) {
+            // SAFETY: the slot belongs to this core, which runs this function with interrupts off and writes only below.
+            return Err(unsafe { &*self.frame.get() });
+        }
+        // SAFETY: as above; no reference from the branch above outlives its report, which does not return.
+        unsafe { *self.frame.get() = *frame };
+        Ok(())
+    }
+
+    /// Notes that handling has ended.
+    pub fn end(&self) {
+        self.busy.set(false);
+    }
+}
+
+impl CpuLocal {
+    const fn new() -> Self {
+        CpuLocal {
+            self_ptr: Cell::new(ptr::null()),
+            g: Cell::new(ptr::null_mut()),
+            thread: Cell::new(ptr::null_mut()),
+            id: Cell::new(0),
+            apic_id: AtomicU32::new(0),
+            timer_deadline: AtomicU64::new(u64::MAX),
+            interrupts: AtomicU64::new(0),
+            page_fault: PageFaultSlot { busy: Cell::new(false), frame: UnsafeCell::new(TrapFrame::ZERO) },
+        }
+    }
+}
+
+static BLOCKS: [CpuLocal; MAX_CPUS] = [const { CpuLocal::new() }; MAX_CPUS];
+
+/// Makes core `id`'s block the current core's.
+///
+/// # Safety
+/// Called by that core itself, once, before anything that reads `gs:`; no two cores have one `id`.
+pub unsafe fn init(id: usize) {
+    let block = &BLOCKS[id];
+    block.self_ptr.set(block);
+    block.id.set(id);
+    GsBase::write(VirtAddr::from_ptr(block));
+}
+
+/// Makes block 0 the boot core's. To be called first of all, once.
+pub fn init_boot() {
+    // SAFETY: the boot core calls this first, and `init` for other cores passes other numbers.
+    unsafe { init(0) };
+}
+
+/// The current core's block. Meaningful for as long as the caller cannot be moved to another core.
+#[inline(always)]
+pub fn this() -> &'static CpuLocal {
+    let p: *const CpuLocal;
+    // SAFETY: `init` ran on this core before anything else, so `gs:0` holds the address of a static block.
+    unsafe {
+        asm!("mov {}, gs:[0]", out(reg) p, options(nostack, preserves_flags, readonly));
+        &*p
+    }
+}
+
+/// Core `id`'s block.
+///
+/// # Panics
+/// If `id` is not below [`MAX_CPUS`].
+pub fn of(id: usize) -> &'static CpuLocal {
+    &BLOCKS[id]
+}
+
+/// The current core's number: 0 for the boot core, the others in the order in which they came online.
+#[inline(always)]
+pub fn id() -> usize {
+    let id;
+    // SAFETY: `gs:24` is the block's `id`.
+    unsafe { asm!("mov {}, gs:[24]", out(reg) id, options(nostack, preserves_flags, readonly)) };
+    id
+}
+
+/// The current G.
+///
+/// May be merged with other reads in one function: code on one stack sees one G wherever it runs.
+#[inline(always)]
+pub fn g() -> *mut () {
+    let g;
+    // SAFETY: `gs:8` is the block's `g`. `pure, readonly`: no read moves across `set_g`, which clobbers memory.
+    unsafe { asm!("mov {}, gs:[8]", out(reg) g, options(nostack, preserves_flags, pure, readonly)) };
+    g
+}
+
+/// Sets what [`g`] returns on this core.
+#[inline(always)]
+pub fn set_g(g: *mut ()) {
+    // SAFETY: `gs:8` is the block's `g`, which only its core touches.
+    unsafe { asm!("mov gs:[8], {}", in(reg) g, options(nostack, preserves_flags)) };
+}
+
+/// The kernel thread that runs on this core.
+#[inline(always)]
+pub fn thread() -> *mut () {
+    let thread;
+    // SAFETY: `gs:16` is the block's `thread`.
+    unsafe { asm!("mov {}, gs:[16]", out(reg) thread, options(nostack, preserves_flags, readonly)) };
+    thread
+}
+
+/// Sets what [`thread`] returns on this core.
+#[inline(always)]
+pub fn set_thread(thread: *mut ()) {
+    // SAFETY: `gs:16` is the block's `thread`, which only its core touches.
+    unsafe { asm!("mov gs:[16], {}", in(reg) thread, options(nostack, preserves_flags)) };
+}
