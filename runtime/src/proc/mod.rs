@@ -27,6 +27,8 @@ mod sched;
 mod schedule;
 mod start;
 mod steal;
+#[cfg(feature = "kernel-tests")]
+mod tests;
 mod threads;
 mod waitreason;
 

@@ -1,0 +1,197 @@
+//! Tests of the scheduler that need no preemption: they run on the machine and over host threads.
+
+use super::{go, go_with_stack, goexit, gosched, num_goroutine, systemstack};
+use crate::chan::{Chan, make};
+use crate::kernel_test;
+use crate::panic::catch_unwind;
+use crate::sync::WaitGroup;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::hint::black_box;
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+/// Runs `f(i)` for `i < n` on a goroutine each and waits for all.
+fn fan_out(n: usize, f: impl Fn(usize) + Send + Sync + 'static) {
+    let (f, wg) = (Arc::new(f), Arc::new(WaitGroup::new()));
+    wg.add(n as i32);
+    for i in 0..n {
+        let (f, wg) = (f.clone(), wg.clone());
+        go(move || {
+            f(i);
+            wg.done();
+        });
+    }
+    wg.wait();
+}
+
+/// More goroutines than the local ring holds: the overflow to the global queue loses and doubles none.
+#[kernel_test]
+fn every_goroutine_runs_once() {
+    const N: usize = 5000;
+    static RAN: [AtomicUsize; N] = [const { AtomicUsize::new(0) }; N];
+    for r in &RAN {
+        r.store(0, Ordering::Relaxed);
+    }
+    fan_out(N, |i| {
+        if i % 3 == 0 {
+            gosched();
+        }
+        RAN[i].fetch_add(1, Ordering::Relaxed);
+    });
+    for (i, r) in RAN.iter().enumerate() {
+        assert_eq!(r.load(Ordering::Relaxed), 1, "goroutine {i}");
+    }
+}
+
+/// A goroutine that yields for ever does not keep another from running (S3: the global queue is looked at in time).
+#[kernel_test]
+fn yielders_do_not_starve_others() {
+    let stop = Arc::new(AtomicUsize::new(0));
+    let yielders = super::gomaxprocs() * 2;
+    for _ in 0..yielders {
+        let stop = stop.clone();
+        go(move || {
+            while stop.load(Ordering::Relaxed) == 0 {
+                gosched();
+            }
+        });
+    }
+    fan_out(100, |_| gosched());
+    stop.store(1, Ordering::Relaxed);
+}
+
+/// A closure too large for the G is boxed, and either kind is dropped once.
+#[kernel_test]
+fn closures_are_dropped_once() {
+    struct Count(Arc<AtomicUsize>);
+    impl Drop for Count {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+    let drops = Arc::new(AtomicUsize::new(0));
+    let wg = Arc::new(WaitGroup::new());
+    wg.add(2);
+    let (small, large) = (Count(drops.clone()), (Count(drops.clone()), [7u64; 40]));
+    let (w1, w2) = (wg.clone(), wg.clone());
+    go(move || {
+        drop(small);
+        w1.done();
+    });
+    go(move || {
+        assert_eq!(black_box(&large.1)[39], 7);
+        drop(large);
+        w2.done();
+    });
+    wg.wait();
+    assert_eq!(drops.load(Ordering::Relaxed), 2);
+}
+
+/// Touches about `depth` KiB of stack and computes something from all of it.
+#[inline(never)]
+fn recurse(depth: usize) -> usize {
+    let mut page = [depth as u8; 1024];
+    black_box(&mut page);
+    let below = if depth == 0 { 0 } else { recurse(depth - 1) };
+    below + black_box(&page).iter().map(|&b| usize::from(b)).sum::<usize>()
+}
+
+/// Stacks grow at page faults, on many goroutines at once, and what was written stays (K1).
+#[kernel_test]
+fn stacks_grow() {
+    let want: usize = (0..=150usize).map(|d| 1024 * usize::from(d as u8)).sum();
+    fan_out(40, move |_| {
+        assert_eq!(recurse(150), want);
+        gosched();
+        assert_eq!(recurse(150), want);
+    });
+}
+
+/// The limit can be set for one goroutine (K1).
+#[kernel_test]
+fn stack_limit_can_be_raised() {
+    let done: Chan<usize> = make(0);
+    let d = done.clone();
+    go_with_stack(8 << 20, move || d.send(recurse(4000)));
+    assert_eq!(done.recv(), Some((0..=4000usize).map(|d| 1024 * usize::from(d as u8)).sum()));
+}
+
+/// `goexit` runs the destructors of the frames that it leaves, and nothing after it (S9).
+#[kernel_test]
+fn goexit_runs_destructors() {
+    struct Done(Arc<WaitGroup>);
+    impl Drop for Done {
+        fn drop(&mut self) {
+            self.0.done();
+        }
+    }
+    let wg = Arc::new(WaitGroup::new());
+    wg.add(1);
+    let done = Done(wg.clone());
+    go(move || {
+        let _done = done;
+        goexit();
+    });
+    wg.wait();
+}
+
+/// A panic is caught with its text, the frames between are cleaned up, and the goroutine goes on (C5).
+#[kernel_test]
+fn panics_are_caught() {
+    let dropped = Arc::new(AtomicUsize::new(0));
+    struct Count(Arc<AtomicUsize>);
+    impl Drop for Count {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+    for round in 1..=3 {
+        let count = Count(dropped.clone());
+        let r = catch_unwind(move || {
+            let _count = count;
+            assert!(black_box(round) == 0, "round {round}");
+        });
+        assert!(r.is_err());
+        assert_eq!(dropped.load(Ordering::Relaxed), round);
+    }
+}
+
+/// The system stack is the M's: nesting works, and results come back.
+#[kernel_test]
+fn systemstack_returns_values() {
+    let here = 0u8;
+    let there = systemstack(|| {
+        let x = 0u8;
+        (&raw const x as usize, systemstack(|| 41) + 1)
+    });
+    assert!(there.0.abs_diff(&raw const here as usize) > 4096, "not on another stack");
+    assert_eq!(there.1, 42);
+}
+
+/// Dead goroutines are counted out.
+#[kernel_test]
+fn goroutines_are_counted() {
+    let before = num_goroutine();
+    let gate: Chan<()> = make(0);
+    let started = Arc::new(WaitGroup::new());
+    started.add(50);
+    let ended: Vec<Chan<()>> = (0..50).map(|_| make(1)).collect();
+    for e in &ended {
+        let (gate, started, e) = (gate.clone(), started.clone(), e.clone());
+        go(move || {
+            started.done();
+            gate.recv();
+            e.send(());
+        });
+    }
+    started.wait();
+    assert!(num_goroutine() >= before + 50);
+    gate.close();
+    for e in &ended {
+        e.recv();
+    }
+    // The last statement of a goroutine is not its end.
+    while num_goroutine() > before {
+        gosched();
+    }
+}
