@@ -1,7 +1,0 @@
-//! placeholder until helper heap lands
-pub struct MCache;
-impl MCache {
-    pub const fn new() -> Self {
-        MCache
-    }
-}
