@@ -1,4 +1,4 @@
-//! The console: a 16550 UART at one of the PC's two standard ports.
+//! The console: a 16550 UART at one of the PC's standard ports.
 //!
 //! Bytes go out as they are; a terminal that wants carriage returns is set so by its user. Output waits for the
 //! device's FIFO, under a lock that makes each call's bytes contiguous.
@@ -17,6 +17,8 @@ pub enum Port {
     Com1 = 0x3f8,
     /// `ttyS1`
     Com2 = 0x2f8,
+    /// `ttyS2`: the first one that UEFI firmware leaves alone.
+    Com3 = 0x3e8,
 }
 
 type Uart = Uart16550<PioBackend>;
@@ -27,9 +29,9 @@ static CONSOLE: Mutex<Option<Uart>> = Mutex::new(None);
 static BASE: AtomicU16 = AtomicU16::new(0);
 
 fn uart(base: u16) -> Uart {
-    // SAFETY: the two bases of `Port` are UARTs or nothing on every PC; who writes at once is the callers' affair
+    // SAFETY: the bases of `Port` are UARTs or nothing on every PC; who writes at once is the callers' affair
     // and garbles output at worst.
-    unsafe { Uart16550::new_port(base) }.expect("both standard bases are valid port ranges")
+    unsafe { Uart16550::new_port(base) }.expect("the standard bases are valid port ranges")
 }
 
 /// Makes `port` the console, at 115200 baud, 8N1. If no UART answers there, output is dropped from now on.

@@ -1,6 +1,6 @@
 //! The kernel command line (B7).
 //!
-//! `[-v] [console=ttyS0|ttyS1] [NAME=VALUE …] PROGRAM [ARGS…]`, from PVH's start info, else from QEMU's fw_cfg file
+//! `[-v] [console=ttyS0|ttyS1|ttyS2] [NAME=VALUE …] PROGRAM [ARGS…]`, from PVH's start info, else from QEMU's fw_cfg file
 //! [`FW_CFG_FILE`]. Blanks separate words. Inside double quotes blanks count as letters, and `\"` and `\\` stand for `"` and
 //! `\`. Up to the program's name a word that starts with `-` is an option and one with a `=` is a setting; after it words
 //! are the program's own affair. A quoted word is treated as if it were not quoted.
@@ -45,7 +45,7 @@ pub enum Error {
     UnknownOption(String),
     /// A setting whose name is empty or has other characters than letters, digits and `_`.
     BadName(String),
-    /// `console=` with another value than `ttyS0` and `ttyS1`.
+    /// `console=` with another value than `ttyS0` to `ttyS2`.
     BadConsole(String),
 }
 
@@ -58,7 +58,7 @@ impl fmt::Display for Error {
             Error::UnterminatedQuote(w) => write!(f, "unterminated quote: {w}"),
             Error::UnknownOption(w) => write!(f, "unknown option: {w}"),
             Error::BadName(w) => write!(f, "bad name: {w}"),
-            Error::BadConsole(w) => write!(f, "bad console (want ttyS0 or ttyS1): {w}"),
+            Error::BadConsole(w) => write!(f, "bad console (want ttyS0, ttyS1 or ttyS2): {w}"),
         }
     }
 }
@@ -95,6 +95,7 @@ impl CommandLine {
             self.console = match value {
                 "ttyS0" => uart::Port::Com1,
                 "ttyS1" => uart::Port::Com2,
+                "ttyS2" => uart::Port::Com3,
                 _ => return Err(Error::BadConsole(word.into())),
             };
         } else if is_name(name) {

@@ -1,0 +1,49 @@
+//! Waiting for gdb: a free port and a command file.
+
+use crate::kernel::Kernel;
+use crate::{Error, Result, source_root, target_dir};
+use std::fs;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::PathBuf;
+
+/// The port to wait at: gdb's usual 1234, or the next one that is free.
+///
+/// # Errors
+/// If none of the next thousand is.
+pub fn free_port() -> Result<u16> {
+    let free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
+    (1234..2234).find(free).ok_or_else(|| Error::Failed("no port from 1234 to 2233 is free for gdb".into()))
+}
+
+/// Writes the file of commands with which gdb attaches to a machine waiting at `port`.
+///
+/// The machine stands at its reset vector. The kernel's page tables are not there yet, so a software breakpoint could
+/// not be written to the kernel's addresses, and the code that it would be written to may not even be loaded (BIOS and
+/// UEFI load it much later). A hardware breakpoint compares addresses and needs nothing; at `kernel_main` code and tables
+/// are there, and from then on breakpoints of any kind work.
+///
+/// # Errors
+/// If it cannot be written.
+pub fn write_commands(kernel: &Kernel, port: u16) -> Result<PathBuf> {
+    let dir = target_dir().join("gdb");
+    let path = dir.join(format!("gzero-{port}.gdb"));
+    let commands = format!(
+        "# Attaches to the machine that ./qemu-run.sh -gdb started: gdb -x {path}\n\
+         set confirm off\n\
+         set pagination off\n\
+         set architecture i386:x86-64\n\
+         file {elf}\n\
+         directory {source}\n\
+         target remote localhost:{port}\n\
+         # Before this point only hardware breakpoints can be set (hbreak).\n\
+         thbreak kernel_main\n\
+         continue\n",
+        path = path.display(),
+        elf = kernel.elf.display(),
+        source = source_root().display(),
+    );
+    fs::create_dir_all(&dir)
+        .and_then(|()| fs::write(&path, commands))
+        .map_err(Error::io(format_args!("write {}", path.display())))?;
+    Ok(path)
+}

@@ -1,0 +1,161 @@
+//! A running QEMU.
+
+use crate::host::Host;
+use crate::machine::{Machine, RunFiles};
+use crate::monitor::Monitor;
+use crate::{Error, Result};
+use std::env;
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio, id};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// The directory of one run, gone when the run is.
+#[derive(Debug)]
+pub struct RunDir(RunFiles);
+
+impl RunDir {
+    /// Makes one below the system's directory for such: a Unix socket's address has only 107 bytes.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    pub fn new() -> Result<RunDir> {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("gzero-{}-{}", id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let dir = env::temp_dir().join(name);
+        fs::create_dir(&dir).map_err(Error::io(format_args!("create {}", dir.display())))?;
+        Ok(RunDir(RunFiles { dir }))
+    }
+
+    /// The files in it.
+    pub fn files(&self) -> &RunFiles {
+        &self.0
+    }
+}
+
+impl Drop for RunDir {
+    fn drop(&mut self) {
+        // What stays in /tmp does no harm.
+        _ = fs::remove_dir_all(&self.0.dir);
+    }
+}
+
+/// What a guest does next.
+#[derive(Debug)]
+pub enum Event {
+    /// It wrote to its console.
+    Output(Vec<u8>),
+    /// QEMU has closed its end of the console.
+    Ended,
+    /// Nothing within the time given.
+    Quiet,
+}
+
+/// How a guest ended.
+#[derive(Debug)]
+pub struct End {
+    /// The exit status that the guest gave.
+    pub status: Option<u8>,
+    /// What QEMU said on stderr, and the UEFI firmware on its console.
+    pub messages: String,
+    /// The processor's state if a triple fault ended the machine.
+    pub triple_fault: Option<String>,
+}
+
+/// A running QEMU; killed when dropped.
+#[derive(Debug)]
+pub struct Guest {
+    child: Child,
+    console: Receiver<Vec<u8>>,
+    dir: RunDir,
+    stderr: PathBuf,
+    /// When QEMU was started.
+    pub started: Instant,
+}
+
+impl Guest {
+    /// Starts `machine`. QEMU is killed when the thread that called this ends, however it ends.
+    ///
+    /// # Errors
+    /// If QEMU or the UEFI firmware is not there.
+    pub fn start(host: &Host, qemu: &Path, machine: &Machine<'_>, dir: RunDir) -> Result<Guest> {
+        let stderr = dir.files().dir.join("stderr");
+        let log = File::create(&stderr).map_err(Error::io("create QEMU's log"))?;
+        let args = machine.arguments(host, dir.files())?;
+        // Rust's `Command` cannot ask the kernel for this signal, util-linux's `setpriv` can.
+        let mut command = match host.program("setpriv") {
+            Some(setpriv) => {
+                let mut command = Command::new(setpriv);
+                command.args(["--pdeathsig", "KILL"]).arg(qemu);
+                command
+            }
+            None => Command::new(qemu),
+        };
+        command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
+        let started = Instant::now();
+        let mut child = command.spawn().map_err(Error::io(format_args!("start {}", qemu.display())))?;
+        let stdout = child.stdout.take().expect("stdout is piped");
+        let (sender, console) = channel();
+        thread::spawn(move || relay(stdout, &sender));
+        Ok(Guest { child, console, dir, stderr, started })
+    }
+
+    /// Waits at most `timeout` for something to happen.
+    pub fn next(&mut self, timeout: Duration) -> Event {
+        match self.console.recv_timeout(timeout) {
+            Ok(bytes) => Event::Output(bytes),
+            Err(RecvTimeoutError::Timeout) => Event::Quiet,
+            Err(RecvTimeoutError::Disconnected) => Event::Ended,
+        }
+    }
+
+    /// QEMU's monitor.
+    ///
+    /// # Errors
+    /// If QEMU does not answer.
+    pub fn monitor(&self) -> Result<Monitor> {
+        Monitor::connect(&self.dir.files().monitor())
+    }
+
+    /// Ends QEMU if it still runs, and collects what is left of it.
+    ///
+    /// # Errors
+    /// If QEMU cannot be waited for.
+    pub fn end(mut self, kill: bool) -> Result<End> {
+        if kill {
+            // An error says that it has ended by itself.
+            _ = self.child.kill();
+        }
+        self.child.wait().map_err(Error::io("wait for QEMU"))?;
+        let read =
+            |path: &Path| fs::read(path).map_or(String::new(), |b| String::from_utf8_lossy(&b).into_owned());
+        let resets = read(&self.dir.files().resets());
+        Ok(End {
+            status: read(&self.dir.files().status()).trim().parse().ok(),
+            messages: read(&self.stderr) + &read(&self.dir.files().firmware_log()),
+            triple_fault: resets.find("Triple fault").map(|at| resets[at..].to_owned()),
+        })
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        // After `end` there is nothing left to kill or to wait for, which is what the errors would say.
+        _ = self.child.kill();
+        _ = self.child.wait();
+    }
+}
+
+/// Passes console output on until QEMU closes its end or nobody listens.
+fn relay(mut from: ChildStdout, to: &Sender<Vec<u8>>) {
+    let mut buffer = vec![0; 64 * 1024];
+    while let Ok(n @ 1..) = from.read(&mut buffer) {
+        if to.send(buffer[..n].to_vec()).is_err() {
+            return;
+        }
+    }
+}

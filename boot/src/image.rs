@@ -1,0 +1,97 @@
+//! BIOS and UEFI disk images of the kernel.
+//!
+//! The `bootloader` crate writes them. Its build script builds five programs with a toolchain like the kernel's and takes
+//! minutes, so it is used by a package of its own, `boot/image`, that is built when the first image is asked for.
+
+use crate::host::Host;
+use crate::kernel::Kernel;
+use crate::options::Door;
+use crate::toolchain::{Toolchain, path_with};
+use crate::{Error, Result, output_dir, source_root};
+use std::fs::{self, File};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::{IsTerminal, stderr};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+/// The disk image for `door`; written again only if the kernel or `boot/image` has changed.
+///
+/// # Errors
+/// [`Error::Missing`] for LLVM's tools, or the compiler's messages.
+///
+/// # Panics
+/// For [`Door::Pvh`], which has no image.
+pub fn build(host: &Host, toolchain: &Toolchain, kernel: &Kernel, door: Door) -> Result<PathBuf> {
+    let kind = match door {
+        Door::Pvh => panic!("the PVH door needs no image"),
+        Door::Bios => "bios",
+        Door::Uefi => "uefi",
+    };
+    let lock = output_dir().join("image-lock");
+    let lock = File::create(&lock).map_err(Error::io(format_args!("create {}", lock.display())))?;
+    lock.lock().map_err(Error::io("lock the images"))?;
+
+    let image = kernel.stripped.with_extension(format!("{kind}.img"));
+    let stamp = kernel.stripped.with_extension(format!("{kind}.stamp"));
+    let contents = contents(kernel)?;
+    if image.exists() && fs::read_to_string(&stamp).is_ok_and(|of| of == contents) {
+        return Ok(image);
+    }
+    // Until the new image is whole there is none.
+    _ = fs::remove_file(&stamp);
+    let status = Command::new(writer(host, toolchain)?)
+        .arg(kind)
+        .args([&kernel.stripped, &image])
+        .stdin(Stdio::null())
+        .output()
+        .map_err(Error::io("write a disk image"))?;
+    if !status.status.success() {
+        return Err(Error::Failed(String::from_utf8_lossy(&status.stderr).trim_end().to_owned()));
+    }
+    fs::write(&stamp, contents).map_err(Error::io(format_args!("write {}", stamp.display())))?;
+    Ok(image)
+}
+
+/// Tells whether an image is one of this kernel, written by this `boot/image`.
+fn contents(kernel: &Kernel) -> Result<String> {
+    let package = source_root().join("boot/image");
+    let mut hasher = DefaultHasher::new();
+    for path in [
+        kernel.stripped.clone(),
+        package.join("Cargo.toml"),
+        package.join("Cargo.lock"),
+        package.join("src/main.rs"),
+    ] {
+        let bytes = fs::read(&path).map_err(Error::io(format_args!("read {}", path.display())))?;
+        bytes.hash(&mut hasher);
+    }
+    Ok(format!("{:016x}\n", hasher.finish()))
+}
+
+/// Builds `boot/image` and returns its program.
+fn writer(host: &Host, toolchain: &Toolchain) -> Result<PathBuf> {
+    let target = output_dir().join("image");
+    let program = target.join("debug/image");
+    if !program.exists() && stderr().is_terminal() {
+        eprintln!("gzero: building the boot loader for the first time takes some minutes");
+    }
+    let output = toolchain
+        .cargo()
+        .env("PATH", path_with(&toolchain.bin_with_llvm(host)?))
+        .current_dir(source_root().join("boot/image"))
+        .args(["build", "--locked", "--color=never"])
+        // Not by CARGO_TARGET_DIR: the build script's own cargos would wait for ever for the lock that this one holds.
+        .arg("--target-dir")
+        .arg(&target)
+        .stdin(Stdio::null())
+        .output()
+        .map_err(Error::io("run cargo for boot/image"))?;
+    if output.status.success() {
+        return Ok(program);
+    }
+    Err(Error::Failed(format!(
+        "{}the boot loader cannot be built ({})",
+        String::from_utf8_lossy(&output.stderr),
+        toolchain.bin.display()
+    )))
+}

@@ -1,0 +1,86 @@
+//! Host tool: finds a toolchain, builds the kernel, writes disk images and runs programs in QEMU.
+//!
+//! `qemu-run.sh` runs the binary; the tests in `boot/tests/` use the library. In the order in which a run needs them:
+//!
+//! - [`options`]: what the user asked for; [`command_line`]: what of it the kernel is told.
+//! - [`host`], [`packages`], [`toolchain`]: what this machine has, and getting what it lacks.
+//! - [`kernel`]: the build; [`elf`] and [`symbols`]: what happens to the ELF after the link; [`image`]: BIOS and UEFI disks.
+//! - [`machine`]: QEMU's arguments; [`guest`]: a running QEMU; [`monitor`] and [`report`]: what it did when it did not end well.
+//! - [`gdb`]: waiting for a debugger; [`run`]: one run from its options to its exit status.
+
+pub mod command_line;
+pub mod elf;
+pub mod gdb;
+pub mod guest;
+pub mod host;
+pub mod image;
+pub mod kernel;
+pub mod machine;
+pub mod monitor;
+pub mod options;
+pub mod packages;
+pub mod report;
+pub mod run;
+pub mod symbols;
+pub mod toolchain;
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why a run came to nothing; displayed as whole lines for stderr.
+#[derive(Debug)]
+pub enum Error {
+    /// An option or a value that makes no sense.
+    Usage(String),
+    /// Something must be installed on this machine first.
+    Missing(String),
+    /// Anything else: a build that failed, a file that cannot be written, a machine that does not start.
+    Failed(String),
+}
+
+impl Error {
+    /// An I/O error with what was being done: `what` completes "cannot …".
+    pub fn io(what: impl fmt::Display) -> impl FnOnce(io::Error) -> Error {
+        move |error| Error::Failed(format!("cannot {what}: {error}"))
+    }
+
+    /// The exit status that stands for this error, of BSD's `sysexits.h`.
+    pub fn exit_status(&self) -> u8 {
+        match self {
+            Error::Usage(_) => 64,
+            Error::Missing(_) => 69,
+            Error::Failed(_) => 70,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Error::Usage(text) | Error::Missing(text) | Error::Failed(text)) = self;
+        f.write_str(text)
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// What functions of this crate return.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// The top of the source tree.
+pub fn source_root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package lies in a directory of the workspace")
+}
+
+/// Where everything that is built goes: `CARGO_TARGET_DIR`, else `target` at the top of the source tree.
+pub fn target_dir() -> PathBuf {
+    match std::env::var_os("CARGO_TARGET_DIR") {
+        Some(dir) => std::path::absolute(&dir).unwrap_or_else(|_| dir.into()),
+        None => source_root().join("target"),
+    }
+}
+
+/// Where the kernel is built and what is made of it lies.
+pub fn output_dir() -> PathBuf {
+    target_dir().join("kernel")
+}

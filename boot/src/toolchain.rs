@@ -1,0 +1,279 @@
+//! The Rust toolchain for the kernel, which needs `core`'s source and unstable options.
+//!
+//! In this order: a nightly of rustup's with `rust-src`; Debian's `rustc-web` with `rust-web-src`, a stable compiler
+//! that `RUSTC_BOOTSTRAP=1` makes accept unstable options. Neither there: Debian's is installed where that is
+//! possible. Toolchains are run from their own directories, not by rustup's proxies: `cargo test` sets
+//! `RUSTUP_TOOLCHAIN`, and starting a proxy costs more than all of the search here.
+
+use crate::host::Host;
+use crate::packages::{Need, ensure};
+use crate::{Error, Result, output_dir};
+use std::env;
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The nightly that messages and the README name: older than the changes that `bootloader` 0.11.15 does not build with.
+pub const NIGHTLY: &str = "nightly-2026-05-20";
+
+/// The first minor version of Rust that builds the kernel.
+const MINOR: u32 = 96;
+
+/// A toolchain that can build the kernel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Toolchain {
+    /// Where its `cargo` and `rustc` are.
+    pub bin: PathBuf,
+    /// Its own root, above `lib/rustlib`.
+    pub sysroot: PathBuf,
+    /// A stable compiler, which takes unstable options only with `RUSTC_BOOTSTRAP=1`.
+    pub bootstrap: bool,
+}
+
+const NEED: Need = Need {
+    what: "Rust toolchain with the source of core",
+    packages: &["rustc-web", "cargo-web", "rust-web-src", "rust-web-llvm", "lld-22"],
+    elsewhere: "elsewhere: rustup toolchain install nightly-2026-05-20 --component rust-src --component llvm-tools",
+};
+
+const LLVM: Need = Need {
+    what: "llvm-objcopy and llvm-objdump",
+    packages: &["llvm-22"],
+    elsewhere: "rustup: rustup component add llvm-tools",
+};
+
+impl Toolchain {
+    /// The first toolchain of this machine that fits, installing one if there is none.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] with what to install.
+    pub fn get(host: &Host) -> Result<Toolchain> {
+        ensure(host, NEED, Toolchain::find)
+    }
+
+    /// The first toolchain of this machine that fits.
+    pub fn find(host: &Host) -> Option<Toolchain> {
+        rustup_nightlies(host).chain(debian(host)).find(|t| t.fits())
+    }
+
+    fn fits(&self) -> bool {
+        let source = self.sysroot.join("lib/rustlib/src/rust/library/core");
+        source.exists() && self.minor_version().is_some_and(|minor| minor >= MINOR)
+    }
+
+    /// The 96 in `rustc 1.96.0 (ac68faa20 2026-05-25)`.
+    fn minor_version(&self) -> Option<u32> {
+        let output = Command::new(self.bin.join("rustc")).arg("-V").output().ok()?;
+        String::from_utf8(output.stdout).ok()?.strip_prefix("rustc 1.")?.split_once('.')?.0.parse().ok()
+    }
+
+    /// `cargo`, in an environment without what the cargo that perhaps runs this tool has put there.
+    pub fn cargo(&self) -> Command {
+        let mut command = Command::new(self.bin.join("cargo"));
+        for (name, _) in env::vars_os().filter(|(name, _)| is_cargos(name)) {
+            command.env_remove(name);
+        }
+        command.env("PATH", path_with(&self.bin));
+        if self.bootstrap {
+            command.env("RUSTC_BOOTSTRAP", "1");
+        }
+        command
+    }
+
+    /// A directory with this toolchain's `llvm-objcopy` and `llvm-objdump` under those names, which the build script of
+    /// `bootloader` looks for under `lib/rustlib` of what `rustc --print sysroot` says. Where they are not there (Debian)
+    /// the directory made is a sysroot for that one question, with a `bin/rustc` that answers it and passes all others on.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] if the tools are nowhere.
+    pub fn bin_with_llvm(&self, host: &Host) -> Result<PathBuf> {
+        let rustlib = fs::read_dir(self.sysroot.join("lib/rustlib"));
+        let own = rustlib.into_iter().flatten().flatten().map(|entry| entry.path().join("bin"));
+        if own.into_iter().any(|bin| bin.join("llvm-objcopy").exists() && bin.join("llvm-objdump").exists()) {
+            return Ok(self.bin.clone());
+        }
+        let [objcopy, objdump] = ensure(host, LLVM, |host| {
+            let version = |name: &str| host.program(&format!("{name}-22")).or_else(|| host.program(name));
+            Some([version("llvm-objcopy")?, version("llvm-objdump")?])
+        })?;
+        let sysroot = output_dir().join("sysroot");
+        let (bin, tools) = (sysroot.join("bin"), sysroot.join("lib/rustlib/gzero/bin"));
+        let script = format!(
+            "#!/bin/sh\n[ \"$*\" = '--print sysroot' ] && exec echo '{}'\nexec '{}' \"$@\"\n",
+            sysroot.display(),
+            self.bin.join("rustc").display()
+        );
+        write_tools(&bin, &tools, &script, [&objcopy, &objdump])
+            .map_err(Error::io(format_args!("write {}", sysroot.display())))?;
+        Ok(bin)
+    }
+}
+
+fn write_tools(bin: &Path, tools: &Path, rustc: &str, llvm: [&Path; 2]) -> std::io::Result<()> {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    fs::create_dir_all(bin)?;
+    fs::create_dir_all(tools)?;
+    fs::write(bin.join("rustc"), rustc)?;
+    fs::set_permissions(bin.join("rustc"), fs::Permissions::from_mode(0o755))?;
+    for (name, tool) in ["llvm-objcopy", "llvm-objdump"].into_iter().zip(llvm) {
+        // What an earlier run made may point elsewhere; that there was nothing is no error.
+        _ = fs::remove_file(tools.join(name));
+        symlink(tool, tools.join(name))?;
+    }
+    Ok(())
+}
+
+/// rustup's nightlies, [`NIGHTLY`] first and then by name.
+fn rustup_nightlies(host: &Host) -> impl Iterator<Item = Toolchain> {
+    let dir = host.rustup_home.as_ref().and_then(|home| fs::read_dir(home.join("toolchains")).ok());
+    let mut names: Vec<PathBuf> = dir.into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    names.retain(|path| file_name(path).starts_with("nightly-"));
+    names.sort_by_key(|path| (!file_name(path).starts_with(NIGHTLY), path.clone()));
+    names.into_iter().map(|sysroot| Toolchain { bin: sysroot.join("bin"), sysroot, bootstrap: false })
+}
+
+fn file_name(path: &Path) -> &str {
+    path.file_name().and_then(OsStr::to_str).unwrap_or_default()
+}
+
+/// Debian's toolchain. Without `rust-lld`, which the target names as its linker, it is of no use.
+fn debian(host: &Host) -> Option<Toolchain> {
+    host.file("/usr/bin/cargo")?;
+    host.file("/usr/bin/rust-lld")?;
+    let sysroot = host.file("/usr")?;
+    Some(Toolchain { bin: sysroot.join("bin"), sysroot, bootstrap: true })
+}
+
+/// `PATH` with `bin` in front.
+pub fn path_with(bin: &Path) -> std::ffi::OsString {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let dirs = std::iter::once(bin.to_owned()).chain(env::split_paths(&path));
+    env::join_paths(dirs).expect("a directory of PATH and of a toolchain has no ':' in its name")
+}
+
+/// Whether an environment variable steers cargo or rustc, or comes from a cargo that runs this tool. What says how
+/// to reach a registry stays.
+fn is_cargos(name: &OsStr) -> bool {
+    const STAY: [&str; 6] =
+        ["CARGO_HOME", "CARGO_HTTP_", "CARGO_NET_", "CARGO_REGISTRY_", "CARGO_REGISTRIES_", "CARGO_SOURCE_"];
+    const GO: [&str; 7] =
+        ["CARGO", "RUSTC", "RUSTDOC", "RUSTFLAGS", "RUSTUP_TOOLCHAIN", "RUST_RECURSION_COUNT", "MAKEFLAGS"];
+    let name = name.to_string_lossy();
+    // rustup's cargo puts its own libraries in front of those of the compiler that is to run.
+    name == "LD_LIBRARY_PATH"
+        || GO.iter().any(|prefix| name.starts_with(prefix))
+            && !STAY.iter().any(|prefix| name.starts_with(prefix))
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    /// An empty machine in a directory of its own.
+    pub struct FakeRoot {
+        pub host: Host,
+    }
+
+    impl FakeRoot {
+        pub fn new() -> FakeRoot {
+            static NEXT: AtomicU32 = AtomicU32::new(0);
+            let number = NEXT.fetch_add(1, Ordering::Relaxed);
+            let root = env::temp_dir().join(format!("gzero-fake-root-{}-{number}", std::process::id()));
+            fs::create_dir_all(root.join("usr/bin")).unwrap();
+            let rustup_home = Some(root.join("rustup"));
+            FakeRoot { host: Host { path: Vec::new(), root, rustup_home, superuser: false } }
+        }
+
+        fn toolchain(&self, sysroot: &str, version: &str, with_source: bool) -> PathBuf {
+            let sysroot = self.host.root.join(sysroot);
+            script(&sysroot.join("bin/rustc"), &format!("echo 'rustc {version} (0123456 2026-05-20)'"));
+            script(&sysroot.join("bin/cargo"), "");
+            if with_source {
+                fs::create_dir_all(sysroot.join("lib/rustlib/src/rust/library/core")).unwrap();
+            }
+            sysroot
+        }
+
+        fn found(&self) -> Option<PathBuf> {
+            Toolchain::find(&self.host).map(|t| t.sysroot)
+        }
+    }
+
+    impl Drop for FakeRoot {
+        fn drop(&mut self) {
+            // A directory left over in /tmp is no reason to fail.
+            _ = fs::remove_dir_all(&self.host.root);
+        }
+    }
+
+    /// Writes an executable shell script.
+    pub fn script(path: &Path, text: &str) {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        // Not written by this process: a child that another test's thread starts meanwhile would hold the file open for
+        // writing, and the kernel refuses to execute such a file.
+        let write = "printf '#!/bin/sh\\n%s\\n' \"$1\" >\"$0\" && chmod 755 \"$0\"";
+        assert!(Command::new("sh").arg("-c").arg(write).arg(path).arg(text).status().unwrap().success());
+    }
+
+    #[test]
+    fn nothing_there() {
+        let root = FakeRoot::new();
+        assert_eq!(root.found(), None);
+        let Err(Error::Missing(text)) = Toolchain::get(&root.host) else { panic!("found one") };
+        assert!(text.contains("rust-web-src") && text.contains(NIGHTLY), "{text}");
+    }
+
+    #[test]
+    fn debian_needs_source_linker_and_version() {
+        let root = FakeRoot::new();
+        root.toolchain("usr", "1.96.0", false);
+        assert_eq!(root.found(), None, "no source");
+        let usr = root.toolchain("usr", "1.96.0", true);
+        assert_eq!(root.found(), None, "no rust-lld");
+        script(&usr.join("bin/rust-lld"), "");
+        assert!(Toolchain::find(&root.host).unwrap().bootstrap);
+        root.toolchain("usr", "1.85.0", true);
+        assert_eq!(root.found(), None, "too old");
+    }
+
+    #[test]
+    fn nightly_with_source_comes_first() {
+        let root = FakeRoot::new();
+        let usr = root.toolchain("usr", "1.96.0", true);
+        script(&usr.join("bin/rust-lld"), "");
+        root.toolchain("rustup/toolchains/nightly-x86_64-unknown-linux-gnu", "1.97.0-nightly", false);
+        root.toolchain("rustup/toolchains/stable-x86_64-unknown-linux-gnu", "1.99.0", true);
+        assert_eq!(root.found(), Some(usr), "no source, and no nightly");
+        let any = root.toolchain(
+            "rustup/toolchains/nightly-2026-02-01-x86_64-unknown-linux-gnu",
+            "1.96.0-nightly",
+            true,
+        );
+        assert_eq!(root.found(), Some(any));
+        let named = root.toolchain(
+            "rustup/toolchains/nightly-2026-05-20-x86_64-unknown-linux-gnu",
+            "1.97.0-nightly",
+            true,
+        );
+        assert_eq!(root.found(), Some(named));
+    }
+
+    #[test]
+    fn variables_of_cargo_go() {
+        for (name, goes) in [
+            ("CARGO", true),
+            ("CARGO_TARGET_DIR", true),
+            ("CARGO_PKG_NAME", true),
+            ("RUSTFLAGS", true),
+            ("RUSTUP_TOOLCHAIN", true),
+            ("LD_LIBRARY_PATH", true),
+            ("CARGO_HOME", false),
+            ("CARGO_NET_OFFLINE", false),
+            ("PATH", false),
+        ] {
+            assert_eq!(is_cargos(OsStr::new(name)), goes, "{name}");
+        }
+    }
+}

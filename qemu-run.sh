@@ -1,0 +1,135 @@
+#!/usr/bin/env bash
+# Runs a program on Gzero in QEMU and exits with the program's exit status:
+#
+#   ./qemu-run.sh [OPTIONS] PROGRAM [ARGS…]
+#
+#   -list            name the programs
+#   -smp N           cores, 1 to 64 (default: as many as this machine has)
+#   -m SIZE          memory in QEMU's form, 32M or more (default: 512M)
+#   -boot DOOR       how the kernel starts: pvh (default), bios or uefi
+#   -e NAME=VALUE    add to the program's environment; may be repeated
+#   -gdb             wait for gdb at the first instruction and say how to attach
+#   -icount          virtual time that counts instructions
+#   -timeout SECONDS end the machine after that long, with a report (default: never)
+#   -v               print the boot log too, and what was used and how long the start took
+#   -h               print this
+#
+# Other exit statuses: 64 wrong usage, 69 something is missing on this machine, 70 the machine ended
+# without a status or could not be built, 124 timeout.
+
+# Wrong words are found here, before anything is installed, built or started; `boot` does everything else.
+set -euo pipefail
+root=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")" && pwd)
+
+wrong() {
+    echo "qemu-run.sh: $*" >&2
+    exit 64
+}
+
+list() {
+    local file first
+    for file in "$root"/programs/*.rs; do
+        [[ -f $file ]] || continue
+        IFS= read -r first <"$file" || true
+        [[ $first == '//!'* ]] || first='//!'
+        printf '%-16s %s\n' "$(basename "$file" .rs)" "${first#//!}"
+    done | sed 's/  */ /2; s/ *$//'
+}
+
+# QEMU's size, in bytes: digits, perhaps a fraction, and a unit; MiB where there is none. Empty if it is none.
+bytes() {
+    [[ $1 =~ ^([0-9]{1,15})(\.([0-9]{1,6}))?([bBkKmMgGtT]?)$ ]] || return 0
+    local -i n=10#${BASH_REMATCH[1]} part=10#${BASH_REMATCH[3]:-0} whole=10**${#BASH_REMATCH[3]} shift
+    case ${BASH_REMATCH[4]} in
+    [bB]) shift=0 ;;
+    [kK]) shift=10 ;;
+    [gG]) shift=30 ;;
+    [tT]) shift=40 ;;
+    *) shift=20 ;;
+    esac
+    if ((n << shift >> shift == n)); then
+        echo $(((n << shift) + (part << shift) / whole))
+    fi
+}
+
+options=()
+while (($#)) && [[ $1 == -* ]]; do
+    case $1 in
+    -h | -help | --help)
+        sed -n '2,/^$/{s/^# \{0,1\}//;p}' "${BASH_SOURCE[0]}"
+        exit
+        ;;
+    -list)
+        list
+        exit
+        ;;
+    -gdb | -icount | -v)
+        options+=("$1")
+        shift
+        continue
+        ;;
+    -smp | -m | -boot | -e | -timeout) (($# > 1)) || wrong "$1 needs a value" ;;
+    *) wrong "unknown option '$1' (-h lists them)" ;;
+    esac
+    case $1 in
+    -smp) [[ $2 =~ ^0*([1-9]|[1-5][0-9]|6[0-4])$ ]] || wrong "-smp takes 1 to 64 cores, not '$2'" ;;
+    -m)
+        size=$(bytes "$2")
+        ((${size:-0} >= 32 << 20)) || wrong "-m takes a size of 32M or more (512M, 2G), not '$2'"
+        ;;
+    -boot) [[ $2 =~ ^(pvh|bios|uefi)$ ]] || wrong "-boot takes pvh, bios or uefi, not '$2'" ;;
+    -e)
+        [[ $2 =~ ^[A-Za-z_][A-Za-z0-9_]*= && $2 != console=* ]] ||
+            wrong "-e takes NAME=VALUE, NAME of letters, digits and '_' and not 'console', not '$2'"
+        ;;
+    -timeout)
+        [[ $2 =~ ^[0-9]{1,9}(\.[0-9]+)?$ && $2 =~ [1-9] ]] ||
+            wrong "-timeout takes seconds, more than 0, not '$2'"
+        ;;
+    esac
+    options+=("$1" "$2")
+    shift 2
+done
+(($#)) || wrong "no program named (-list names them)"
+[[ $1 =~ ^[A-Za-z0-9_]+$ && -f $root/programs/$1.rs ]] || wrong "no program '$1' (-list names them)"
+
+# A cargo that knows this workspace's edition and `rust-version`.
+find_cargo() {
+    local cargo version
+    for cargo in "$(command -v cargo || true)" /usr/bin/cargo "${HOME:-/root}/.cargo/bin/cargo"; do
+        version=$([[ -z $cargo ]] || "$cargo" -V 2>/dev/null) || continue
+        [[ $version =~ ^cargo\ ([0-9]+)\.([0-9]+) ]] || continue
+        if ((BASH_REMATCH[1] > 1 || BASH_REMATCH[2] >= 95)); then
+            echo "$cargo"
+            return
+        fi
+    done
+}
+
+# Installs Debian packages, or says that they are missing: missing WHAT PACKAGES…
+missing() {
+    local what=$1 log
+    shift
+    if [[ $(id -u) != 0 ]] || ! command -v apt-get >/dev/null; then
+        echo "qemu-run.sh: no $what here; install it (Debian 12: apt install $*; elsewhere cargo by https://rustup.rs)" >&2
+        exit 69
+    fi
+    echo "qemu-run.sh: no $what here: installing $* with apt-get" >&2
+    export DEBIAN_FRONTEND=noninteractive
+    log=$( (apt-get -qq update && apt-get -qq install -y --no-remove --no-install-recommends "$@") 2>&1 </dev/null) || {
+        printf '%s\nqemu-run.sh: apt-get could not install %s\n' "$log" "$*" >&2
+        exit 69
+    }
+}
+
+command -v cc >/dev/null || missing "C compiler and linker (cc)" gcc libc6-dev
+cargo=$(find_cargo)
+if [[ -z $cargo ]]; then
+    missing "cargo 1.95 or newer" cargo-web rustc-web
+    cargo=$(find_cargo)
+    [[ -n $cargo ]] || {
+        echo "qemu-run.sh: Debian's cargo-web here is older than 1.95; install cargo by https://rustup.rs" >&2
+        exit 69
+    }
+fi
+PATH=$(dirname "$cargo"):$PATH exec "$cargo" run -q --manifest-path "$root/Cargo.toml" -p boot -- ${options[@]+"${options[@]}"} "$@"
