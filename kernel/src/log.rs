@@ -2,10 +2,11 @@
 //!
 //! Lines written before the command line is known are kept, as many as fit, and printed or dropped then.
 
+use crate::cpu::irq::IrqMutex;
 use crate::device::uart;
 use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicU8, Ordering};
-use spin::{Mutex, Once};
+use spin::Once;
 
 /// Writes one line to the boot log, with the time since boot in front; arguments as `format!`'s.
 #[macro_export]
@@ -35,7 +36,7 @@ const PRINT: u8 = 1;
 const DROP: u8 = 2;
 
 static STATE: AtomicU8 = AtomicU8::new(KEEP);
-static KEPT: Mutex<Early> = Mutex::new(Early { bytes: [0; EARLY], len: 0 });
+static KEPT: IrqMutex<Early> = IrqMutex::new(Early { bytes: [0; EARLY], len: 0 });
 static CLOCK: Once<fn() -> u64> = Once::new();
 
 /// Names the clock (nanoseconds since boot) whose time lines carry from now on; before, it is 0.

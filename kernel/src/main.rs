@@ -27,9 +27,7 @@ fn kernel_main(info: &'static BootInfo) -> ! {
     log::set_verbose(cmdline.verbose);
     log!("Gzero {}, command line {:?}", env!("CARGO_PKG_VERSION"), cmdline);
     cpu::init_boot();
-    for r in info.memory_regions.iter() {
-        log!("{:#014x}..{:#014x} {:?}", r.start, r.end, r.kind);
-    }
+    memory::init(info);
     device::power::exit(0)
 }
 

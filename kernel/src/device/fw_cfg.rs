@@ -1,12 +1,12 @@
 //! QEMU's fw_cfg files: how the host passes a command line to a disk image.
 
+use crate::cpu::irq::IrqMutex;
 use alloc::vec::Vec;
 use qemu_fw_cfg::FwCfg;
 use raw_cpuid::{CpuId, Hypervisor};
-use spin::Mutex;
 
 /// The device's selector is state that two readers must not share.
-static LOCK: Mutex<()> = Mutex::new(());
+static LOCK: IrqMutex<()> = IrqMutex::new(());
 
 /// Reads the fw_cfg file `name`; none if there is no such file or no such device.
 ///

@@ -3,9 +3,9 @@
 //! Bytes go out as they are; a terminal that wants carriage returns is set so by its user. Output waits for the
 //! device's FIFO, under a lock that makes each call's bytes contiguous.
 
+use crate::cpu::irq::IrqMutex;
 use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicU16, Ordering};
-use spin::Mutex;
 use uart_16550::backend::PioBackend;
 use uart_16550::{BaudRate, Config, Uart16550};
 
@@ -23,7 +23,7 @@ pub enum Port {
 
 type Uart = Uart16550<PioBackend>;
 
-static CONSOLE: Mutex<Option<Uart>> = Mutex::new(None);
+static CONSOLE: IrqMutex<Option<Uart>> = IrqMutex::new(None);
 
 /// Base port of the console, 0 if there is none: for [`write_emergency`].
 static BASE: AtomicU16 = AtomicU16::new(0);

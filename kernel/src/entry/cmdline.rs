@@ -163,3 +163,6 @@ pub fn init() -> &'static CommandLine {
     }
     CMDLINE.call_once(|| parsed)
 }
+
+#[cfg(feature = "kernel-tests")]
+mod tests;

@@ -3,12 +3,12 @@
 //! 512 KiB of the image's `.bss`. What was allocated here stays here when the runtime's heap takes over, so a
 //! deallocation is told by its address ([`contains`]).
 
+use crate::cpu::irq::IrqMutex;
 use core::alloc::Layout;
 use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;
 use linked_list_allocator::Heap;
-use spin::Mutex;
 
 /// Bytes of the boot heap.
 const SIZE: usize = 512 * 1024;
@@ -20,7 +20,7 @@ struct Arena(UnsafeCell<[MaybeUninit<u8>; SIZE]>);
 unsafe impl Sync for Arena {}
 
 static ARENA: Arena = Arena(UnsafeCell::new([MaybeUninit::uninit(); SIZE]));
-static HEAP: Mutex<Heap> = Mutex::new(Heap::empty());
+static HEAP: IrqMutex<Heap> = IrqMutex::new(Heap::empty());
 
 /// Makes the boot heap usable. To be called once, before the first allocation.
 ///

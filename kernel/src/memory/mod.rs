@@ -1,3 +1,61 @@
 //! Physical frames, page tables, address space.
+//!
+//! From the bottom: [`buddy`] and [`frames`] hand out physical memory, [`direct_map`] is where the kernel sees it, [`paging`] maps it elsewhere,
+//! [`tlb`] makes all cores notice. On them stand [`stack`] (goroutine stacks, backed at page fault) and [`region`] (everything else that has an
+//! address of its own). [`boot_heap`] serves what runs before all that.
+//!
+//! Locks: a stack class's or [`region`]'s, then a core's frame cache, then the buddy's. All keep interrupts off; none is held during a
+//! [`tlb::shootdown`].
 
 pub mod boot_heap;
+mod buddy;
+pub mod direct_map;
+mod early;
+pub mod frames;
+mod image;
+pub mod paging;
+pub mod region;
+pub mod stack;
+#[cfg(feature = "kernel-tests")]
+mod tests;
+pub mod tlb;
+
+use crate::entry::PHYSICAL_MEMORY_OFFSET;
+use crate::log;
+use bootloader_api::BootInfo;
+pub use buddy::FRAME_SIZE;
+use early::EarlyFrames;
+
+/// Takes over the machine's memory: leaves the door's page tables for the kernel's own, and starts the frame allocator. Runs once, on the boot
+/// core, after the CPU's features (NX, WP) were turned on.
+///
+/// # Panics
+/// If the machine has too little memory to go on.
+pub fn init(info: &'static BootInfo) {
+    let offset = info.physical_memory_offset.into_option();
+    assert!(offset == Some(PHYSICAL_MEMORY_OFFSET), "the door maps physical memory at {offset:x?}");
+    let map = &info.memory_regions[..];
+    for r in map {
+        log!("memory: {:#014x}..{:#014x} {:?}", r.start, r.end, r.kind);
+    }
+    let mut early = EarlyFrames::new(map);
+    let gigabytes = image::switch(map, &mut early);
+    let tables = (early.taken().end - early.taken().start) / 1024;
+    frames::init(map, early);
+    image::protect_alias();
+    stack::init();
+    tlb::online();
+    let stats = frames::stats();
+    log!(
+        "memory: {} MiB free, {} KiB of frame states, {} KiB of page tables, direct map to {:#x}, {} pages of 1 GiB",
+        stats.free * FRAME_SIZE >> 20,
+        stats.metadata >> 10,
+        tables,
+        direct_map::range().end,
+        gigabytes,
+    );
+    match crate::entry::regions_dropped() {
+        0 => {}
+        n => log!("memory: {n} regions of the loader's map had no place and are not used"),
+    }
+}
