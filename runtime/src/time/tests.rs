@@ -2,9 +2,9 @@
 
 use super::{Duration, now, sleep};
 use crate::sync::WaitGroup;
-use crate::{chan, go, kernel_test};
+use crate::{chan, go, gosched, kernel_test};
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// A timer that fires early, or not at all because the only idle M sleeps past it.
 #[kernel_test]
@@ -33,6 +33,27 @@ fn sleepers_wake_in_order() {
     }
     let order: alloc::vec::Vec<u64> = woken.iter().take(4).collect();
     assert_eq!(order, [10, 30, 60, 90]);
+}
+
+/// An idle M that sleeps on for a later timer, while the P that got an earlier one is kept busy.
+#[kernel_test]
+fn a_busy_p_does_not_keep_its_timers() {
+    let later = Duration::from_millis(600);
+    let wg = Arc::new(WaitGroup::new());
+    wg.go(move || sleep(later));
+    // The machine goes idle until then.
+    sleep(Duration::from_millis(20));
+    let woken = Arc::new(AtomicBool::new(false));
+    let woken2 = woken.clone();
+    go(move || {
+        sleep(Duration::from_millis(5));
+        woken2.store(true, Ordering::SeqCst);
+    });
+    gosched();
+    let t = now();
+    while !woken.load(Ordering::SeqCst) && t.elapsed() < later {}
+    assert!(t.elapsed() < later / 2, "woken after {:?}", t.elapsed());
+    wg.wait();
 }
 
 /// A timer lost when timers of many Ps are added and run at once.
@@ -68,7 +89,7 @@ fn clock_is_monotonic_across_cores() {
                 let t = start.elapsed().as_nanos() as u64;
                 assert!(t >= seen, "{t} after {seen}");
                 latest.fetch_max(t, Ordering::SeqCst);
-                crate::gosched();
+                gosched();
             }
         });
     }
