@@ -9,16 +9,17 @@ const KINDS: [(&str, fn()); 11] = [
     ("null_write", fault::null_write),
     ("wild_read", fault::wild_read),
     ("write_code", fault::write_code),
-    ("stack_overflow", || println!("{}", deep(1))),
+    ("stack_overflow", || println!("{}", deep(0, usize::MAX))),
     ("panic", panic_in_the_middle),
     ("index", || println!("{}", args()[core::hint::black_box(99)])),
     ("nested", nested_panic),
     ("deadlock", || _ = chan::make::<()>(0).recv()),
 ];
 
-fn deep(n: u64) -> u64 {
+/// How many steps it is from `n` to `end`, one frame of half a KiB for each.
+fn deep(n: usize, end: usize) -> usize {
     let frame = core::hint::black_box([n; 64]);
-    deep(n + 1) + frame[n as usize % 64]
+    if n == end { 0 } else { deep(n + 1, end) + frame[n % 64] - n + 1 }
 }
 
 /// Says so when it is dropped.

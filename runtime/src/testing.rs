@@ -2,10 +2,10 @@
 
 use linkme::distributed_slice;
 
-#[cfg(feature = "kernel-tests")]
+#[cfg(all(feature = "kernel-tests", not(test)))]
 mod kernel_tests;
 
-#[cfg(feature = "kernel-tests")]
+#[cfg(all(feature = "kernel-tests", not(test)))]
 pub use kernel_tests::panic_text;
 
 /// A test that runs inside the kernel, on a goroutine.

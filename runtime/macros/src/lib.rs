@@ -27,14 +27,14 @@ pub fn program(args: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Registers `fn name()` as a test that the program `kernel_tests` runs on a goroutine of its own, under its full path.
 ///
-/// The function exists only with the feature `kernel-tests` of the crate it is in.
+/// The function exists only with the feature `kernel-tests` of the crate it is in, and not in the crate's own unit tests, which have no machine.
 #[proc_macro_attribute]
 pub fn kernel_test(args: TokenStream, item: TokenStream) -> TokenStream {
     let Some(name) = plain_function(&args, &item) else {
         return error("#[kernel_test] takes no arguments and stands on a function without parameters");
     };
     let entry = format!(
-        "#[cfg(feature = \"kernel-tests\")]
+        "#[cfg(all(feature = \"kernel-tests\", not(test)))]
         #[allow(unsafe_code, reason = \"linkme places the entry in a section of its own\")]
         const _: () = {{
             #[::runtime::__private::linkme::distributed_slice(::runtime::testing::KERNEL_TESTS)]
@@ -45,7 +45,8 @@ pub fn kernel_test(args: TokenStream, item: TokenStream) -> TokenStream {
             }};
         }};"
     );
-    let mut out: TokenStream = "#[cfg(feature = \"kernel-tests\")]".parse().expect("an attribute");
+    let mut out: TokenStream =
+        "#[cfg(all(feature = \"kernel-tests\", not(test)))]".parse().expect("an attribute");
     out.extend(add(item, &entry));
     out
 }

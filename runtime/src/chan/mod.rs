@@ -41,7 +41,7 @@
 mod channel;
 mod ends;
 mod hchan;
-#[cfg(feature = "kernel-tests")]
+#[cfg(all(feature = "kernel-tests", not(test)))]
 mod tests;
 mod waitq;
 

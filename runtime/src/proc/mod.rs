@@ -27,7 +27,7 @@ mod sched;
 mod schedule;
 mod start;
 mod steal;
-#[cfg(feature = "kernel-tests")]
+#[cfg(all(feature = "kernel-tests", not(test)))]
 mod tests;
 mod threads;
 mod waitreason;

@@ -1,7 +1,7 @@
 //! Synchronisation of goroutines (Go: package `sync`; C3). Everything here blocks the goroutine, never the M.
 
 mod sema;
-#[cfg(feature = "kernel-tests")]
+#[cfg(all(feature = "kernel-tests", not(test)))]
 mod tests;
 mod treap;
 mod waitgroup;

@@ -3,7 +3,7 @@
 mod heap4;
 mod instant;
 mod sleep;
-#[cfg(feature = "kernel-tests")]
+#[cfg(all(feature = "kernel-tests", not(test)))]
 mod tests;
 mod timers;
 
