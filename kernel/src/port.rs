@@ -16,6 +16,9 @@ use runtime::port::{OsThread, Port, PortError, Stack};
 use runtime::proc::{G, M, Startup};
 use spin::Once;
 
+#[cfg(feature = "kernel-tests")]
+mod tests;
+
 /// The machine.
 pub struct Machine;
 
@@ -71,12 +74,12 @@ fn page_fault(frame: &mut TrapFrame, addr: usize) -> bool {
         }
         FaultOutcome::Overflow { limit, .. } => exception::fatal(
             format_args!(
-                "runtime: goroutine stack exceeds {limit}-byte limit\nfatal error: stack overflow\n"
+                "stack overflow: goroutine stack exceeds {limit}-byte limit"
             ),
             Some(frame),
         ),
         FaultOutcome::OutOfMemory => exception::fatal(
-            format_args!("fatal error: out of memory: no frame for a goroutine's stack\n"),
+            format_args!("out of memory: no frame for a goroutine's stack"),
             Some(frame),
         ),
         FaultOutcome::NotAStack => false,
