@@ -103,11 +103,12 @@ impl Lock {
     /// Gives the lock back. The current M must hold it.
     #[inline]
     pub fn unlock(&self) {
+        // Nothing of the lock may be touched once it is free: what it guards may be gone with it.
+        #[cfg(debug_assertions)]
+        crate::proc::lock_rank_pop(self.rank);
         if self.key.compare_exchange(LOCKED, 0, Ordering::Release, Ordering::Relaxed).is_err() {
             self.unlock_slow();
         }
-        #[cfg(debug_assertions)]
-        crate::proc::lock_rank_pop(self.rank);
         crate::proc::lock_count_down();
     }
 

@@ -185,7 +185,8 @@ fn goroutines_are_counted() {
         });
     }
     started.wait();
-    assert!(num_goroutine() >= before + 50);
+    // The 50 and this one; goroutines of earlier tests that were still ending in `before` are no matter.
+    assert!(num_goroutine() > 50);
     gate.close();
     for e in &ended {
         e.recv();
