@@ -161,8 +161,8 @@ unsafe impl Port for Machine {
 
     fn stack_alloc(size: usize) -> Result<Stack, PortError> {
         stack::alloc(size).map(|s| Stack { lo: s.lo, hi: s.hi }).map_err(|e| match e {
-            stack::StackError::OutOfMemory => PortError::OutOfMemory,
-            stack::StackError::OutOfAddressSpace => PortError::OutOfAddressSpace,
+            stack::Error::OutOfMemory => PortError::OutOfMemory,
+            stack::Error::OutOfAddressSpace => PortError::OutOfAddressSpace,
         })
     }
 
@@ -181,18 +181,19 @@ unsafe impl Port for Machine {
     }
 
     fn sys_arena() -> (usize, usize) {
-        memory::direct_map::range()
+        let range = memory::direct_map::range();
+        (range.start, range.end)
     }
 
     fn sys_alloc(bytes: usize, align: usize) -> *mut u8 {
-        match memory::frames::alloc_contiguous(bytes / memory::FRAME_SIZE, align / memory::FRAME_SIZE) {
+        match memory::frames::alloc_contiguous(bytes / memory::buddy::FRAME, align / memory::buddy::FRAME) {
             Some(frames) => memory::direct_map::phys_to_virt(frames),
             None => null_mut(),
         }
     }
 
     unsafe fn sys_free(p: *mut u8, bytes: usize) {
-        memory::frames::free_contiguous(memory::direct_map::virt_to_phys(p), bytes / memory::FRAME_SIZE);
+        memory::frames::free_contiguous(memory::direct_map::virt_to_phys(p), bytes / memory::buddy::FRAME);
     }
 
     fn write(bytes: &[u8]) {

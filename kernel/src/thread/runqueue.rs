@@ -24,7 +24,7 @@ use super::timer::{self, CoreTimer};
 use crate::cpu::irq::{IrqMutex, IrqOff};
 use crate::cpu::trap::{Hooks, TrapFrame};
 use crate::cpu::{self, MAX_CPUS, ipi, local, trap};
-use crate::memory::region::KernelStack;
+use crate::memory::stack::Stack;
 use ::alloc::boxed::Box;
 use core::arch::asm;
 use core::cell::Cell;
@@ -167,8 +167,8 @@ pub fn init(hooks: &'static Hooks) {
 
 /// Makes the running boot context of this core its idle thread.
 fn adopt_idle() {
-    let stack = KernelStack { lo: 0, hi: 0 };
-    let t = Box::leak(Box::new(Thread::new(stack, State::Running)));
+    // It runs on the boot stack, which is not the thread's to give back.
+    let t = Box::leak(Box::new(Thread::new(Stack { lo: 0, hi: 0 }, State::Running)));
     CORES[local::id()].idle_thread.store(t, Ordering::Relaxed);
     // SAFETY: interrupts are off until `enter_idle`, and this core has no thread yet.
     unsafe { local::set_thread(core::ptr::from_mut(t).cast()) };

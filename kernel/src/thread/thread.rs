@@ -4,14 +4,15 @@ use super::runqueue::place;
 use super::switch;
 use crate::cpu::irq::IrqOff;
 use crate::cpu::local;
-use crate::memory::region::{self, KernelStack};
+use crate::memory::region;
+use crate::memory::stack::{self, Stack};
 use ::alloc::boxed::Box;
 use core::cell::UnsafeCell;
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
-/// Bytes of a thread's stack: the runtime's scheduler, the allocator's slow paths and the unwinder run on it.
-const STACK_BYTES: usize = 64 << 10;
+/// Bytes of a thread's stack, a slot less its guard page: the runtime's scheduler and the allocator's slow paths run on it.
+const STACK_BYTES: usize = (64 << 10) - 4096;
 
 /// What a thread is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +48,7 @@ pub struct Thread {
     /// Saved stack pointer, and what `gs:` holds for it, while it does not run.
     pub(super) sp: UnsafeCell<usize>,
     pub(super) g: UnsafeCell<*mut ()>,
-    stack: KernelStack,
+    stack: Stack,
 }
 
 // SAFETY: the cells belong to the lock, queue or core that their comments name.
@@ -55,7 +56,7 @@ unsafe impl Sync for Thread {}
 
 impl Thread {
     /// A thread that runs as soon as its core is told about it: with an empty stack for new ones, with the boot stack for idle threads.
-    pub(super) fn new(stack: KernelStack, state: State) -> Thread {
+    pub(super) fn new(stack: Stack, state: State) -> Thread {
         Thread {
             lock: AtomicBool::new(false),
             state: AtomicU32::new(state as u32),
@@ -73,7 +74,7 @@ impl Thread {
     }
 
     /// The thread's stack.
-    pub fn stack(&self) -> &KernelStack {
+    pub fn stack(&self) -> &Stack {
         &self.stack
     }
 
@@ -113,7 +114,7 @@ pub fn spawn(
     arg: usize,
     g: *mut (),
     prepare: impl FnOnce(&'static Thread),
-) -> Result<(), region::RegionError> {
+) -> Result<(), stack::Error> {
     let stack = region::alloc_kernel_stack(STACK_BYTES)?;
     let t: &'static Thread = Box::leak(Box::new(Thread::new(stack, State::Runnable)));
     // SAFETY: the stack is new and fully backed; the thread is on no queue yet.

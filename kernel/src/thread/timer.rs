@@ -13,7 +13,7 @@ use super::thread::{Thread, current};
 use crate::cpu::irq::{IrqMutex, IrqOff};
 use crate::cpu::trap::TrapFrame;
 use crate::cpu::{apic, clock, ipi, local};
-use crate::memory;
+use crate::memory::stack;
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicU64, Ordering};
 use spin::Once;
@@ -174,7 +174,7 @@ fn serve(irq: &IrqOff, core: &'static Core, frame: &mut TrapFrame, now: u64) {
             }
         }
         if core.has_queued() && core.timer.slice_end.load(Ordering::Relaxed) <= now {
-            if has_room(t, frame_sp(frame)) {
+            if has_room(frame_sp(frame)) {
                 core.timer.slice_end.store(u64::MAX, Ordering::Relaxed);
                 frame.push_call(preempt_thread());
             } else {
@@ -185,14 +185,10 @@ fn serve(irq: &IrqOff, core: &'static Core, frame: &mut TrapFrame, now: u64) {
     program(irq, core);
 }
 
-/// Whether the saved registers fit below `sp`, which is in the thread's own stack or in a goroutine's; backs the pages if so.
-fn has_room(t: &Thread, sp: usize) -> bool {
+/// Whether the saved registers fit below `sp`, in the thread's own stack or a goroutine's; backs the pages if so.
+fn has_room(sp: usize) -> bool {
     let need = crate::cpu::fpu::xsave_size().max(512) + 1024;
-    let own = t.stack();
-    if own.lo <= sp && sp < own.hi {
-        return sp - own.lo > need;
-    }
-    memory::stack::back_range(sp - need, sp)
+    stack::back_range(sp - need, sp)
 }
 
 fn preempt_thread() -> usize {

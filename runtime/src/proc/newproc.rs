@@ -16,8 +16,9 @@ use core::panic::Location;
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
-/// How large a goroutine's stack may grow unless `go_with_stack` says otherwise, in bytes. Eight of them share a page table.
-pub(super) const DEFAULT_STACK: usize = 256 << 10;
+/// How large a goroutine's stack may grow unless `go_with_stack` says otherwise, in bytes: 256 KiB less the guard page, so that eight stacks
+/// share a page table.
+pub(super) const DEFAULT_STACK: usize = (256 << 10) - 4096;
 /// What stays backed of a stack that has grown and is kept for reuse.
 const KEEP_BACKED: usize = 16 << 10;
 /// How many goroutine numbers a P takes at a time (Go: `_GoidCacheBatch`).

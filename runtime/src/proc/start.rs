@@ -16,8 +16,8 @@ use alloc::boxed::Box;
 use core::fmt;
 use core::sync::atomic::Ordering;
 
-/// How large the main goroutine's stack may grow, in bytes.
-const MAIN_STACK: usize = 64 << 20;
+/// How large the main goroutine's stack may grow, in bytes: 64 MiB less the guard page.
+const MAIN_STACK: usize = (64 << 20) - 4096;
 /// Exit status of a command line that cannot be obeyed (BSD: `EX_USAGE`).
 const EXIT_USAGE: i32 = 64;
 
