@@ -26,6 +26,9 @@ pub use proc::{go, go_with_stack, goexit, gomaxprocs, gosched, num_goroutine};
 pub use program::{PROGRAMS, Program, Termination};
 pub use runtime_macros::{kernel_test, program};
 
+/// What `note.rs` is built on; its model has loom's.
+use core::sync::atomic;
+
 /// The program's name and arguments.
 pub fn args() -> &'static [&'static str] {
     port::args()

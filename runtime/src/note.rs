@@ -8,11 +8,13 @@
 //! 3. [`Note::tsleep`] after a time-out must decide who won: it exchanges its own M for 0. If that fails the waker has
 //!    come and has posted or is about to: the post is awaited, so that none is left over for the next sleep.
 //!
+//! `runtime/models` compiles this file once more, over loom's atomics.
+//!
 //! What the waker wrote before `wakeup` is seen after `sleep`: *release* in 2 pairs with the *acquire* in 1, or with the semaphore.
 
 use crate::port;
 use crate::proc::{M, getm};
-use core::sync::atomic::{AtomicUsize, Ordering};
+use crate::atomic::{AtomicUsize, Ordering};
 
 const SIGNALED: usize = 1;
 
@@ -23,7 +25,7 @@ pub struct Note {
 
 impl Note {
     /// A clear note.
-    pub const fn new() -> Note {
+    pub fn new() -> Note {
         Note { key: AtomicUsize::new(0) }
     }
 

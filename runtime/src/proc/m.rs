@@ -46,7 +46,7 @@ pub struct M {
 
 impl M {
     /// An M with its g0, not yet started.
-    pub(super) const fn new(id: u64, g0: *mut G, seed: u64) -> M {
+    pub(super) fn new(id: u64, g0: *mut G, seed: u64) -> M {
         M {
             g0,
             curg: core::ptr::null_mut(),

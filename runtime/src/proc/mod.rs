@@ -7,7 +7,7 @@
 //! | file | Go | what |
 //! |---|---|---|
 //! | `g.rs` `m.rs` `p.rs` | `runtime2.go` | the three structures, G states |
-//! | `runq.rs` | `proc.go` | a P's 256-slot queue and `runnext` |
+//! | `runq.rs` `runqput.rs` | `proc.go` | a P's 256-slot queue and `runnext` |
 //! | `sched.rs` | `proc.go` | the global queue, idle Ms and Ps, under `sched.lock` |
 //! | `schedule.rs` `steal.rs` | `proc.go` | `schedule`, `find_runnable`, stealing, spinning |
 //! | `park.rs` | `proc.go` | `gopark`, `goready`, `gosched` |
@@ -23,6 +23,7 @@ mod p;
 mod park;
 mod preempt;
 mod runq;
+mod runqput;
 mod sched;
 mod schedule;
 mod start;
@@ -43,6 +44,11 @@ pub use schedule::wake_net_poller;
 pub use start::{StartError, Startup, rt0};
 pub use threads::{getm, getp, mcache, systemstack};
 pub use waitreason::WaitReason;
+
+/// What `runq.rs` is built on; its model has loom's.
+use core::sync::atomic;
+/// Slots in a P's ring.
+const RUNQ_LEN: u32 = 256;
 
 pub(crate) use newproc::ALLGS;
 pub(crate) use preempt::{async_preempt2, lock_count_down, lock_count_up};

@@ -1,5 +1,7 @@
 //! A P's run queue: a lock-free ring of 256 slots and `runnext` (Go: `runqput`, `runqget`, `runqgrab` in `proc.go`).
 //!
+//! `runtime/models` compiles this file once more, over loom's atomics and with a ring of four slots.
+//!
 //! # Problem
 //! The owner puts and takes a goroutine for every switch and must not pay for a lock; thieves on other cores take half of it at any
 //! moment. Rejected: a lock (two locked instructions a switch and a convoy when thieves come); the Chase–Lev deque (the
@@ -17,12 +19,10 @@
 //! `runnext` is a slot for the goroutine that the running one has just readied: it runs next and inherits the time slice. Only the
 //! owner sets it to a goroutine; thieves may set it to null, hence the exchange.
 
-use super::{G, P};
+use super::atomic::{AtomicPtr, AtomicU32, Ordering};
+use super::{G, RUNQ_LEN};
+use core::array;
 use core::ptr::null_mut;
-use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
-
-/// Slots in a P's ring.
-pub const RUNQ_LEN: u32 = 256;
 
 /// The ring and `runnext`.
 #[repr(C)]
@@ -35,12 +35,12 @@ pub struct RunQueue {
 
 impl RunQueue {
     /// An empty queue.
-    pub const fn new() -> RunQueue {
+    pub fn new() -> RunQueue {
         RunQueue {
             next: AtomicPtr::new(null_mut()),
             head: AtomicU32::new(0),
             tail: AtomicU32::new(0),
-            ring: [const { AtomicPtr::new(null_mut()) }; RUNQ_LEN as usize],
+            ring: array::from_fn(|_| AtomicPtr::new(null_mut())),
         }
     }
 
@@ -179,45 +179,5 @@ impl RunQueue {
 impl Default for RunQueue {
     fn default() -> Self {
         RunQueue::new()
-    }
-}
-
-/// Puts `gp` on the queue of the current P `pp`: as `runnext` (whoever was there goes to the tail) or at the tail. If the ring is full,
-/// half of it and the goroutine that did not fit go to the global queue.
-///
-/// # Safety
-/// `pp` is the P of the current M, which is not preempted; the caller owns `gp`, in state runnable.
-#[inline]
-pub(super) unsafe fn runqput(pp: *mut P, gp: *mut G, next: bool) {
-    // SAFETY: the current M's P stays valid and its own.
-    let q = unsafe { &(*pp).runq };
-    let gp = if next { q.set_next(gp) } else { gp };
-    if !gp.is_null() && !q.push(gp) {
-        // SAFETY: as the caller promises.
-        unsafe { runqput_slow(pp, gp) };
-    }
-    super::preempt::work_queued();
-}
-
-#[cold]
-#[inline(never)]
-unsafe fn runqput_slow(pp: *mut P, gp: *mut G) {
-    // SAFETY: the current M's P.
-    let q = unsafe { &(*pp).runq };
-    loop {
-        let mut batch = [null_mut(); RUNQ_LEN as usize / 2];
-        let n = q.pop_half(&mut batch);
-        if n > 0 {
-            let mut sched = super::sched::lock();
-            for &g in &batch[..n] {
-                sched.runq.push_back(g);
-            }
-            sched.runq.push_back(gp);
-            sched.publish_runq_size();
-            return;
-        }
-        if q.push(gp) {
-            return;
-        }
     }
 }

@@ -111,7 +111,7 @@ unsafe fn find_runnable(mp: *mut M) -> (*mut G, bool) {
             }
 
             if RUNQ_SIZE.load(Ordering::Relaxed) != 0 {
-                let gp = sched::lock().globrunq_get(pp, super::runq::RUNQ_LEN as usize / 2);
+                let gp = sched::lock().globrunq_get(pp, super::RUNQ_LEN as usize / 2);
                 if !gp.is_null() {
                     return (gp, false);
                 }
@@ -138,7 +138,7 @@ unsafe fn find_runnable(mp: *mut M) -> (*mut G, bool) {
             }
 
             let mut s = sched::lock();
-            let gp = s.globrunq_get(pp, super::runq::RUNQ_LEN as usize / 2);
+            let gp = s.globrunq_get(pp, super::RUNQ_LEN as usize / 2);
             if !gp.is_null() {
                 return (gp, false);
             }
@@ -272,6 +272,6 @@ pub fn wake_net_poller(when: i64) {
 #[inline]
 pub(super) unsafe fn queue_and_wake(mp: *mut M, gp: *mut G, next: bool) {
     // SAFETY: as the caller promises.
-    unsafe { super::runq::runqput((*mp).p, gp, next) };
+    unsafe { super::runqput::runqput((*mp).p, gp, next) };
     wakep();
 }

@@ -1,0 +1,91 @@
+//! Models of the runtime's lock-free parts: the same source files, compiled over loom's atomics, in all interleavings that the memory orders
+//! written in them allow.
+//!
+//! A file that is modelled names its surroundings through `super::` and `crate::` paths, and this crate has small ones under the same
+//! names: a G is a number, an M a semaphore. Each model's text says which bug it would find.
+#![cfg(test)]
+#![allow(missing_docs, dead_code, reason = "the modelled files bring functions that a model does not call")]
+
+mod note_model;
+mod runq_model;
+
+use loom::sync::atomic;
+
+#[path = "../../src/note.rs"]
+mod note;
+
+/// The machine that `note.rs` sees: a semaphore a thread.
+mod port {
+    pub use super::proc::OsThread;
+    use super::proc::current;
+
+    /// Sleeps until posted; with `ns` of 0 or more, the time is up at once if nothing was posted.
+    pub fn semasleep(ns: i64) -> bool {
+        let m = current();
+        // SAFETY: the model's Ms outlive its threads.
+        let sema = unsafe { &(*m).sema };
+        let mut posted = sema.0.lock().unwrap();
+        while !*posted {
+            if ns >= 0 {
+                return false;
+            }
+            posted = sema.1.wait(posted).unwrap();
+        }
+        *posted = false;
+        true
+    }
+
+    pub fn semawakeup(t: OsThread) {
+        // SAFETY: as above.
+        let sema = unsafe { &(*t.0).sema };
+        let mut posted = sema.0.lock().unwrap();
+        assert!(!*posted, "a post was left over");
+        *posted = true;
+        sema.1.notify_one();
+    }
+}
+
+/// The Ms that `note.rs` sees.
+mod proc {
+    use loom::sync::{Condvar, Mutex};
+    use std::cell::Cell;
+
+    #[derive(Clone, Copy)]
+    pub struct OsThread(pub *const M);
+
+    pub struct M {
+        pub sema: (Mutex<bool>, Condvar),
+    }
+
+    impl M {
+        pub fn new() -> M {
+            M { sema: (Mutex::new(false), Condvar::new()) }
+        }
+
+        pub fn os(&self) -> OsThread {
+            OsThread(self)
+        }
+    }
+
+    loom::thread_local! {
+        static CURRENT: Cell<*mut M> = Cell::new(std::ptr::null_mut());
+    }
+
+    pub fn become_m(m: *mut M) {
+        CURRENT.with(|c| c.set(m));
+    }
+
+    pub fn current() -> *mut M {
+        CURRENT.with(Cell::get)
+    }
+
+    pub fn getm() -> *mut M {
+        current()
+    }
+}
+
+mod panic {
+    pub fn throw(message: &str) -> ! {
+        panic!("fatal error: {message}")
+    }
+}
