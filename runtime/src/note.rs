@@ -12,9 +12,9 @@
 //!
 //! What the waker wrote before `wakeup` is seen after `sleep`: *release* in 2 pairs with the *acquire* in 1, or with the semaphore.
 
+use crate::atomic::{AtomicUsize, Ordering};
 use crate::port;
 use crate::proc::{M, getm};
-use crate::atomic::{AtomicUsize, Ordering};
 
 const SIGNALED: usize = 1;
 
