@@ -30,11 +30,14 @@ static CAPACITY: [u8; NUM_SIZE_CLASSES] = {
     t
 };
 
-/// A slot that is always null: the magazines that have no memory yet end here.
-struct NoObject(*mut u8);
-// SAFETY: it is never written; see `Magazine::new`.
-unsafe impl Sync for NoObject {}
-static NO_OBJECT: NoObject = NoObject(null_mut());
+/// What is read by all and never written.
+struct Constant<T>(T);
+// SAFETY: it is never written: see `Magazine::new`.
+unsafe impl<T> Sync for Constant<T> {}
+
+/// A slot without an object, where the magazines that have no memory end.
+static NO_OBJECT: Constant<*mut u8> = Constant(null_mut());
+static NONE: Constant<MCache> = Constant(MCache::new());
 
 /// Free objects of one class.
 struct Magazine {
@@ -88,33 +91,58 @@ impl MCache {
         MCache { magazines: [const { Magazine::new() }; NUM_SIZE_CLASSES] }
     }
 
-    /// An object of a class (1 to 67), or null: [`MCache::refill`] has to get some.
-    #[inline(always)]
-    pub(super) fn pop(&mut self, class: usize) -> *mut u8 {
-        let m = &mut self.magazines[class];
-        // SAFETY: `top` points to a slot that is readable.
-        let p = unsafe { *m.top };
-        if !p.is_null() {
-            // SAFETY: there is an object in the slot, so there is a slot below.
-            m.top = unsafe { m.top.sub(1) };
-            m.allocs += 1;
-        }
-        p
+    /// The cache of an M that has no P: it is empty as well as full, so that everything goes to the central lists.
+    pub const fn none() -> *mut MCache {
+        (&raw const NONE.0).cast_mut()
     }
 
-    /// Keeps a free object of a class (1 to 67). False if the magazine is full: [`MCache::flush`] has to make room.
+    /// Whether `cache` is [`MCache::none`].
+    pub(super) fn is_none(cache: *mut MCache) -> bool {
+        cache == MCache::none()
+    }
+
     #[inline(always)]
-    pub(super) fn push(&mut self, class: usize, p: *mut u8) -> bool {
-        let m = &mut self.magazines[class];
-        if m.top >= m.limit {
-            return false;
-        }
-        // SAFETY: `top` is below the last slot.
+    unsafe fn magazine(cache: *mut MCache, class: usize) -> *mut Magazine {
+        debug_assert!(class < NUM_SIZE_CLASSES);
+        // SAFETY: the caller passes a class that `class_of` returned, so it is in bounds.
+        unsafe { (&raw mut (*cache).magazines).cast::<Magazine>().add(class) }
+    }
+
+    /// An object of a class, or null: [`MCache::refill`] has to get some. Class 0 has none.
+    ///
+    /// # Safety
+    /// `cache` is [`MCache::none`] or used by nobody else now; `class` came from `class_of`.
+    #[inline(always)]
+    pub(super) unsafe fn pop(cache: *mut MCache, class: usize) -> *mut u8 {
+        // SAFETY: as the caller promises; `top` points to a readable slot, and if there is an object in it, there is a slot below.
         unsafe {
-            m.top = m.top.add(1);
-            *m.top = p;
+            let m = Self::magazine(cache, class);
+            let top = (*m).top;
+            let p = *top;
+            if !p.is_null() {
+                (*m).top = top.sub(1);
+                (*m).allocs += 1;
+            }
+            p
         }
-        true
+    }
+
+    /// Keeps a free object of a class. False if the magazine is full: [`MCache::flush`] has to make room. Class 0's always is.
+    ///
+    /// # Safety
+    /// As [`MCache::pop`]; `p` is not used any more.
+    #[inline(always)]
+    pub(super) unsafe fn push(cache: *mut MCache, class: usize, p: *mut u8) -> bool {
+        // SAFETY: as the caller promises; a slot above `top` is there if `top` is below the limit.
+        unsafe {
+            let m = Self::magazine(cache, class);
+            if (*m).top >= (*m).limit {
+                return false;
+            }
+            (*m).top = (*m).top.add(1);
+            *(*m).top = p;
+            true
+        }
     }
 
     /// Gives the magazine of a class its memory, if it has none. False if there is no memory.
@@ -150,7 +178,8 @@ impl MCache {
                 *m.top = p;
             }
         }
-        self.pop(class)
+        // SAFETY: the cache is borrowed mutably.
+        unsafe { MCache::pop(self, class) }
     }
 
     /// Keeps a free object of a class whose magazine is full, and puts the older half of the magazine back into the spans.
@@ -163,10 +192,12 @@ impl MCache {
             unsafe { heap.dealloc_central(class, p) };
             return;
         }
-        if !self.push(class, p) {
-            // SAFETY: as the caller promises.
-            unsafe { self.put_oldest(heap, class, usize::from(CAPACITY[class]) / 2) };
-            self.push(class, p);
+        // SAFETY: as the caller promises; the cache is borrowed mutably.
+        unsafe {
+            if !MCache::push(self, class, p) {
+                self.put_oldest(heap, class, usize::from(CAPACITY[class]) / 2);
+                MCache::push(self, class, p);
+            }
         }
     }
 

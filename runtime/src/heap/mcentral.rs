@@ -54,8 +54,14 @@ impl Central {
     /// # Safety
     /// The objects are not used any more. A pointer that is no object of the class, or one that is in its span already, ends the program.
     pub(super) unsafe fn put<S: System>(&mut self, heap: &Heap<S>, class: usize, objects: &[*mut u8]) {
+        let mut last = None;
         for &p in objects {
-            let span = self.span_of(heap, class, p);
+            // Objects that were allocated together are freed together, mostly: often the span is the last one's.
+            let span = match last {
+                Some(span) if Span::covers(span, p) => span,
+                _ => self.span_of(heap, class, p),
+            };
+            last = Some(span);
             let was_full = span.is_full();
             if let Err(what) = span.put(p) {
                 heap.sys.misuse(what, p);
@@ -65,6 +71,7 @@ impl Central {
             }
             if span.is_empty() && !self.partial.is_only(span) {
                 self.partial.remove(span);
+                last = None;
                 // SAFETY: it is in use and on no list, and all its objects are in it.
                 unsafe { heap.free_span(span) };
             }
@@ -74,13 +81,11 @@ impl Central {
 
     fn span_of<S: System>(&self, heap: &Heap<S>, class: usize, p: *mut u8) -> &'static Span {
         match heap.map.span_of(p.addr()) {
-            Some(span)
-                if span.class() == SpanClass::new(class, true) && span.object_of(p.addr()).is_some() =>
-            {
+            Some(span) if span.state() != SpanState::Dead && span.covers(p) => {
+                if span.class() != SpanClass::new(class, true) {
+                    heap.sys.misuse("free with a layout of another size class", p);
+                }
                 span
-            }
-            Some(span) if span.state() != SpanState::Dead && span.object_of(p.addr()).is_some() => {
-                heap.sys.misuse("free with a layout of another size class", p)
             }
             _ => heap.sys.misuse("free of a pointer that is not the heap's", p),
         }

@@ -88,19 +88,15 @@ impl<S: System> Heap<S> {
     /// An object of a layout, with any contents; null if there is no memory.
     ///
     /// # Safety
-    /// `cache` is this M's, which is not preempted, or null.
+    /// `cache` is this M's, which is not preempted, or [`MCache::none`].
     #[inline(always)]
     pub unsafe fn alloc(&self, cache: *mut MCache, layout: Layout) -> *mut u8 {
         let class = size_class::class_of(layout.size(), layout.align());
-        if !cache.is_null() {
-            // SAFETY: as the caller promises. Class 0's magazine is always empty.
-            let p = unsafe { (*cache).pop(class) };
-            if !p.is_null() {
-                return p;
-            }
-        }
         // SAFETY: as the caller promises.
-        unsafe { self.alloc_slow(cache, class, layout) }
+        unsafe {
+            let p = MCache::pop(cache, class);
+            if p.is_null() { self.alloc_slow(cache, class, layout) } else { p }
+        }
     }
 
     /// Frees an object.
@@ -110,9 +106,9 @@ impl<S: System> Heap<S> {
     #[inline(always)]
     pub unsafe fn dealloc(&self, cache: *mut MCache, p: *mut u8, layout: Layout) {
         let class = size_class::class_of(layout.size(), layout.align());
-        // SAFETY: as the caller promises. Class 0's magazine is always full.
+        // SAFETY: as the caller promises.
         unsafe {
-            if cache.is_null() || !(*cache).push(class, p) {
+            if !MCache::push(cache, class, p) {
                 self.dealloc_slow(cache, class, p);
             }
         }
@@ -128,7 +124,7 @@ impl<S: System> Heap<S> {
         class != 0 || large_pages(size) == large_pages(old.size()) || self.resize_large(p, size)
     }
 
-    /// The magazine of `class` is empty, or there is no cache, or (`class` 0) the object is large.
+    /// The magazine of `class` is empty, or there is none, or (`class` 0) the object is large.
     ///
     /// # Safety
     /// As [`Heap::alloc`].
@@ -137,7 +133,7 @@ impl<S: System> Heap<S> {
     unsafe fn alloc_slow(&self, cache: *mut MCache, class: usize, layout: Layout) -> *mut u8 {
         let attempt = || match class {
             0 => self.alloc_large(layout),
-            _ if cache.is_null() => self.alloc_central(class),
+            _ if MCache::is_none(cache) => self.alloc_central(class),
             // SAFETY: as the caller promises.
             _ => unsafe { (*cache).refill(self, class) },
         };
@@ -151,7 +147,7 @@ impl<S: System> Heap<S> {
         })
     }
 
-    /// The magazine of `class` is full, or there is no cache, or (`class` 0) the object is large.
+    /// The magazine of `class` is full, or there is none, or (`class` 0) the object is large.
     ///
     /// # Safety
     /// As [`Heap::dealloc`].
@@ -162,7 +158,7 @@ impl<S: System> Heap<S> {
         self.sys.systemstack(|| unsafe {
             match class {
                 0 => self.dealloc_large(p),
-                _ if cache.is_null() => self.dealloc_central(class, p),
+                _ if MCache::is_none(cache) => self.dealloc_central(class, p),
                 _ => (*cache).flush(self, class, p),
             }
         });

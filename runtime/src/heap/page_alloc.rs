@@ -9,6 +9,9 @@
 //! many pages are free in a row at its start, at most anywhere, and at its end. From the summaries of eight children that of
 //! the parent follows, so a change costs one chunk's summary and at most a group of eight per level; and a search walks from the root to the first
 //! child that holds a run, or stops between two children across whose border a run is long enough.
+//! Most changes hit one chunk again and again (the lowest with anything free), so the tree lags behind by one chunk: its summaries are computed when
+//! another chunk changes or a search needs the tree.
+//!
 //! First fit by address keeps the top of the arena free, from where pages go back to the machine.
 //!
 //! Go's tree has five fixed levels for 48 bits of address space and lives in reserved, lazily backed memory. Here the arena's extent is known
@@ -23,10 +26,6 @@ pub(super) struct Sum {
     pub(super) start: u32,
     pub(super) max: u32,
     pub(super) end: u32,
-}
-
-impl Sum {
-    const EMPTY: Sum = Sum { start: 0, max: 0, end: 0 };
 }
 
 const FANOUT: usize = 8;
@@ -62,7 +61,11 @@ pub(super) struct PageAlloc {
     /// No chunk from this one on has a free page.
     high: usize,
     free: usize,
+    /// The chunk whose summaries are out of date, or [`NO_CHUNK`].
+    stale: usize,
 }
+
+const NO_CHUNK: usize = usize::MAX;
 
 impl PageAlloc {
     /// An allocator of no pages.
@@ -74,6 +77,7 @@ impl PageAlloc {
             low: 0,
             high: 0,
             free: 0,
+            stale: NO_CHUNK,
         }
     }
 
@@ -178,9 +182,30 @@ impl PageAlloc {
         self.update(page, n);
     }
 
-    /// Computes the summaries of the chunks of a range and of all that lies above them.
+    /// Notes that the chunks of a range have changed.
     fn update(&mut self, page: usize, n: usize) {
-        let (mut first, mut last) = (page / CHUNK_PAGES, (page + n - 1) / CHUNK_PAGES);
+        let (first, last) = (page / CHUNK_PAGES, (page + n - 1) / CHUNK_PAGES);
+        if first == last && first == self.stale {
+            return;
+        }
+        self.refresh();
+        if first == last {
+            self.stale = first;
+        } else {
+            self.summarize(first, last);
+        }
+    }
+
+    /// Brings the tree up to date.
+    fn refresh(&mut self) {
+        if self.stale != NO_CHUNK {
+            self.summarize(self.stale, self.stale);
+            self.stale = NO_CHUNK;
+        }
+    }
+
+    /// Computes the summaries of chunks and of all that lies above them.
+    fn summarize(&mut self, mut first: usize, mut last: usize) {
         let mut changed = false;
         for chunk in first..=last {
             let sum = self.chunks[chunk].summarize();
@@ -207,14 +232,17 @@ impl PageAlloc {
 
     /// The lowest run of `n` free pages.
     fn find(&mut self, n: usize) -> Option<usize> {
-        while self.low < self.high && self.leaf(self.low) == Sum::EMPTY {
+        while self.low < self.high && self.chunks[self.low].is_empty() {
             self.low += 1;
         }
         // The lowest chunk with anything free has it, mostly.
-        if self.low < self.high && self.leaf(self.low).max as usize >= n {
-            let page = self.chunks[self.low].find(n)?;
+        if self.low < self.high
+            && (self.low == self.stale || self.leaf(self.low).max as usize >= n)
+            && let Some(page) = self.chunks[self.low].find(n)
+        {
             return Some(self.low * CHUNK_PAGES + page);
         }
+        self.refresh();
         let mut group = 0;
         let mut width = CHUNK_PAGES * FANOUT.pow(self.nlevels.saturating_sub(1) as u32);
         for level in (0..self.nlevels).rev() {
@@ -258,10 +286,12 @@ fn search(group: &Group, first: usize, width: usize, n: usize) -> Option<Found> 
 }
 
 /// A non-empty range of pages cut at the borders of chunks: chunks and pages in them.
-fn pieces(page: usize, n: usize) -> impl Iterator<Item = (usize, Range<usize>)> {
+fn pieces(mut page: usize, n: usize) -> impl Iterator<Item = (usize, Range<usize>)> {
     let end = page + n;
-    (page / CHUNK_PAGES..end.div_ceil(CHUNK_PAGES)).map(move |chunk| {
-        let base = chunk * CHUNK_PAGES;
-        (chunk, page.max(base) - base..end.min(base + CHUNK_PAGES) - base)
+    core::iter::from_fn(move || {
+        let (chunk, first) = (page / CHUNK_PAGES, page % CHUNK_PAGES);
+        let len = (end - page).min(CHUNK_PAGES - first);
+        page += len;
+        (len > 0).then_some((chunk, first..first + len))
     })
 }

@@ -50,6 +50,11 @@ impl PageBits {
         }
     }
 
+    /// Whether no page is free.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.iter().all(|&word| word == 0)
+    }
+
     /// Whether all of a non-empty range is free.
     pub(super) fn all(&self, pages: Range<usize>) -> bool {
         words(&pages).all(|w| {

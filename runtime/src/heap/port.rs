@@ -9,7 +9,7 @@ use super::size_class::NUM_SIZE_CLASSES;
 use super::system::{Locked, RawLock, System};
 use super::{Heap, MemStats, Object};
 use crate::lock::{Lock, Rank};
-use crate::proc::{lock_count_down, lock_count_up, mcache, systemstack};
+use crate::proc::{acquirem, releasem, systemstack};
 use crate::{panic, port};
 use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::copy_nonoverlapping;
@@ -66,23 +66,49 @@ static HEAP: Heap<PortSystem> = Heap::new(
 /// Null from `alloc` means that there is no memory. Any thread that has a G, or no G at all, may use it; interrupt handlers may not.
 pub struct Allocator;
 
+/// An allocation by a thread without a G: before the first M, or on a thread of the machine's own.
+#[cold]
+#[inline(never)]
+unsafe fn alloc_without_g(layout: Layout) -> *mut u8 {
+    // SAFETY: there is no cache to share.
+    unsafe { HEAP.alloc(MCache::none(), layout) }
+}
+
+/// A free by a thread without a G.
+#[cold]
+#[inline(never)]
+unsafe fn dealloc_without_g(p: *mut u8, layout: Layout) {
+    // SAFETY: there is no cache to share; the object is as the caller promises.
+    unsafe { HEAP.dealloc(MCache::none(), p, layout) }
+}
+
 // SAFETY: objects are disjoint, as large and as aligned as asked for, and stay so until freed (the heap's layers see to it).
 unsafe impl GlobalAlloc for Allocator {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        lock_count_up();
-        // SAFETY: not preempted, the current P's cache is this M's.
-        let p = unsafe { HEAP.alloc(mcache(), layout) };
-        lock_count_down();
-        p
+        // SAFETY: a G that runs has an M, and with the count raised it stays on it, so the M's cache is ours.
+        unsafe {
+            if port::getg().is_null() {
+                return alloc_without_g(layout);
+            }
+            let gp = acquirem();
+            let p = HEAP.alloc((*(*gp).m).mcache, layout);
+            releasem(gp);
+            p
+        }
     }
 
     #[inline]
     unsafe fn dealloc(&self, p: *mut u8, layout: Layout) {
-        lock_count_up();
-        // SAFETY: not preempted, the current P's cache is this M's; the object is as the caller promises.
-        unsafe { HEAP.dealloc(mcache(), p, layout) };
-        lock_count_down();
+        // SAFETY: as in `alloc`; the object is as the caller promises.
+        unsafe {
+            if port::getg().is_null() {
+                return dealloc_without_g(p, layout);
+            }
+            let gp = acquirem();
+            HEAP.dealloc((*(*gp).m).mcache, p, layout);
+            releasem(gp);
+        }
     }
 
     #[inline]

@@ -106,10 +106,10 @@ pub static CLASS_TO_DIVMAGIC: [u32; NUM_SIZE_CLASSES] = {
     t
 };
 
-/// The class of each size, by `(size + 7) / 8`.
+/// The class of each size, by `(size + 7) / 8`; a size of 0 has the smallest.
 static SIZE_TO_CLASS: [u8; MAX_SMALL_SIZE / SIZE_DIV + 1] = {
     let mut t = [0; MAX_SMALL_SIZE / SIZE_DIV + 1];
-    let (mut i, mut class) = (1, 1);
+    let (mut i, mut class) = (0, 1);
     while i < t.len() {
         if i * SIZE_DIV > CLASSES.size[class] {
             class += 1;
@@ -120,8 +120,8 @@ static SIZE_TO_CLASS: [u8; MAX_SMALL_SIZE / SIZE_DIV + 1] = {
     t
 };
 
-/// The size class that serves `size` bytes aligned to `align` (a power of two), or 0 if the request goes straight to
-/// pages. A size of 0 is served by the smallest class.
+/// The size class that serves `size` bytes aligned to `align`, or 0 if the request goes straight to pages. The two are those of
+/// a valid `Layout`: a power of two, and a size that can be rounded up to it.
 #[inline(always)]
 pub fn class_of(size: usize, align: usize) -> usize {
     if align > SIZE_DIV {
@@ -130,14 +130,14 @@ pub fn class_of(size: usize, align: usize) -> usize {
     if size > MAX_SMALL_SIZE {
         return 0;
     }
-    usize::from(SIZE_TO_CLASS[size.div_ceil(SIZE_DIV)]).max(usize::from(size == 0))
+    usize::from(SIZE_TO_CLASS[size.div_ceil(SIZE_DIV)])
 }
 
 /// [`class_of`] for alignments above 8.
 #[inline]
 fn class_of_aligned(size: usize, align: usize) -> usize {
     // An object starts at a multiple of its size from a page: a class whose size is a multiple of `align` is aligned.
-    let Some(size) = size.max(1).checked_next_multiple_of(align) else { return 0 };
+    let size = (size.max(1) + align - 1) & !(align - 1);
     if size > MAX_SMALL_SIZE || align > PAGE_SIZE {
         return 0;
     }

@@ -182,6 +182,12 @@ impl Span {
         }
     }
 
+    /// Whether its pages contain the byte at `p`, while it is in use.
+    #[inline]
+    pub(super) fn covers(&self, p: *mut u8) -> bool {
+        p.addr().wrapping_sub(self.base().addr()) < self.npages() * PAGE_SIZE
+    }
+
     /// The place of the object that contains the byte at `offset` (Go: `objIndex`).
     #[inline]
     fn index(&self, offset: usize) -> usize {
@@ -244,13 +250,16 @@ impl Span {
     ///
     /// # Errors
     /// `p` is not the first byte of an object of this span, or the object is in the span already; says which.
+    #[inline]
     pub(super) fn put(&self, p: *mut u8) -> Result<(), &'static str> {
         let offset = p.addr().wrapping_sub(self.base().addr());
         let index = self.index(offset);
         if index >= usize::from(self.nelems.get()) || index * self.elem_size() != offset {
             return Err("free of a pointer into the middle of an object");
         }
-        let (word, bit) = (&self.bits()[index / WORD], 1 << (index % WORD));
+        // SAFETY: the bits cover `nelems` objects, see `bits`.
+        let word = unsafe { &*self.alloc_bits.load(Ordering::Relaxed).cast::<Cell<u64>>().add(index / WORD) };
+        let bit = 1 << (index % WORD);
         if word.get() & bit == 0 {
             return Err("double free");
         }

@@ -1,6 +1,7 @@
 //! M, a kernel thread that runs goroutines (Go: `m` in `runtime2.go`).
 
 use super::{G, P};
+use crate::heap::MCache;
 use crate::note::Note;
 use crate::port::OsThread;
 use crate::rand::Rand;
@@ -19,6 +20,8 @@ pub struct M {
     pub curg: *mut G,
     /// The P that it holds, or null.
     pub p: *mut P,
+    /// That P's part of the heap, or [`MCache::none`].
+    pub mcache: *mut MCache,
     /// Its number, 0 for the first.
     pub id: u64,
     /// The P that it is to take when it wakes.
@@ -51,6 +54,7 @@ impl M {
             g0,
             curg: core::ptr::null_mut(),
             p: core::ptr::null_mut(),
+            mcache: MCache::none(),
             id,
             nextp: core::ptr::null_mut(),
             spinning: false,

@@ -42,7 +42,7 @@ pub use preempt::{acquirem, preempt_signal, releasem, stack_grew};
 pub use sched::gomaxprocs;
 pub use schedule::wake_net_poller;
 pub use start::{StartError, Startup, rt0};
-pub use threads::{getm, getp, mcache, systemstack};
+pub use threads::{getm, getp, systemstack};
 pub use waitreason::WaitReason;
 
 /// What `runq.rs` is built on; its model has loom's.

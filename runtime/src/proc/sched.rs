@@ -2,6 +2,7 @@
 
 use super::p::{GList, GQueue, PStatus};
 use super::{G, M, P};
+use crate::heap::MCache;
 use crate::lock::{Guard, Guarded, Rank};
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicI32, AtomicI64, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -107,6 +108,7 @@ pub(super) unsafe fn acquirep(mp: *mut M, pp: *mut P) {
         (*pp).cas_status(PStatus::Idle, PStatus::Running);
         (*pp).m = mp;
         (*mp).p = pp;
+        (*mp).mcache = (*pp).mcache.get();
     }
 }
 
@@ -119,6 +121,7 @@ pub(super) unsafe fn releasep(mp: *mut M) -> *mut P {
     unsafe {
         let pp = (*mp).p;
         (*mp).p = null_mut();
+        (*mp).mcache = MCache::none();
         (*pp).m = null_mut();
         (*pp).lone.store(false, Ordering::Relaxed);
         (*pp).cas_status(PStatus::Running, PStatus::Idle);

@@ -5,7 +5,6 @@ use super::sched::{self, MAX_MS, acquirep};
 use super::schedule::schedule;
 use super::steal::earliest_timer;
 use super::{G, M, P};
-use crate::heap::MCache;
 use crate::{arch, port};
 use alloc::boxed::Box;
 use core::ptr::null_mut;
@@ -23,20 +22,6 @@ pub fn getm() -> *mut M {
 pub fn getp() -> *mut P {
     // SAFETY: as in `getm`.
     unsafe { (*getm()).p }
-}
-
-/// The current P's part of the heap, null if there is no P or no M. The caller is not preempted.
-#[inline(always)]
-pub fn mcache() -> *mut MCache {
-    let gp = port::getg();
-    if gp.is_null() {
-        return null_mut();
-    }
-    // SAFETY: the current G and its M.
-    unsafe {
-        let mp = (*gp).m;
-        if mp.is_null() || (*mp).p.is_null() { null_mut() } else { (*(*mp).p).mcache.get() }
-    }
 }
 
 /// Runs `f` on the M's own stack, which is fully backed: for what may take long, hold locks, or call the port for memory. On g0, and

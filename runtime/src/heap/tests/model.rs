@@ -120,7 +120,7 @@ fn run(seed: u64, steps: usize) {
     for step in 0..steps {
         // The fifth cache is none.
         let n = rng.below(5);
-        let cache = caches.get_mut(n).map_or(core::ptr::null_mut(), |c| c as *mut MCache);
+        let cache = caches.get_mut(n).map_or(MCache::none(), core::ptr::from_mut);
         // Grows for a while, then shrinks, and so on; never beyond what the arena holds.
         let growing = (step / 2000) % 2 == 0 && model.live.len() < 4000 && heap.sys.out() < 700 << 20;
         match rng.below(10) {
@@ -159,7 +159,7 @@ fn every_class_fills_a_span_exactly() {
         let n = objects_per_span(class);
         for i in 0..2 * n {
             // One by one, so that no object waits in a magazine.
-            model.alloc(core::ptr::null_mut(), layout, i as u8);
+            model.alloc(MCache::none(), layout, i as u8);
         }
         // SAFETY: the cache is the test's own.
         let stats = unsafe { heap.mem_stats(core::iter::once(&cache)) };
@@ -194,7 +194,7 @@ fn alternating_at_the_edge_of_a_magazine_takes_no_more_memory() {
 #[test]
 fn large_objects_grow_and_shrink_in_place() {
     let heap = source::heap(256 << 20);
-    let none = core::ptr::null_mut();
+    let none = MCache::none();
     let at = |size| Layout::from_size_align(size, 8).unwrap();
     // SAFETY: objects are freed once, with the layout they have by then.
     unsafe {
@@ -235,7 +235,7 @@ fn misuse_is_noticed_when_the_object_reaches_its_span() {
     ];
     for (what, pointer, layout) in cases {
         let heap = source::heap(16 << 20);
-        let none = core::ptr::null_mut();
+        let none = MCache::none();
         // SAFETY: the misuse is caught before anything is done; the heap is not used any more after that.
         unsafe {
             let p = heap.alloc(none, word);
@@ -251,8 +251,8 @@ fn misuse_is_noticed_when_the_object_reaches_its_span() {
     let large = Layout::new::<[u8; 1 << 20]>();
     // SAFETY: as above.
     unsafe {
-        let p = heap.alloc(core::ptr::null_mut(), large);
-        panics_with("no large object", || heap.dealloc(core::ptr::null_mut(), p.add(PAGE_SIZE), large));
+        let p = heap.alloc(MCache::none(), large);
+        panics_with("no large object", || heap.dealloc(MCache::none(), p.add(PAGE_SIZE), large));
     }
 }
 

@@ -38,7 +38,7 @@ fn no_limit_breaks_the_heap() {
 fn memory_that_other_classes_hold_in_reserve_is_found() {
     let heap = source::heap(64 << 20);
     heap.sys.set_limit(8 << 20);
-    let none = core::ptr::null_mut();
+    let none = MCache::none();
     let small = Layout::new::<[u8; 4096]>();
     let large = Layout::new::<[u8; 7 << 20]>();
     // SAFETY: each object is freed once.
@@ -58,7 +58,7 @@ fn memory_that_other_classes_hold_in_reserve_is_found() {
 #[test]
 fn freed_memory_goes_back_without_being_asked() {
     let heap = source::heap(512 << 20);
-    let none = core::ptr::null_mut();
+    let none = MCache::none();
     let layout = Layout::new::<[u8; 1 << 20]>();
     // SAFETY: each object is freed once.
     unsafe {
