@@ -28,6 +28,12 @@ fn kernel_main(info: &'static BootInfo) -> ! {
     log!("Gzero {}, command line {:?}", env!("CARGO_PKG_VERSION"), cmdline);
     cpu::init_boot();
     memory::init(info);
+    cpu::init_platform(info.rsdp_addr.into_option());
+    cpu::smp::start_all(|| {
+        loop {
+            x86_64::instructions::hlt()
+        }
+    });
     device::power::exit(0)
 }
 

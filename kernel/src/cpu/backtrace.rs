@@ -6,6 +6,7 @@
 
 use super::{symbols, trap};
 use crate::entry;
+use crate::memory::paging;
 use core::fmt;
 
 /// How many of the innermost and of the outermost frames are printed, as Go does.
@@ -43,7 +44,8 @@ fn read_frame(fp: usize) -> Option<[usize; 2]> {
 }
 
 fn is_mapped(addr: usize) -> bool {
-    entry::boot_stack().contains(&addr)
+    // The boot stack is in use before the kernel has page tables to look at.
+    entry::boot_stack().contains(&addr) || paging::translate(addr).is_some()
 }
 
 /// Prints the calls that led to `pc`, whose function has the frame pointer `fp`: a line `\tname +0xoff` for each. `pc` is the

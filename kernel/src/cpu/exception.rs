@@ -4,7 +4,7 @@
 //! stops the others. A fault while it is made ends the machine at once, with what has been printed so far.
 
 use super::trap::{TrapFrame, hooks};
-use super::{backtrace, local};
+use super::{backtrace, ipi, local};
 use crate::device::power;
 use crate::device::uart::Emergency;
 use core::arch::asm;
@@ -105,7 +105,7 @@ impl fmt::Display for Cause {
 
 /// Reports an exception that nobody handles and ends the machine.
 pub fn unhandled(frame: &TrapFrame) -> ! {
-    fatal(format_args!("{}", cause(frame)), Some(frame))
+    fatal(format_args!("fatal error: {}", cause(frame)), Some(frame))
 }
 
 fn cause(frame: &TrapFrame) -> Cause {
@@ -118,7 +118,7 @@ pub fn fault_in_page_fault(frame: &TrapFrame, addr: u64, outer: &TrapFrame) -> !
     let (name, offset) = pc.unwrap_or(("unknown function", 0));
     fatal(
         format_args!(
-            "page fault at {addr:#x} in the page fault handler, at {:#x} ({name} +{offset:#x}), while handling this one",
+            "fatal error: page fault at {addr:#x} in the page fault handler, at {:#x} ({name} +{offset:#x}), while handling this one",
             frame.rip
         ),
         Some(outer),
@@ -128,7 +128,7 @@ pub fn fault_in_page_fault(frame: &TrapFrame, addr: u64, outer: &TrapFrame) -> !
 /// The core that makes the report, plus one.
 static REPORTER: AtomicUsize = AtomicUsize::new(0);
 
-/// Stops the other cores, prints `fatal error: ` and `args`, the registers of `frame`, the goroutine and a backtrace, and ends the
+/// Stops the other cores, prints `args`, the registers of `frame`, the goroutine and a backtrace, and ends the
 /// machine with status 2. Callable from anywhere.
 pub fn fatal(args: fmt::Arguments<'_>, frame: Option<&TrapFrame>) -> ! {
     interrupts::disable();
@@ -136,7 +136,7 @@ pub fn fatal(args: fmt::Arguments<'_>, frame: Option<&TrapFrame>) -> ! {
     match REPORTER.compare_exchange(0, me, Ordering::Relaxed, Ordering::Relaxed) {
         Ok(_) => {}
         Err(reporter) if reporter == me => {
-            _ = writeln!(Emergency, "\nfatal error while reporting the one above: {args}");
+            _ = writeln!(Emergency, "\n{args}\n[while the error above was being reported]");
             power::exit(STATUS)
         }
         // The reporter is about to stop this core.
@@ -144,13 +144,14 @@ pub fn fatal(args: fmt::Arguments<'_>, frame: Option<&TrapFrame>) -> ! {
             hlt();
         },
     }
+    ipi::stop_others();
     // The console does not fail.
     _ = report(&mut Emergency, args, frame);
     power::exit(STATUS)
 }
 
 fn report(w: &mut dyn Write, args: fmt::Arguments<'_>, frame: Option<&TrapFrame>) -> fmt::Result {
-    writeln!(w, "fatal error: {args}")?;
+    writeln!(w, "{args}")?;
     let (pc, fp) = match frame {
         Some(frame) => {
             registers(w, frame)?;

@@ -8,6 +8,7 @@
 //! found by a flag (`CpuLocal::page_fault`) and reported, an NMI is blocked by the CPU until `iretq`.
 
 use super::MAX_CPUS;
+use crate::memory::stack::{self, StackError};
 use core::cell::UnsafeCell;
 use x86_64::VirtAddr;
 use x86_64::instructions::segmentation::{CS, DS, ES, SS, Segment};
@@ -104,10 +105,27 @@ pub fn init_boot() {
     unsafe { init(0, [top; IST_COUNT]) };
 }
 
+/// Allocates a core's trap stacks: the ends of [`IST_COUNT`] times [`IST_SIZE`] backed bytes. Below each is room that a fault would
+/// back, and a guard page, so that none runs into another.
+///
+/// # Errors
+/// If memory has run out.
+pub fn alloc_stacks() -> Result<[usize; IST_COUNT], StackError> {
+    let mut tops = [0; IST_COUNT];
+    for top in &mut tops {
+        let stack = stack::alloc(IST_SIZE)?;
+        if !stack::back_range(stack.hi - IST_SIZE, stack.hi) {
+            return Err(StackError::OutOfMemory);
+        }
+        *top = stack.hi;
+    }
+    Ok(tops)
+}
+
 /// Gives the boot core its final trap stacks.
 ///
 /// # Safety
-/// Called once, by the boot core, with interrupts off; `ist` as in [`init`].
+/// Called by the boot core, with interrupts off; `ist` as in [`init`].
 pub unsafe fn replace_boot_stacks(ist: [usize; IST_COUNT]) {
     // SAFETY: the boot core's slot. The CPU reads the table when a trap comes; none comes here, because interrupts are off.
     let t = unsafe { &mut *TABLES[0].0.get() };

@@ -107,8 +107,9 @@ pub unsafe fn init(id: usize) {
     GsBase::write(VirtAddr::from_ptr(block));
 }
 
-/// Makes block 0 the boot core's. To be called first of all, once.
+/// Makes block 0 the boot core's. To be called first of all, once: time counts from here.
 pub fn init_boot() {
+    super::clock::mark_start();
     // SAFETY: the boot core calls this first, and `init` for other cores passes other numbers.
     unsafe { init(0) };
 }

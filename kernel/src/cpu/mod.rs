@@ -1,15 +1,36 @@
 //! Cores: their own data, traps, features, interrupt controller, clock, and how all of them are started.
+//!
+//! | file | what |
+//! |---|---|
+//! | [`local`] | a core's own data, at `gs:` |
+//! | [`irq`] | interrupts off, and locks that need it |
+//! | [`features`], [`fpu`] | what the CPU has; extended registers |
+//! | [`gdt`], `idt`, [`trap`] | trap stacks, descriptor tables, entry and exit of traps |
+//! | [`exception`], [`backtrace`], [`symbols`] | reports |
+//! | `acpi`, `pic`, [`apic`], [`ipi`] | the machine's tables; interrupt controllers; timer; interrupts between cores |
+//! | [`clock`], `calibrate` | time |
+//! | [`smp`], `trampoline` | starting the other cores |
 
+mod acpi;
+pub mod apic;
 pub mod backtrace;
+mod calibrate;
+pub mod clock;
 pub mod exception;
 pub mod features;
 pub mod fpu;
 pub mod gdt;
 mod idt;
+pub mod ipi;
 pub mod irq;
 pub mod local;
+mod pic;
+pub mod smp;
 pub mod symbols;
+mod trampoline;
 pub mod trap;
+
+pub use smp::count;
 
 /// How many cores the kernel can run on.
 pub const MAX_CPUS: usize = 64;
@@ -19,4 +40,17 @@ pub fn init_boot() {
     features::init();
     gdt::init_boot();
     idt::load();
+}
+
+/// Sets up what needs memory management: trap stacks with guard pages, the interrupt controller, the clock. `rsdp` is the physical address
+/// of ACPI's root pointer. Runs once, on the boot core, with interrupts off.
+pub fn init_platform(rsdp: Option<u64>) {
+    let ist = gdt::alloc_stacks().expect("memory for the boot core's trap stacks");
+    // SAFETY: the boot core, with interrupts off; the stacks are fresh.
+    unsafe { gdt::replace_boot_stacks(ist) };
+    acpi::init(rsdp);
+    pic::disable();
+    apic::init_boot(acpi::platform().local_apic);
+    crate::log::set_clock(|| clock::nanotime());
+    calibrate::init();
 }

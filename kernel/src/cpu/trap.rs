@@ -13,7 +13,8 @@
 //! Call frame information (CFI) is given for every instruction, so that gdb unwinds from a handler into what was interrupted.
 
 use super::features::SMAP_ON;
-use super::{exception, local};
+use super::{apic, exception, ipi, local};
+use crate::memory::tlb;
 use core::arch::global_asm;
 use core::fmt;
 use core::mem::{offset_of, size_of};
@@ -129,7 +130,7 @@ impl fmt::Display for TrapFrame {
 pub struct Hooks {
     /// The core's timer is due. The interrupt has been acknowledged.
     pub timer: fn(&mut TrapFrame),
-    /// Another core sent a reschedule IPI. The interrupt has been acknowledged.
+    /// Another core sent [`ipi::send_reschedule`]. The interrupt has been acknowledged.
     pub reschedule: fn(&mut TrapFrame),
     /// A page fault at an address; true if it was dealt with and the instruction is to run again.
     pub page_fault: fn(&mut TrapFrame, usize) -> bool,
@@ -154,15 +155,40 @@ pub(super) fn hooks() -> &'static Hooks {
 
 /// Called by the assembly for every trap.
 extern "C" fn dispatch(frame: &mut TrapFrame) {
+    const LEGACY_END: u8 = vector::LEGACY + 15;
     let v = frame.vector as u8;
     if v < 32 {
         match v {
+            2 => ipi::nmi(frame),
             14 => page_fault(frame),
             _ => exception::unhandled(frame),
         }
         return;
     }
     local::this().interrupts.fetch_add(1, Ordering::Relaxed);
+    match v {
+        vector::TIMER => {
+            apic::eoi();
+            if apic::timer_due() {
+                (hooks().timer)(frame);
+            }
+        }
+        vector::RESCHEDULE => {
+            apic::eoi();
+            (hooks().reschedule)(frame);
+        }
+        vector::TLB => {
+            apic::eoi();
+            tlb::serve();
+        }
+        vector::ERROR => apic::report_error(),
+        // Neither takes an EOI: the controllers did not note them as being in service.
+        vector::SPURIOUS | vector::LEGACY..=LEGACY_END => {}
+        _ => {
+            apic::eoi();
+            crate::log!("cpu {}: interrupt {v:#x} that nobody asked for", local::id());
+        }
+    }
 }
 
 fn page_fault(frame: &mut TrapFrame) {

@@ -124,7 +124,7 @@ fn next_free(range: Range<u64>, reserved: impl Iterator<Item = Range<u64>> + Clo
 
 /// Ends the machine: an allocator that was misused cannot be trusted any more.
 fn fatal(misuse: Misuse) -> ! {
-    exception::fatal(format_args!("{misuse}"), None)
+    exception::fatal(format_args!("fatal error: {misuse}"), None)
 }
 
 /// The page below 1 MiB that is kept for the code which application processors start in.

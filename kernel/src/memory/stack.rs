@@ -356,7 +356,7 @@ pub fn back_range(from: usize, to: usize) -> bool {
 fn owned(stack: Stack) -> Slot {
     match Slot::of(stack.lo) {
         Some(slot) if slot.stack() == stack && slot.record().state.load(Relaxed) == IN_USE => slot,
-        _ => exception::fatal(format_args!("{stack:x?} is not a stack in use"), None),
+        _ => exception::fatal(format_args!("fatal error: {stack:x?} is not a stack in use"), None),
     }
 }
 

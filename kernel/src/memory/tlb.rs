@@ -36,7 +36,7 @@
 //! loop's; the callers batch instead).
 
 use crate::cpu::irq::IrqOff;
-use crate::cpu::{MAX_CPUS, local};
+use crate::cpu::{MAX_CPUS, ipi, local};
 use core::ops::Range;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering, Ordering::Relaxed};
 use x86_64::VirtAddr;
@@ -180,7 +180,7 @@ pub fn shootdown(range: Range<usize>) {
     mine.waiting.store(others, Relaxed);
     for cpu in bits(others) {
         if MAILBOXES[cpu].inbox.0.fetch_or(1 << me, Ordering::AcqRel) == 0 {
-            send_ipi(cpu);
+            ipi::send_tlb(cpu);
             count(&mine.counters.ipis, 1);
         }
     }
@@ -188,11 +188,6 @@ pub fn shootdown(range: Range<usize>) {
         serve();
         core::hint::spin_loop();
     }
-}
-
-/// Sends the TLB interrupt.
-fn send_ipi(cpu: usize) {
-    unreachable!("core {cpu} is online and no interrupt controller is");
 }
 
 /// Serves the requests of other cores: the TLB interrupt's handler. Interrupts are off.
