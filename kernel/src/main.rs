@@ -6,19 +6,21 @@
 #![no_main]
 
 extern crate alloc;
+extern crate programs;
 extern crate unwinding;
 
+mod allocator;
 mod cpu;
 mod device;
 mod entry;
 mod log;
 mod memory;
+mod port;
+mod thread;
 
 use bootloader_api::BootInfo;
-use core::alloc::{GlobalAlloc, Layout};
-use core::fmt::Write;
 
-/// Where both doors end. Runs once, on the boot core, on the boot stack, with interrupts off.
+/// Where all doors end. Runs once, on the boot core, on the boot stack, with interrupts off.
 fn kernel_main(info: &'static BootInfo) -> ! {
     cpu::local::init_boot();
     device::uart::init(device::uart::Port::Com1);
@@ -28,35 +30,13 @@ fn kernel_main(info: &'static BootInfo) -> ! {
     log!("Gzero {}, command line {:?}", env!("CARGO_PKG_VERSION"), cmdline);
     cpu::init_boot();
     memory::init(info);
+    allocator::use_runtime_heap();
     cpu::init_platform(info.rsdp_addr.into_option());
-    cpu::smp::start_all(|| {
-        loop {
-            x86_64::instructions::hlt()
-        }
-    });
-    device::power::exit(0)
+    cpu::smp::start_all(thread::enter_idle);
+    port::start()
 }
 
 #[panic_handler]
 fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
-    _ = writeln!(device::uart::Emergency, "{info}");
-    device::power::exit(2)
+    runtime::panic::begin_panic(info)
 }
-
-/// The boot heap as Rust's allocator.
-struct KernelHeap;
-
-// SAFETY: the boot heap is a correct allocator under a lock.
-unsafe impl GlobalAlloc for KernelHeap {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        memory::boot_heap::alloc(layout)
-    }
-
-    unsafe fn dealloc(&self, p: *mut u8, layout: Layout) {
-        // SAFETY: the caller passes what `alloc` returned.
-        unsafe { memory::boot_heap::dealloc(p, layout) }
-    }
-}
-
-#[global_allocator]
-static HEAP: KernelHeap = KernelHeap;

@@ -11,6 +11,7 @@ use ::alloc::boxed::Box;
 use ::alloc::string::String;
 use ::alloc::vec::Vec;
 use core::any::Any;
+use core::fmt;
 use core::ptr::null_mut;
 use runtime::port::{OsThread, Port, PortError, Stack};
 use runtime::proc::{G, M, Startup};
@@ -28,7 +29,7 @@ static HOOKS: Hooks = Hooks {
     timer: thread::on_timer,
     reschedule: thread::on_reschedule,
     page_fault,
-    report_context: |w| runtime::panic::report_current(w),
+    report_context: runtime::panic::report_current,
 };
 
 /// Makes the boot context the boot core's idle thread, starts M0's thread, and goes idle. All cores are online.
@@ -39,7 +40,7 @@ pub fn start() -> ! {
         unsafe { runtime::proc::preempt_signal(sp) }
     });
     if let Err(e) = thread::spawn(m0, 0, null_mut(), |_| {}) {
-        exception::fatal(format_args!("cannot start the first thread: {e}"), None);
+        exception::fatal(format_args!("fatal error: cannot start the first thread: {e}"), None);
     }
     thread::enter_idle()
 }
@@ -74,12 +75,12 @@ fn page_fault(frame: &mut TrapFrame, addr: usize) -> bool {
         }
         FaultOutcome::Overflow { limit, .. } => exception::fatal(
             format_args!(
-                "stack overflow: goroutine stack exceeds {limit}-byte limit"
+                "runtime: goroutine stack exceeds {limit}-byte limit\nfatal error: stack overflow"
             ),
             Some(frame),
         ),
         FaultOutcome::OutOfMemory => exception::fatal(
-            format_args!("out of memory: no frame for a goroutine's stack"),
+            format_args!("fatal error: out of memory: no frame for a goroutine's stack"),
             Some(frame),
         ),
         FaultOutcome::NotAStack => false,
@@ -95,8 +96,7 @@ unsafe impl Port for Machine {
 
     #[inline(always)]
     unsafe fn setg(g: *mut G) {
-        // SAFETY: the caller is about to switch to the G's stack.
-        unsafe { local::set_g(g.cast()) }
+        local::set_g(g.cast());
     }
 
     fn ncpu() -> usize {
@@ -161,8 +161,8 @@ unsafe impl Port for Machine {
 
     fn stack_alloc(size: usize) -> Result<Stack, PortError> {
         stack::alloc(size).map(|s| Stack { lo: s.lo, hi: s.hi }).map_err(|e| match e {
-            stack::Error::OutOfMemory => PortError::OutOfMemory,
-            stack::Error::OutOfAddressSpace => PortError::OutOfAddressSpace,
+            stack::StackError::OutOfMemory => PortError::OutOfMemory,
+            stack::StackError::OutOfAddressSpace => PortError::OutOfAddressSpace,
         })
     }
 
@@ -186,14 +186,16 @@ unsafe impl Port for Machine {
     }
 
     fn sys_alloc(bytes: usize, align: usize) -> *mut u8 {
-        match memory::frames::alloc_contiguous(bytes / memory::buddy::FRAME, align / memory::buddy::FRAME) {
+        match memory::frames::alloc_contiguous(bytes / memory::FRAME_SIZE, align / memory::FRAME_SIZE) {
             Some(frames) => memory::direct_map::phys_to_virt(frames),
             None => null_mut(),
         }
     }
 
     unsafe fn sys_free(p: *mut u8, bytes: usize) {
-        memory::frames::free_contiguous(memory::direct_map::virt_to_phys(p), bytes / memory::buddy::FRAME);
+        let frame = memory::direct_map::virt_to_phys(p);
+        // SAFETY: as the caller promises.
+        unsafe { memory::frames::free_contiguous(frame, bytes / memory::FRAME_SIZE) };
     }
 
     fn write(bytes: &[u8]) {
@@ -204,8 +206,8 @@ unsafe impl Port for Machine {
         uart::write_emergency(bytes);
     }
 
-    fn begin_fatal() {
-        exception::begin_fatal();
+    fn begin_fatal(what: fmt::Arguments<'_>) {
+        exception::begin_fatal(what);
     }
 
     fn symbol(pc: usize) -> Option<(&'static str, usize)> {
@@ -218,7 +220,7 @@ unsafe impl Port for Machine {
 
     fn begin_unwind(payload: Box<dyn Any + Send>) -> ! {
         let code = unwinding::panic::begin_panic(payload);
-        runtime::panic::throw_with(format_args!("unwinding a panic failed: {code:?}"))
+        runtime::panic::throw_with(format_args!("unwinding a panic failed with code {}", code.0))
     }
 
     fn exit(status: i32) -> ! {

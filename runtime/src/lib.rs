@@ -50,5 +50,6 @@ pub mod __private {
     pub use crate::print::print;
     pub use alloc::boxed::Box;
     pub use core::any::Any;
+    pub use core::fmt;
     pub use linkme;
 }

@@ -99,7 +99,7 @@ fn frame_pointer() -> usize {
 
 /// Ends the program: a panic reached the goroutine's first frame.
 pub(crate) fn unrecovered(payload: &(dyn Any + Send)) -> ! {
-    port::begin_fatal();
+    port::begin_fatal(format_args!("a panic that nothing recovered"));
     let gp = port::getg();
     let mut w = Stderr;
     if let Some(p) = payload.downcast_ref::<PanicPayload>() {
@@ -132,7 +132,7 @@ pub fn throw(message: &str) -> ! {
 #[cold]
 #[inline(never)]
 pub fn throw_with(message: fmt::Arguments<'_>) -> ! {
-    port::begin_fatal();
+    port::begin_fatal(message);
     let mut w = Stderr;
     _ = writeln!(w, "fatal error: {message}\n");
     let gp = port::getg();
@@ -155,7 +155,7 @@ pub fn throw_with(message: fmt::Arguments<'_>) -> ! {
 
 /// Ends the program: no goroutine can ever run again (S13). On g0, every M asleep or about to.
 pub(crate) fn deadlock() -> ! {
-    port::begin_fatal();
+    port::begin_fatal(format_args!("deadlock"));
     let mut w = Stderr;
     _ = writeln!(w, "fatal error: all goroutines are asleep - deadlock!");
     // Oldest first: the list has the newest first, and nothing may be allocated here.
@@ -236,19 +236,19 @@ fn frames(w: &mut Stderr, pcs: &[usize]) {
 }
 
 /// Prints the line that names the current goroutine in a report of the machine's own (an exception, say).
-pub fn report_current(w: &mut dyn fmt::Write) -> fmt::Result {
+pub fn report_current(w: &mut dyn fmt::Write) {
     let gp = port::getg();
-    if gp.is_null() {
-        return writeln!(w, "no goroutine");
-    }
-    // SAFETY: the current G.
-    unsafe {
-        let mp = (*gp).m;
-        if !mp.is_null() && (*mp).g0 == gp {
-            return writeln!(w, "goroutine 0 [scheduler of M{}]:", (*mp).id);
+    // The console does not fail.
+    // SAFETY: the current G, if there is one.
+    _ = unsafe {
+        if gp.is_null() {
+            writeln!(w, "no goroutine")
+        } else if !(*gp).m.is_null() && (*(*gp).m).g0 == gp {
+            writeln!(w, "goroutine 0 [scheduler of M{}]:", (*(*gp).m).id)
+        } else {
+            writeln!(w, "goroutine {} [running]:", (*gp).goid)
         }
-        writeln!(w, "goroutine {} [running]:", (*gp).goid)
-    }
+    };
 }
 
 /// The console, as fatal reports write to it.

@@ -79,7 +79,7 @@ macro_rules! port {
         macro_rules! set_port {
             ($port:ty) => {
                 const _: () = {
-                    use $crate::__private::{Any, Box};
+                    use $crate::__private::{Any, Box, fmt};
                     use $crate::port::*;
                     use $crate::proc::{G, M};
                     $(
@@ -168,8 +168,8 @@ port! {
     fn write = __gzero_write(bytes: &[u8]);
     /// Writes to the console from a fatal report: takes no lock that the interrupted code could hold.
     fn write_err = __gzero_write_err(bytes: &[u8]);
-    /// Begins a fatal report: stops all other cores. If another core has begun one, does not return.
-    fn begin_fatal = __gzero_begin_fatal();
+    /// Begins a fatal report about `what`: stops all other cores. Does not return if another core has begun one, nor if this one has.
+    fn begin_fatal = __gzero_begin_fatal(what: fmt::Arguments<'_>);
     /// The function that holds code address `pc` and the offset in it, if symbols are there.
     fn symbol = __gzero_symbol(pc: usize) -> Option<(&'static str, usize)>;
     /// Calls `f(arg)` and catches what it unwinds with.

@@ -18,7 +18,7 @@ mod switch;
 mod thread;
 mod timer;
 
-pub use selfcore::{enter_idle, init, yield_now};
+pub use runqueue::{enter_idle, init, yield_now};
 pub use sleep::{post, sleep};
 pub use thread::{Thread, current, spawn};
 pub use timer::{on_reschedule, on_signal, on_timer, set_signal_timer, signal};

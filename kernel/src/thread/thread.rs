@@ -114,7 +114,7 @@ pub fn spawn(
     arg: usize,
     g: *mut (),
     prepare: impl FnOnce(&'static Thread),
-) -> Result<(), stack::Error> {
+) -> Result<(), stack::StackError> {
     let stack = region::alloc_kernel_stack(STACK_BYTES)?;
     let t: &'static Thread = Box::leak(Box::new(Thread::new(stack, State::Runnable)));
     // SAFETY: the stack is new and fully backed; the thread is on no queue yet.

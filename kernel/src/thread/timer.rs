@@ -170,13 +170,15 @@ fn serve(irq: &IrqOff, core: &'static Core, frame: &mut TrapFrame, now: u64) {
         if t.signal_at.load(Ordering::Relaxed) <= now {
             t.signal_at.store(u64::MAX, Ordering::Relaxed);
             if let Some(f) = SIGNAL.get().and_then(|signal| signal(frame_sp(frame))) {
-                frame.push_call(f);
+                // SAFETY: the runtime has checked that the stack has room, and it saves every register.
+                unsafe { frame.push_call(f) };
             }
         }
         if core.has_queued() && core.timer.slice_end.load(Ordering::Relaxed) <= now {
             if has_room(frame_sp(frame)) {
                 core.timer.slice_end.store(u64::MAX, Ordering::Relaxed);
-                frame.push_call(preempt_thread());
+                // SAFETY: there is room on the stack, and the code saves every register.
+                unsafe { frame.push_call(preempt_thread()) };
             } else {
                 core.timer.slice_end.store(now + RETRY_NS, Ordering::Relaxed);
             }

@@ -9,6 +9,7 @@ mod threads;
 use runtime::port::{OsThread, Port, PortError, Stack};
 use runtime::proc::{G, M, Startup};
 use std::any::Any;
+use std::fmt;
 use std::io::Write;
 use std::sync::OnceLock;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -112,7 +113,7 @@ unsafe impl Port for Host {
     fn write_err(bytes: &[u8]) {
         _ = std::io::stderr().write_all(bytes);
     }
-    fn begin_fatal() {}
+    fn begin_fatal(_: fmt::Arguments<'_>) {}
     fn symbol(_: usize) -> Option<(&'static str, usize)> {
         None
     }

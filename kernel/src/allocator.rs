@@ -1,0 +1,73 @@
+//! Rust's allocator: the runtime's heap, and before there are frames the boot heap (A3).
+
+use crate::memory::boot_heap;
+use core::alloc::{GlobalAlloc, Layout};
+use core::sync::atomic::{AtomicBool, Ordering};
+use runtime::heap::Allocator;
+
+struct KernelHeap;
+
+#[global_allocator]
+static HEAP: KernelHeap = KernelHeap;
+
+static FRAMES_ARE_UP: AtomicBool = AtomicBool::new(false);
+
+/// From now on memory comes from the runtime's heap. The frame allocator is up; called on the boot core, before there are others.
+pub fn use_runtime_heap() {
+    FRAMES_ARE_UP.store(true, Ordering::Relaxed);
+}
+
+// SAFETY: both heaps are allocators, and what came from one goes back to it.
+unsafe impl GlobalAlloc for KernelHeap {
+    #[inline(always)]
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if !FRAMES_ARE_UP.load(Ordering::Relaxed) {
+            return boot_heap::alloc(layout);
+        }
+        // SAFETY: as the caller promises.
+        unsafe { Allocator.alloc(layout) }
+    }
+
+    #[inline(always)]
+    unsafe fn dealloc(&self, p: *mut u8, layout: Layout) {
+        // SAFETY: `p` came from the heap that it lies in.
+        unsafe {
+            if boot_heap::contains(p) {
+                boot_heap::dealloc(p, layout);
+            } else {
+                Allocator.dealloc(p, layout);
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: as the caller promises; the boot heap's memory is cleared here.
+        unsafe {
+            if FRAMES_ARE_UP.load(Ordering::Relaxed) {
+                return Allocator.alloc_zeroed(layout);
+            }
+            let p = boot_heap::alloc(layout);
+            if !p.is_null() {
+                p.write_bytes(0, layout.size());
+            }
+            p
+        }
+    }
+
+    #[inline]
+    unsafe fn realloc(&self, p: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // SAFETY: as the caller promises.
+        unsafe {
+            if !boot_heap::contains(p) {
+                return Allocator.realloc(p, layout, size);
+            }
+            let new = self.alloc(Layout::from_size_align_unchecked(size, layout.align()));
+            if !new.is_null() {
+                new.copy_from_nonoverlapping(p, size.min(layout.size()));
+                boot_heap::dealloc(p, layout);
+            }
+            new
+        }
+    }
+}
