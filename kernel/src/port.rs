@@ -3,10 +3,10 @@
 use crate::cpu::trap::{Hooks, TrapFrame};
 use crate::cpu::{self, clock, exception, fpu, local, symbols};
 use crate::device::{power, uart};
-use crate::memory::stack::{self, FaultOutcome};
-use crate::thread::{self, Thread};
 use crate::entry::cmdline;
 use crate::memory;
+use crate::memory::stack::{self, FaultOutcome};
+use crate::thread::{self, Thread};
 use ::alloc::boxed::Box;
 use ::alloc::string::String;
 use ::alloc::vec::Vec;
@@ -74,9 +74,7 @@ fn page_fault(frame: &mut TrapFrame, addr: usize) -> bool {
             true
         }
         FaultOutcome::Overflow { limit, .. } => exception::fatal(
-            format_args!(
-                "runtime: goroutine stack exceeds {limit}-byte limit\nfatal error: stack overflow"
-            ),
+            format_args!("runtime: goroutine stack exceeds {limit}-byte limit\nfatal error: stack overflow"),
             Some(frame),
         ),
         FaultOutcome::OutOfMemory => exception::fatal(
@@ -124,9 +122,8 @@ unsafe impl Port for Machine {
 
     fn new_os_proc(mp: *mut M, entry: extern "C" fn(*mut M) -> !) -> Result<(), PortError> {
         // SAFETY: a pointer argument and a `usize` are passed alike.
-        let entry = unsafe {
-            core::mem::transmute::<extern "C" fn(*mut M) -> !, extern "C" fn(usize) -> !>(entry)
-        };
+        let entry =
+            unsafe { core::mem::transmute::<extern "C" fn(*mut M) -> !, extern "C" fn(usize) -> !>(entry) };
         // SAFETY: the M is new and the caller's; its g0 exists.
         let g0 = unsafe { (*mp).g0 };
         let made = thread::spawn(entry, mp as usize, g0.cast(), |t| {

@@ -128,23 +128,28 @@ pub fn fault_in_page_fault(frame: &TrapFrame, addr: u64, outer: &TrapFrame) -> !
 /// The core that makes the report, plus one.
 static REPORTER: AtomicUsize = AtomicUsize::new(0);
 
-/// Stops the other cores, prints `args`, the registers of `frame`, the goroutine and a backtrace, and ends the
-/// machine with status 2. Callable from anywhere.
-pub fn fatal(args: fmt::Arguments<'_>, frame: Option<&TrapFrame>) -> ! {
+/// Begins a fatal report about `what`: interrupts go off, the other cores stop. Does not return if another core has begun one, which is about to
+/// stop this one. If this core has, what reports is broken itself: that is said, and the machine ends with status 2.
+pub fn begin_fatal(what: fmt::Arguments<'_>) {
     interrupts::disable();
     let me = local::id() + 1;
     match REPORTER.compare_exchange(0, me, Ordering::Relaxed, Ordering::Relaxed) {
-        Ok(_) => {}
+        Ok(_) => ipi::stop_others(),
         Err(reporter) if reporter == me => {
-            _ = writeln!(Emergency, "\n{args}\n[while the error above was being reported]");
+            // The console does not fail.
+            _ = writeln!(Emergency, "\n{what}\n[while the error above was being reported]");
             power::exit(STATUS)
         }
-        // The reporter is about to stop this core.
         Err(_) => loop {
             hlt();
         },
     }
-    ipi::stop_others();
+}
+
+/// Stops the other cores, prints `args`, the registers of `frame`, the goroutine and a backtrace, and ends the
+/// machine with status 2. Callable from anywhere.
+pub fn fatal(args: fmt::Arguments<'_>, frame: Option<&TrapFrame>) -> ! {
+    begin_fatal(args);
     // The console does not fail.
     _ = report(&mut Emergency, args, frame);
     power::exit(STATUS)

@@ -119,7 +119,9 @@ fn registers_survive_preemption() {
         let (begun, first_end) = (begun.clone(), first_end.clone());
         let (wrong, wg) = (wrong.clone(), wg.clone());
         go(move || {
-            let pattern = |k: usize| (i as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(k as u32) ^ k as u64;
+            let pattern = |k: usize| {
+                (i as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(k as u32) ^ k as u64
+            };
             let mut from = Registers { vector: [[0; 4]; 16], general: [0; 11], carry: 1 };
             for (k, v) in from.vector.iter_mut().enumerate() {
                 let upper = if avx { [pattern(4 * k + 2), pattern(4 * k + 3)] } else { [0; 2] };
@@ -140,7 +142,9 @@ fn registers_survive_preemption() {
                     break;
                 }
             }
-            first_end.compare_exchange(0, begun.load(Ordering::Relaxed), Ordering::Relaxed, Ordering::Relaxed).ok();
+            first_end
+                .compare_exchange(0, begun.load(Ordering::Relaxed), Ordering::Relaxed, Ordering::Relaxed)
+                .ok();
             wg.done();
         });
     }

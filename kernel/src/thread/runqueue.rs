@@ -170,8 +170,7 @@ fn adopt_idle() {
     // It runs on the boot stack, which is not the thread's to give back.
     let t = Box::leak(Box::new(Thread::new(Stack { lo: 0, hi: 0 }, State::Running)));
     CORES[local::id()].idle_thread.store(t, Ordering::Relaxed);
-    // SAFETY: interrupts are off until `enter_idle`, and this core has no thread yet.
-    unsafe { local::set_thread(core::ptr::from_mut(t).cast()) };
+    local::set_thread(core::ptr::from_mut(t).cast());
 }
 
 /// The idle loop, where every core ends up. The boot core has called [`init`] before.
