@@ -4,8 +4,9 @@
 //! ones, is taken for a PC with one core.
 
 use super::clock;
+use crate::device::soft_off::{self, Registers, SleepControl};
 use crate::memory::region;
-use acpi::address::AddressSpace;
+use acpi::address::{AddressSpace, GenericAddress};
 use acpi::sdt::fadt::Fadt;
 use acpi::sdt::madt::{Madt, MadtEntry};
 use acpi::{AcpiTables, Handler, HpetInfo, PciAddress, PhysicalMapping};
@@ -73,12 +74,39 @@ fn read(tables: &AcpiTables<Physical>, mut p: Platform) -> Platform {
         None => crate::log!("acpi: no MADT, one core"),
     }
     p.hpet = HpetInfo::new(tables).ok().map(|h| PhysAddr::new(h.base_address as u64));
-    p.pm_timer = tables
-        .find_table::<Fadt>()
-        .and_then(|fadt| fadt.pm_timer_block().ok().flatten())
+    let Some(fadt) = tables.find_table::<Fadt>() else { return p };
+    if let (Some(registers), Ok(dsdt)) = (power_registers(&fadt), tables.dsdt()) {
+        let content = region::map_firmware(PhysAddr::new(dsdt.phys_address as u64), dsdt.length as usize);
+        // SAFETY: the table's header says that it is that long, and nobody writes to tables.
+        soft_off::init(registers, unsafe { core::slice::from_raw_parts(content, dsdt.length as usize) });
+    }
+    p.pm_timer = fadt
+        .pm_timer_block()
+        .ok()
+        .flatten()
         .filter(|block| block.address_space == AddressSpace::SystemIo)
         .map(|block| block.address as u16);
     p
+}
+
+/// Where the machine is turned off.
+fn power_registers(fadt: &PhysicalMapping<Physical, Fadt>) -> Option<Registers> {
+    let fadt = fadt.get();
+    let port = |a: GenericAddress| (a.address_space == AddressSpace::SystemIo).then_some(a.address as u16);
+    let flags = fadt.flags;
+    if flags.system_is_hw_reduced_acpi() {
+        let register = fadt.sleep_control_register().ok().flatten()?;
+        return Some(Registers::SleepControl(match register.address_space {
+            AddressSpace::SystemMemory => SleepControl::Memory(PhysAddr::new(register.address)),
+            _ => SleepControl::Port(port(register)?),
+        }));
+    }
+    let (command, value) = (fadt.smi_cmd_port as u16, fadt.acpi_enable);
+    Some(Registers::Pm1 {
+        a: fadt.pm1a_control_block().ok().and_then(port)?,
+        b: fadt.pm1b_control_block().ok().flatten().and_then(port),
+        enable: (command != 0 && value != 0).then_some((command, value)),
+    })
 }
 
 fn read_madt(madt: &PhysicalMapping<Physical, Madt>, p: &mut Platform) {

@@ -32,6 +32,8 @@ pub mod trap;
 
 pub use smp::count;
 
+use crate::device::rtc;
+
 /// How many cores the kernel can run on.
 pub const MAX_CPUS: usize = 64;
 
@@ -53,4 +55,8 @@ pub fn init_platform(rsdp: Option<u64>) {
     apic::init_boot(acpi::platform().local_apic);
     crate::log::set_clock(|| clock::nanotime());
     calibrate::init();
+    match rtc::read() {
+        Some(seconds) => clock::set_walltime(seconds),
+        None => crate::log!("clock: no wall time, the clock chip has none"),
+    }
 }

@@ -2,4 +2,6 @@
 
 pub mod fw_cfg;
 pub mod power;
+pub mod rtc;
+pub mod soft_off;
 pub mod uart;

@@ -92,7 +92,8 @@ unsafe fn keep_cmdline(line: *const u8) {
     CMDLINE_LEN.call_once(|| bytes.len());
 }
 
-/// Copies a memory map into the kernel's own memory, leaving empty regions out.
+/// Copies a memory map into the kernel's own memory, leaving empty regions out and joining those that go on with one of the same kind:
+/// UEFI's maps have many.
 ///
 /// # Safety
 /// Called at most once, by the only core that runs.
@@ -101,6 +102,10 @@ unsafe fn keep_regions(regions: impl Iterator<Item = MemoryRegion>) -> MemoryReg
     let table: &'static mut [MemoryRegion] = unsafe { &mut *(&raw mut REGIONS) };
     let mut n = 0;
     for region in regions.filter(|r| r.start < r.end) {
+        if let Some(last) = table[..n].last_mut().filter(|l| l.end == region.start && l.kind == region.kind) {
+            last.end = region.end;
+            continue;
+        }
         match table.get_mut(n) {
             Some(slot) => {
                 *slot = region;
