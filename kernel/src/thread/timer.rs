@@ -164,8 +164,11 @@ pub fn on_reschedule(frame: &mut TrapFrame) {
 }
 
 fn serve(irq: &IrqOff, core: &'static Core, frame: &mut TrapFrame, now: u64) {
-    // SAFETY: interrupts are on only where a thread is current.
-    let t = unsafe { &*current() };
+    // SAFETY: the current thread; threads are never freed.
+    let Some(t) = (unsafe { current().as_ref() }) else {
+        // A core that has come online and not reached its idle loop yet; there it looks at its queue.
+        return;
+    };
     if !core.is_idle() {
         if t.signal_at.load(Ordering::Relaxed) <= now {
             t.signal_at.store(u64::MAX, Ordering::Relaxed);
