@@ -54,14 +54,27 @@ pub fn set_verbose(verbose: bool) {
     kept.len = 0;
 }
 
+fn now() -> (u64, u64) {
+    let us = CLOCK.get().map_or(0, |nanotime| nanotime()) / 1000;
+    (us / 1_000_000, us % 1_000_000)
+}
+
 /// Writes a line; [`log!`](crate::log!) is the way to call it.
 pub fn line(args: fmt::Arguments<'_>) {
-    let us = CLOCK.get().map_or(0, |nanotime| nanotime()) / 1000;
-    let (s, us) = (us / 1_000_000, us % 1_000_000);
+    let (s, us) = now();
     match STATE.load(Ordering::Relaxed) {
         // A line that does not fit is cut.
         KEEP => _ = writeln!(KEPT.lock(), "gzero: [{s}.{us:06}] {args}"),
         PRINT => uart::print(format_args!("gzero: [{s}.{us:06}] {args}\n")),
         _ => {}
+    }
+}
+
+/// Writes one of the machine's last lines: without the console's lock, which a stopped core may hold.
+pub fn last_line(args: fmt::Arguments<'_>) {
+    let (s, us) = now();
+    if STATE.load(Ordering::Relaxed) == PRINT {
+        // The console does not fail.
+        _ = writeln!(uart::Emergency, "gzero: [{s}.{us:06}] {args}");
     }
 }

@@ -221,6 +221,9 @@ unsafe impl Port for Machine {
     }
 
     fn exit(status: i32) -> ! {
+        if !exception::reporting() {
+            memory::log_counters();
+        }
         power::exit(status)
     }
 

@@ -128,6 +128,11 @@ pub fn fault_in_page_fault(frame: &TrapFrame, addr: u64, outer: &TrapFrame) -> !
 /// The core that makes the report, plus one.
 static REPORTER: AtomicUsize = AtomicUsize::new(0);
 
+/// Whether a fatal report has begun, so that other cores may be stopped with locks held.
+pub fn reporting() -> bool {
+    REPORTER.load(Ordering::Relaxed) != 0
+}
+
 /// Begins a fatal report about `what`: interrupts go off, the other cores stop. Does not return if another core has begun one, which is about to
 /// stop this one. If this core has, what reports is broken itself: that is said, and the machine ends with status 2.
 pub fn begin_fatal(what: fmt::Arguments<'_>) {

@@ -59,3 +59,24 @@ pub fn init(info: &'static BootInfo) {
         n => log!("memory: {n} regions of the loader's map had no place and are not used"),
     }
 }
+
+/// Logs what is free and what each core's TLB went through: for the machine's end. Takes the frame allocator's locks, so the other
+/// cores run, or this is not called.
+pub fn log_counters() {
+    let stats = frames::stats();
+    log::last_line(format_args!(
+        "memory: {} KiB of {} free, {} of them in caches",
+        stats.free * FRAME_SIZE >> 10,
+        stats.total * FRAME_SIZE >> 10,
+        stats.cached * FRAME_SIZE >> 10,
+    ));
+    for cpu in 0..crate::cpu::count() {
+        let c = tlb::counters(cpu);
+        if c != tlb::Counters::default() {
+            log::last_line(format_args!(
+                "tlb: core {cpu}: {} shootdowns by {} IPIs, {} served; {} pages and {} times all flushed",
+                c.shootdowns, c.ipis, c.served, c.pages, c.full
+            ));
+        }
+    }
+}

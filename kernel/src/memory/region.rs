@@ -92,7 +92,7 @@ pub fn map_firmware(phys: PhysAddr, len: usize) -> *mut u8 {
 }
 
 /// A stack of `bytes` at least that never faults, with a guard page below: for kernel threads, whose code may not. A warm slot of
-/// [`stack`] keeps some of its pages, so making another soon is cheap.
+/// [`stack`] keeps some of its pages, so making another soon is cheap. [`stack::free`] takes it back.
 ///
 /// # Errors
 /// [`RegionError`]
@@ -104,13 +104,4 @@ pub fn alloc_kernel_stack(bytes: usize) -> Result<KernelStack, RegionError> {
         return Err(RegionError::OutOfMemory);
     }
     Ok(stack)
-}
-
-/// Gives a stack of [`alloc_kernel_stack`] back. Called on another, fully backed stack, without any `IrqMutex`.
-///
-/// # Safety
-/// Nobody uses the stack's memory.
-pub unsafe fn free_kernel_stack(stack: KernelStack) {
-    // SAFETY: the caller's promise.
-    unsafe { stack::free(stack) };
 }
