@@ -80,11 +80,23 @@ impl Lock {
     #[inline]
     pub fn lock(&self) {
         crate::proc::lock_count_up();
-        #[cfg(debug_assertions)]
-        crate::proc::lock_rank_push(self.rank);
-        if self.key.compare_exchange(0, LOCKED, Ordering::Acquire, Ordering::Relaxed).is_err() {
+        self.lock_pinned();
+    }
+
+    /// [`Lock::lock`] for a goroutine between [`crate::proc::acquirem`] and `releasem`: its `locks` count stays as it is.
+    #[inline(always)]
+    pub(crate) fn lock_pinned(&self) {
+        if !self.lock_fast() {
             self.lock_slow();
         }
+    }
+
+    /// The first half of [`Lock::lock_pinned`]; if it fails, [`Lock::lock_slow`] must follow. For code that has a slow path anyway.
+    #[inline(always)]
+    pub(crate) fn lock_fast(&self) -> bool {
+        #[cfg(debug_assertions)]
+        crate::proc::lock_rank_push(self.rank);
+        self.key.compare_exchange(0, LOCKED, Ordering::Acquire, Ordering::Relaxed).is_ok()
     }
 
     /// Takes the lock if it is free.
@@ -103,18 +115,42 @@ impl Lock {
     /// Gives the lock back. The current M must hold it.
     #[inline]
     pub fn unlock(&self) {
-        // Nothing of the lock may be touched once it is free: what it guards may be gone with it.
+        self.unlock_pinned();
+        crate::proc::lock_count_down();
+    }
+
+    /// Gives back what [`Lock::lock_pinned`] took.
+    #[inline(always)]
+    pub(crate) fn unlock_pinned(&self) {
+        self.forget();
+        self.release();
+    }
+
+    /// The first half of [`Lock::unlock_pinned`]; if it fails, [`Lock::unlock_slow`] must follow.
+    #[inline(always)]
+    pub(crate) fn unlock_fast(&self) -> bool {
+        self.forget();
+        self.key.compare_exchange(LOCKED, 0, Ordering::Release, Ordering::Relaxed).is_ok()
+    }
+
+    /// Strikes the lock from those that the current G holds (debug builds): another is about to [`Lock::release`] it.
+    #[inline(always)]
+    pub(crate) fn forget(&self) {
         #[cfg(debug_assertions)]
         crate::proc::lock_rank_pop(self.rank);
+    }
+
+    /// Gives back a lock that its holder has forgotten. Nothing of it is touched once it is free: what it guards may be gone with it.
+    #[inline(always)]
+    pub(crate) fn release(&self) {
         if self.key.compare_exchange(LOCKED, 0, Ordering::Release, Ordering::Relaxed).is_err() {
             self.unlock_slow();
         }
-        crate::proc::lock_count_down();
     }
 
     #[cold]
     #[inline(never)]
-    fn lock_slow(&self) {
+    pub(crate) fn lock_slow(&self) {
         let gp = port::getg();
         // Before the first M there is nothing to sleep on, and on one core nobody else runs while this M spins.
         let spin = if gp.is_null() || port::ncpu() > 1 { ACTIVE_SPIN } else { 0 };
@@ -156,7 +192,7 @@ impl Lock {
 
     #[cold]
     #[inline(never)]
-    fn unlock_slow(&self) {
+    pub(crate) fn unlock_slow(&self) {
         loop {
             let v = self.key.load(Ordering::Acquire);
             if v == LOCKED {

@@ -121,7 +121,7 @@ impl<T> Chan<T> {
     ///
     /// # Panics
     /// If the channel is closed, or is closed while this waits; `value` is dropped.
-    #[inline]
+    #[inline(always)]
     pub fn send(&self, value: T) {
         let value = ManuallyDrop::new(value);
         // SAFETY: the handle keeps the channel alive; the value is given up if it was sent.
@@ -135,7 +135,7 @@ impl<T> Chan<T> {
     ///
     /// # Panics
     /// If the channel is closed; `value` is dropped.
-    #[inline]
+    #[inline(always)]
     pub fn try_send(&self, value: T) -> Result<(), TrySendError<T>> {
         let value = ManuallyDrop::new(value);
         // SAFETY: the handle keeps the channel alive; the value is given up if it was sent.
@@ -148,7 +148,7 @@ impl<T> Chan<T> {
 
     /// Receives, waiting until there is something; `None` once the channel is closed and drained (Go: `v, ok := <-c`). On the
     /// nil channel it waits for ever.
-    #[inline]
+    #[inline(always)]
     pub fn recv(&self) -> Option<T> {
         let mut value = MaybeUninit::<T>::uninit();
         // SAFETY: the handle keeps the channel alive; `value` has room for an element.
@@ -164,7 +164,7 @@ impl<T> Chan<T> {
     ///
     /// # Errors
     /// [`TryRecvError::Empty`] if not, also on the nil channel; [`TryRecvError::Closed`] if there never will be.
-    #[inline]
+    #[inline(always)]
     pub fn try_recv(&self) -> Result<T, TryRecvError> {
         let mut value = MaybeUninit::<T>::uninit();
         // SAFETY: the handle keeps the channel alive; `value` has room for an element.
@@ -309,7 +309,7 @@ pub struct Iter<'a, T>(&'a Chan<T>);
 
 impl<T> Iterator for Iter<'_, T> {
     type Item = T;
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<T> {
         self.0.recv()
     }
@@ -320,7 +320,7 @@ pub struct IntoIter<T>(Chan<T>);
 
 impl<T> Iterator for IntoIter<T> {
     type Item = T;
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<T> {
         self.0.recv()
     }

@@ -76,7 +76,7 @@ end! {
 
 impl<T> Sender<T> {
     /// As [`Chan::send`].
-    #[inline]
+    #[inline(always)]
     pub fn send(&self, value: T) {
         self.0.send(value)
     }
@@ -85,7 +85,7 @@ impl<T> Sender<T> {
     ///
     /// # Errors
     /// If nobody is ready to receive and the buffer is full.
-    #[inline]
+    #[inline(always)]
     pub fn try_send(&self, value: T) -> Result<(), TrySendError<T>> {
         self.0.try_send(value)
     }
@@ -98,7 +98,7 @@ impl<T> Sender<T> {
 
 impl<T> Receiver<T> {
     /// As [`Chan::recv`].
-    #[inline]
+    #[inline(always)]
     pub fn recv(&self) -> Option<T> {
         self.0.recv()
     }
@@ -107,7 +107,7 @@ impl<T> Receiver<T> {
     ///
     /// # Errors
     /// If nothing is there now, or the channel is closed and drained.
-    #[inline]
+    #[inline(always)]
     pub fn try_recv(&self) -> Result<T, TryRecvError> {
         self.0.try_recv()
     }

@@ -2,8 +2,7 @@
 
 use super::waitq::{Sudog, WaitQ};
 use crate::lock::{Lock, Rank};
-use crate::port::getg;
-use crate::proc::{WaitReason, gopark, goparkunlock, goready};
+use crate::proc::{G, WaitReason, acquirem, gopark, goready, park_pinned, ready_pinned, releasem};
 use core::cell::Cell;
 use core::mem::MaybeUninit;
 use core::ptr::null_mut;
@@ -56,12 +55,10 @@ pub enum Received {
 unsafe fn copy(from: *const u8, to: *mut u8, size: usize) {
     // SAFETY: as the caller promises.
     unsafe {
-        match size {
-            0 => {}
-            8 => to
-                .cast::<MaybeUninit<u64>>()
-                .write_unaligned(from.cast::<MaybeUninit<u64>>().read_unaligned()),
-            _ => to.copy_from_nonoverlapping(from, size),
+        if size == 8 {
+            to.cast::<MaybeUninit<u64>>().write_unaligned(from.cast::<MaybeUninit<u64>>().read_unaligned());
+        } else if size != 0 {
+            to.copy_from_nonoverlapping(from, size);
         }
     }
 }
@@ -120,6 +117,46 @@ impl Hchan {
         if i + 1 == self.dataqsiz { 0 } else { i + 1 }
     }
 
+    /// Moves the element at `elem` to the end of the buffer if that is all there is to a send: there is room, nobody waits, not closed.
+    ///
+    /// # Safety
+    /// Under the lock; else as [`chansend`].
+    #[inline(always)]
+    unsafe fn put(&self, elem: *const u8, size: usize) -> bool {
+        // SAFETY: written under the lock only.
+        let (n, closed) = unsafe { (*self.qcount.as_ptr(), *self.closed.as_ptr()) };
+        // SAFETY: under the lock.
+        if n >= self.dataqsiz || closed || !unsafe { self.recvq.is_empty_locked() } {
+            return false;
+        }
+        let i = self.sendx.get();
+        // SAFETY: slot `i` is free: `n` are taken, from `recvx` to before `sendx`.
+        unsafe { copy(elem, self.slot(i, size), size) };
+        self.sendx.set(self.after(i));
+        self.qcount.store(n + 1, Ordering::Relaxed);
+        true
+    }
+
+    /// Moves the oldest element of the buffer to `elem` if that is all there is to a receive: there is one, no sender waits.
+    ///
+    /// # Safety
+    /// Under the lock; else as [`chanrecv`].
+    #[inline(always)]
+    unsafe fn take(&self, elem: *mut u8, size: usize) -> bool {
+        // SAFETY: written under the lock only.
+        let n = unsafe { *self.qcount.as_ptr() };
+        // SAFETY: under the lock.
+        if n == 0 || !unsafe { self.sendq.is_empty_locked() } {
+            return false;
+        }
+        let i = self.recvx.get();
+        // SAFETY: slot `i` is the oldest taken one.
+        unsafe { copy(self.slot(i, size), elem, size) };
+        self.recvx.set(self.after(i));
+        self.qcount.store(n - 1, Ordering::Relaxed);
+        true
+    }
+
     /// Whether a send would have to wait; without the lock, at some moment.
     #[inline]
     fn full(&self) -> bool {
@@ -144,7 +181,7 @@ impl Hchan {
 /// # Safety
 /// `c` is null or a channel that lives during the call, with elements of `size` bytes; `elem` is the address of one, which
 /// belongs to the channel if the result is [`Sent::Done`].
-#[inline]
+#[inline(always)]
 pub unsafe fn chansend(c: *const Hchan, elem: *const u8, size: usize, block: bool) -> Sent {
     if c.is_null() {
         return if block { park_for_ever(WaitReason::ChanSendNilChan) } else { Sent::WouldBlock };
@@ -154,52 +191,110 @@ pub unsafe fn chansend(c: *const Hchan, elem: *const u8, size: usize, block: boo
     if !block && !c.closed.load(Ordering::Acquire) && c.full() {
         return Sent::WouldBlock;
     }
-    c.lock.lock();
-    let n = c.qcount.load(Ordering::Relaxed);
-    if n < c.dataqsiz && c.recvq.is_empty() && !c.closed.load(Ordering::Relaxed) {
-        let i = c.sendx.get();
-        // SAFETY: slot `i` is free: fewer than `dataqsiz` are taken, from `recvx` to before `sendx`.
-        unsafe { copy(elem, c.slot(i, size), size) };
-        c.sendx.set(c.after(i));
-        c.qcount.store(n + 1, Ordering::Relaxed);
-        c.lock.unlock();
-        return Sent::Done;
+    if c.dataqsiz == 0 {
+        // SAFETY: as the caller promises.
+        return unsafe { send_unbuffered(c, elem, block) };
+    }
+    let me = acquirem();
+    // Each slow path is one call at the end: nothing has to be kept over it, so the fast path saves no registers.
+    if !c.lock.lock_fast() {
+        // SAFETY: pinned; else as the caller promises.
+        return unsafe { send_contended(me, c, elem, block) };
     }
     // SAFETY: the lock is held; else as the caller promises.
-    unsafe { send_slow(c, elem, block) }
+    if !unsafe { c.put(elem, size) } {
+        // SAFETY: pinned, and the lock is held; else as the caller promises.
+        return unsafe { send_slow(me, c, elem, block) };
+    }
+    if !c.lock.unlock_fast() {
+        unlock_contended(me, c);
+        return Sent::Done;
+    }
+    releasem(me);
+    Sent::Done
 }
 
-/// The rest of [`chansend`], under the lock: closed, or a receiver waits, or there is no room.
+/// The rest of [`chansend`] from where the lock was not free.
 ///
 /// # Safety
-/// As [`chansend`], with the lock held, which is given up.
+/// As [`chansend`]; `me` is the current goroutine after [`acquirem`], which is undone here.
+#[cold]
 #[inline(never)]
-unsafe fn send_slow(c: &Hchan, elem: *const u8, block: bool) -> Sent {
-    if c.closed.load(Ordering::Relaxed) {
-        c.lock.unlock();
-        return Sent::Closed;
-    }
-    // SAFETY: the lock is held. A queued sudog and the address in it stay good until its goroutine runs again, which is not before `goready`.
+unsafe fn send_contended(me: *mut G, c: &Hchan, elem: *const u8, block: bool) -> Sent {
+    c.lock.lock_slow();
+    // SAFETY: the lock is held; else as the caller promises.
     unsafe {
-        let sg = c.recvq.dequeue();
-        if !sg.is_null() {
-            copy(elem, (*sg).elem, c.elemsize);
-            (*sg).success = true;
-            c.lock.unlock();
-            goready((*sg).g);
+        if c.put(elem, c.elemsize) {
+            c.lock.unlock_pinned();
+            releasem(me);
             return Sent::Done;
         }
+        send_locked(me, c, elem, block)
     }
-    if !block {
-        c.lock.unlock();
-        return Sent::WouldBlock;
-    }
-    // SAFETY: the lock is held; the element stays where it is during the call.
-    if unsafe { wait(c, &c.sendq, elem.cast_mut(), WaitReason::ChanSend) } {
+}
+
+/// Gives back the lock of `c`, for which others wait, and undoes [`acquirem`].
+#[cold]
+#[inline(never)]
+fn unlock_contended(me: *mut G, c: &Hchan) {
+    c.lock.unlock_slow();
+    releasem(me);
+}
+
+/// [`chansend`] on a channel without a buffer.
+///
+/// # Safety
+/// As [`chansend`].
+#[inline(never)]
+unsafe fn send_unbuffered(c: &Hchan, elem: *const u8, block: bool) -> Sent {
+    let me = acquirem();
+    c.lock.lock_pinned();
+    // SAFETY: as the caller promises.
+    unsafe { send_locked(me, c, elem, block) }
+}
+
+/// [`chansend`] on a channel with a buffer that cannot just take the element.
+///
+/// # Safety
+/// As [`send_locked`].
+#[inline(never)]
+unsafe fn send_slow(me: *mut G, c: &Hchan, elem: *const u8, block: bool) -> Sent {
+    // SAFETY: as the caller promises.
+    unsafe { send_locked(me, c, elem, block) }
+}
+
+/// A send under the lock when a receiver waits, or the channel is closed, or there is no room.
+///
+/// # Safety
+/// As [`chansend`]; `me` is the current goroutine after [`acquirem`], which is undone here, and the lock is held and given up.
+#[inline(always)]
+unsafe fn send_locked(me: *mut G, c: &Hchan, elem: *const u8, block: bool) -> Sent {
+    // SAFETY: the lock is held. A queued sudog and the address in it stay good until its goroutine runs again, which is not before it
+    // is readied.
+    let sg = unsafe { c.recvq.dequeue() };
+    let sent = if !sg.is_null() {
+        // SAFETY: as above; the sudog was taken off here, so this is the one waker.
+        unsafe {
+            copy(elem, (*sg).elem, c.elemsize);
+            (*sg).success = true;
+            c.lock.unlock_pinned();
+            ready_pinned(me, (*sg).g);
+        }
+        Sent::Done
+    } else if c.closed.load(Ordering::Relaxed) {
+        c.lock.unlock_pinned();
+        Sent::Closed
+    } else if !block {
+        c.lock.unlock_pinned();
+        Sent::WouldBlock
+    // SAFETY: pinned, and the lock is held; the element stays where it is during the call.
+    } else if unsafe { wait(me, c, &c.sendq, elem.cast_mut(), WaitReason::ChanSend) } {
         Sent::Done
     } else {
         Sent::Closed
-    }
+    };
+    releasem(me);
+    sent
 }
 
 /// Receives an element to `elem`; with `block`, waits until there is one, on a null channel for ever.
@@ -209,7 +304,7 @@ unsafe fn send_slow(c: &Hchan, elem: *const u8, block: bool) -> Sent {
 /// # Safety
 /// `c` is null or a channel that lives during the call, with elements of `size` bytes; `elem` is the address of room for one, which is the
 /// caller's if the result is [`Received::Element`].
-#[inline]
+#[inline(always)]
 pub unsafe fn chanrecv(c: *const Hchan, elem: *mut u8, size: usize, block: bool) -> Received {
     if c.is_null() {
         return if block { park_for_ever(WaitReason::ChanReceiveNilChan) } else { Received::WouldBlock };
@@ -224,77 +319,141 @@ pub unsafe fn chanrecv(c: *const Hchan, elem: *mut u8, size: usize, block: bool)
             return Received::Closed;
         }
     }
-    c.lock.lock();
-    let n = c.qcount.load(Ordering::Relaxed);
-    if n > 0 && c.sendq.is_empty() {
-        let i = c.recvx.get();
-        // SAFETY: slot `i` is the oldest taken one.
-        unsafe { copy(c.slot(i, size), elem, size) };
-        c.recvx.set(c.after(i));
-        c.qcount.store(n - 1, Ordering::Relaxed);
-        c.lock.unlock();
-        return Received::Element;
+    if c.dataqsiz == 0 {
+        // SAFETY: as the caller promises.
+        return unsafe { recv_unbuffered(c, elem, block) };
+    }
+    let me = acquirem();
+    if !c.lock.lock_fast() {
+        // SAFETY: pinned; else as the caller promises.
+        return unsafe { recv_contended(me, c, elem, block) };
     }
     // SAFETY: the lock is held; else as the caller promises.
-    unsafe { recv_slow(c, elem, block) }
+    if !unsafe { c.take(elem, size) } {
+        // SAFETY: pinned, and the lock is held; else as the caller promises.
+        return unsafe { recv_slow(me, c, elem, block) };
+    }
+    if !c.lock.unlock_fast() {
+        unlock_contended(me, c);
+        return Received::Element;
+    }
+    releasem(me);
+    Received::Element
 }
 
-/// The rest of [`chanrecv`], under the lock: closed and drained, or a sender waits, or nothing is there.
+/// The rest of [`chanrecv`] from where the lock was not free.
 ///
 /// # Safety
-/// As [`chanrecv`], with the lock held, which is given up.
+/// As [`chanrecv`]; `me` is the current goroutine after [`acquirem`], which is undone here.
+#[cold]
 #[inline(never)]
-unsafe fn recv_slow(c: &Hchan, elem: *mut u8, block: bool) -> Received {
-    if c.closed.load(Ordering::Relaxed) {
-        c.lock.unlock();
-        return Received::Closed;
+unsafe fn recv_contended(me: *mut G, c: &Hchan, elem: *mut u8, block: bool) -> Received {
+    c.lock.lock_slow();
+    // SAFETY: the lock is held; else as the caller promises.
+    unsafe {
+        if c.take(elem, c.elemsize) {
+            c.lock.unlock_pinned();
+            releasem(me);
+            return Received::Element;
+        }
+        recv_slow(me, c, elem, block)
     }
-    // SAFETY: the lock is held. A queued sudog and the address in it stay good until its goroutine runs again, which is not before `goready`.
+}
+
+/// [`chanrecv`] on a channel without a buffer.
+///
+/// # Safety
+/// As [`chanrecv`].
+#[inline(never)]
+unsafe fn recv_unbuffered(c: &Hchan, elem: *mut u8, block: bool) -> Received {
+    let me = acquirem();
+    c.lock.lock_pinned();
+    // SAFETY: the lock is held; the sender's sudog and its element stay good until it is readied.
     unsafe {
         let sg = c.sendq.dequeue();
         if !sg.is_null() {
-            if c.dataqsiz == 0 {
-                copy((*sg).elem, elem, c.elemsize);
-            } else {
-                // The buffer is full: its head is the oldest element and, once taken, the free slot behind the youngest.
-                let i = c.recvx.get();
-                let slot = c.slot(i, c.elemsize);
-                copy(slot, elem, c.elemsize);
-                copy((*sg).elem, slot, c.elemsize);
-                c.recvx.set(c.after(i));
-                c.sendx.set(c.recvx.get());
-            }
-            (*sg).success = true;
-            c.lock.unlock();
-            goready((*sg).g);
+            copy((*sg).elem, elem, c.elemsize);
+            hand_over(me, c, sg);
             return Received::Element;
         }
-    }
-    if !block {
-        c.lock.unlock();
-        return Received::WouldBlock;
-    }
-    // SAFETY: the lock is held; the room for the element stays where it is during the call.
-    if unsafe { wait(c, &c.recvq, elem, WaitReason::ChanReceive) } {
-        Received::Element
-    } else {
-        Received::Closed
+        recv_empty(me, c, elem, block)
     }
 }
 
-/// Queues the current goroutine and parks it; whether an element was handed over.
+/// [`chanrecv`] on a channel with a buffer that is empty, or full with senders waiting.
 ///
 /// # Safety
-/// The lock is held and given up; `q` is one of the channel's queues.
-#[inline]
-unsafe fn wait(c: &Hchan, q: &WaitQ, elem: *mut u8, reason: WaitReason) -> bool {
-    let mut sg = Sudog { g: getg(), next: null_mut(), elem, success: false, c };
+/// As [`recv_empty`].
+#[inline(never)]
+unsafe fn recv_slow(me: *mut G, c: &Hchan, elem: *mut u8, block: bool) -> Received {
+    // SAFETY: the lock is held; the sender's sudog and its element stay good until it is readied.
+    unsafe {
+        let sg = c.sendq.dequeue();
+        if !sg.is_null() {
+            // The buffer is full: its head is the oldest element and, once taken, the free slot behind the youngest.
+            let i = c.recvx.get();
+            let slot = c.slot(i, c.elemsize);
+            copy(slot, elem, c.elemsize);
+            copy((*sg).elem, slot, c.elemsize);
+            c.recvx.set(c.after(i));
+            c.sendx.set(c.recvx.get());
+            hand_over(me, c, sg);
+            return Received::Element;
+        }
+        recv_empty(me, c, elem, block)
+    }
+}
+
+/// Lets the sender of `sg` go on, whose element was taken.
+///
+/// # Safety
+/// `me` is the current goroutine after [`acquirem`], which is undone here; the lock is held and given up; `sg` was taken off the queue.
+#[inline(always)]
+unsafe fn hand_over(me: *mut G, c: &Hchan, sg: *mut Sudog) {
+    // SAFETY: as the caller promises, this is the one waker.
+    unsafe {
+        (*sg).success = true;
+        c.lock.unlock_pinned();
+        ready_pinned(me, (*sg).g);
+    }
+    releasem(me);
+}
+
+/// A receive under the lock when there is no element: waits if it may and if one can come.
+///
+/// # Safety
+/// As [`chanrecv`]; `me` is the current goroutine after [`acquirem`], which is undone here, and the lock is held and given up.
+#[inline(always)]
+unsafe fn recv_empty(me: *mut G, c: &Hchan, elem: *mut u8, block: bool) -> Received {
+    let received = if c.closed.load(Ordering::Relaxed) {
+        c.lock.unlock_pinned();
+        Received::Closed
+    } else if !block {
+        c.lock.unlock_pinned();
+        Received::WouldBlock
+    // SAFETY: pinned, and the lock is held; the room for the element stays where it is during the call.
+    } else if unsafe { wait(me, c, &c.recvq, elem, WaitReason::ChanReceive) } {
+        Received::Element
+    } else {
+        Received::Closed
+    };
+    releasem(me);
+    received
+}
+
+/// Queues the current goroutine `me` and parks it; whether an element was handed over.
+///
+/// # Safety
+/// After one [`acquirem`], which stays; the lock is held and given up; `q` is one of the channel's queues.
+#[inline(always)]
+unsafe fn wait(me: *mut G, c: &Hchan, q: &WaitQ, elem: *mut u8, reason: WaitReason) -> bool {
+    let mut sg = Sudog::new(me, elem);
     let sg = &raw mut sg;
     // SAFETY: the sudog stays until this function returns, which is after it was taken off. What the waker wrote in it is read
     // through the same pointer.
     unsafe {
         q.enqueue(sg);
-        goparkunlock(&c.lock, reason);
+        park_pinned(me, &c.lock, reason);
         (*sg).success
     }
 }

@@ -1,7 +1,7 @@
 //! Goroutines that wait on a channel (Go: `sudog`, `waitq`).
 
-use super::Hchan;
 use crate::proc::G;
+use core::cell::Cell;
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
@@ -16,61 +16,72 @@ pub struct Sudog {
     pub(super) elem: *mut u8,
     /// An element was handed over; false: the channel was closed.
     pub(super) success: bool,
-    /// On what it waits.
-    pub c: *const Hchan,
+}
+
+impl Sudog {
+    #[inline(always)]
+    pub(super) fn new(g: *mut G, elem: *mut u8) -> Sudog {
+        Sudog { g, next: null_mut(), elem, success: false }
+    }
 }
 
 /// A queue of sudogs, first in first out; belongs to the holder of the channel's lock, but for [`WaitQ::is_empty`].
 #[repr(C)]
 pub(super) struct WaitQ {
     first: AtomicPtr<Sudog>,
-    last: AtomicPtr<Sudog>,
+    /// Means something only if there is a first one.
+    last: Cell<*mut Sudog>,
 }
 
 impl WaitQ {
     pub(super) const fn new() -> WaitQ {
-        WaitQ { first: AtomicPtr::new(null_mut()), last: AtomicPtr::new(null_mut()) }
+        WaitQ { first: AtomicPtr::new(null_mut()), last: Cell::new(null_mut()) }
     }
 
     /// Whether nobody waits; without the lock, at some moment.
-    #[inline]
+    #[inline(always)]
     pub(super) fn is_empty(&self) -> bool {
         self.first.load(Ordering::Acquire).is_null()
+    }
+
+    /// [`WaitQ::is_empty`] for the holder of the lock, which may compare in memory: only it writes.
+    ///
+    /// # Safety
+    /// Under the channel's lock.
+    #[inline(always)]
+    pub(super) unsafe fn is_empty_locked(&self) -> bool {
+        // SAFETY: others may read it too, none writes it.
+        unsafe { (*self.first.as_ptr()).is_null() }
     }
 
     /// Puts `sg` at the end.
     ///
     /// # Safety
-    /// Under the channel's lock. `sg` stays in place until it is taken off.
-    #[inline]
+    /// Under the channel's lock. `sg` is new, and stays in place until it is taken off.
+    #[inline(always)]
     pub(super) unsafe fn enqueue(&self, sg: *mut Sudog) {
         // SAFETY: `sg` is the caller's, and the last one stays in place while it is queued.
         unsafe {
             (*sg).next = null_mut();
-            let last = self.last.load(Ordering::Relaxed);
-            if last.is_null() {
+            if self.is_empty_locked() {
                 self.first.store(sg, Ordering::Relaxed);
             } else {
-                (*last).next = sg;
+                (*self.last.get()).next = sg;
             }
         }
-        self.last.store(sg, Ordering::Relaxed);
+        self.last.set(sg);
     }
 
     /// Takes the first one off; null if nobody waits.
     ///
     /// # Safety
     /// Under the channel's lock.
-    #[inline]
+    #[inline(always)]
     pub(super) unsafe fn dequeue(&self) -> *mut Sudog {
         let sg = self.first.load(Ordering::Relaxed);
         if !sg.is_null() {
             // SAFETY: a queued sudog stays in place.
-            let next = unsafe { (*sg).next };
-            self.first.store(next, Ordering::Relaxed);
-            if next.is_null() {
-                self.last.store(null_mut(), Ordering::Relaxed);
-            }
+            self.first.store(unsafe { (*sg).next }, Ordering::Relaxed);
         }
         sg
     }

@@ -51,6 +51,7 @@ use core::sync::atomic;
 const RUNQ_LEN: u32 = 256;
 
 pub(crate) use newproc::ALLGS;
+pub(crate) use park::{park_pinned, ready_pinned};
 pub(crate) use preempt::{async_preempt2, lock_count_down, lock_count_up};
 #[cfg(debug_assertions)]
 pub(crate) use preempt::{lock_rank_pop, lock_rank_push};

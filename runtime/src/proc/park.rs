@@ -11,7 +11,7 @@
 use super::g::Status;
 use super::m::UnlockFn;
 use super::preempt::{acquirem, move_locks, releasem};
-use super::schedule::{queue_and_wake, schedule};
+use super::schedule::{queue_and_wake, schedule, schedule_after_park};
 use super::{G, WaitReason, sched};
 use crate::arch;
 use crate::lock::Lock;
@@ -33,16 +33,40 @@ pub fn gopark(unlockf: Option<UnlockFn>, lock: *mut (), reason: WaitReason) {
     releasem(gp);
 }
 
-unsafe fn unlock_lock(_: *mut G, lock: *mut ()) -> bool {
-    // SAFETY: `goparkunlock` passed a lock that outlives the wait, held by this M.
-    unsafe { (*lock.cast::<Lock>()).unlock() };
-    true
-}
-
-/// Parks the current goroutine and gives up `lock`, which it holds.
+/// Parks the current goroutine and gives up `lock`, the only one that it holds.
 #[inline]
 pub fn goparkunlock(lock: &Lock, reason: WaitReason) {
-    gopark(Some(unlock_lock), core::ptr::from_ref(lock).cast_mut().cast(), reason);
+    let gp = crate::port::getg();
+    // SAFETY: the current goroutine; the lock has raised its count.
+    unsafe { park_pinned(gp, lock, reason) };
+    releasem(gp);
+}
+
+/// [`goparkunlock`] for a goroutine whose `locks` count is 1 for whatever reason; it stays 1 over the switch.
+///
+/// # Safety
+/// `gp` is the current goroutine; it holds `lock` and no other.
+#[inline(always)]
+pub(crate) unsafe fn park_pinned(gp: *mut G, lock: &Lock, reason: WaitReason) {
+    lock.forget();
+    // SAFETY: the goroutine is not preempted, so its M stays; these fields are for `park_unlock_m` on this M.
+    unsafe {
+        (*(*gp).m).waitlock = core::ptr::from_ref(lock).cast_mut().cast();
+        (*gp).wait_reason = reason;
+        arch::mcall(gp, park_unlock_m);
+    }
+}
+
+extern "C" fn park_unlock_m(gp: *mut G) -> ! {
+    // SAFETY: on g0 of the M that ran `gp`, whose registers are saved; the lock lives until it is free.
+    unsafe {
+        let mp = (*gp).m;
+        (*gp).cas_status(Status::Running, Status::Waiting);
+        (*gp).m = null_mut();
+        (*mp).curg = null_mut();
+        (*(*mp).waitlock.cast::<Lock>()).release();
+        schedule_after_park(mp)
+    }
 }
 
 extern "C" fn park_m(gp: *mut G) -> ! {
@@ -72,12 +96,22 @@ extern "C" fn park_m(gp: *mut G) -> ! {
 #[inline]
 pub unsafe fn goready(gp: *mut G) {
     let me = acquirem();
+    // SAFETY: as the caller promises.
+    unsafe { ready_pinned(me, gp) };
+    releasem(me);
+}
+
+/// [`goready`] for a caller `me` that is not preempted.
+///
+/// # Safety
+/// As [`goready`]; `me` is the current G, after [`acquirem`].
+#[inline(always)]
+pub(crate) unsafe fn ready_pinned(me: *mut G, gp: *mut G) {
     // SAFETY: as the caller promises; this M is not preempted. One that has no P (a g0 that runs timers has one) never readies.
     unsafe {
         (*gp).cas_status(Status::Waiting, Status::Runnable);
         queue_and_wake((*me).m, gp, true);
     }
-    releasem(me);
 }
 
 /// Lets others run: the current goroutine goes to the end of the global queue (S9).

@@ -195,15 +195,16 @@ fn ran_ns(pp: &P) -> i64 {
 }
 
 /// A goroutine was put on the current P's queue.
+///
+/// # Safety
+/// The current P, and the caller is not preempted.
 #[inline(always)]
-pub(super) fn work_queued() {
+pub(super) unsafe fn work_queued(pp: *mut P) {
     compiler_fence(Ordering::SeqCst);
-    // SAFETY: the caller holds a P and is not preempted.
+    // SAFETY: as the caller promises.
     unsafe {
-        let mp = super::getm();
-        let pp = (*mp).p;
         if (*pp).lone.load(Ordering::Relaxed) {
-            arm(mp, pp);
+            arm((*pp).m, pp);
         }
     }
 }

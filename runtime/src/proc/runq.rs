@@ -76,14 +76,24 @@ impl RunQueue {
         true
     }
 
-    /// Owner: takes `runnext`, else the head. The flag says that the time slice is inherited.
+    /// Owner: takes `runnext`; null if there is none.
     #[inline]
-    pub fn pop(&self) -> (*mut G, bool) {
+    pub fn pop_next(&self) -> *mut G {
         let next = self.next.load(Ordering::Relaxed);
         // If the exchange fails, a thief has taken it: only the owner can set it again.
         if !next.is_null()
             && self.next.compare_exchange(next, null_mut(), Ordering::AcqRel, Ordering::Relaxed).is_ok()
         {
+            return next;
+        }
+        null_mut()
+    }
+
+    /// Owner: takes `runnext`, else the head. The flag says that the time slice is inherited.
+    #[inline]
+    pub fn pop(&self) -> (*mut G, bool) {
+        let next = self.pop_next();
+        if !next.is_null() {
             return (next, true);
         }
         loop {

@@ -17,7 +17,8 @@ pub(super) unsafe fn runqput(pp: *mut P, gp: *mut G, next: bool) {
         // SAFETY: as the caller promises.
         unsafe { runqput_slow(pp, gp) };
     }
-    super::preempt::work_queued();
+    // SAFETY: as the caller promises.
+    unsafe { super::preempt::work_queued(pp) };
 }
 
 #[cold]

@@ -52,11 +52,30 @@ pub(super) fn schedule() -> ! {
     }
 }
 
+/// [`schedule`] for an M whose goroutine has parked: mostly it has just readied the one to run now, and there is nothing else to look at.
+///
+/// # Safety
+/// On g0 of the current M `mp`, which holds a P and is not spinning.
+#[inline(always)]
+pub(super) unsafe fn schedule_after_park(mp: *mut M) -> ! {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let pp = (*mp).p;
+        if (*pp).timers.wake_time() == 0 && RUNQ_SIZE.load(Ordering::Relaxed) == 0 {
+            let gp = (*pp).runq.pop_next();
+            if !gp.is_null() {
+                execute(mp, gp, true)
+            }
+        }
+    }
+    schedule()
+}
+
 /// Runs `gp` on the current M. With `inherit_time` it goes on in the current time slice.
 ///
 /// # Safety
 /// On g0 of the current M `mp`, which holds a P; the caller owns `gp`, in state runnable.
-#[inline]
+#[inline(always)]
 unsafe fn execute(mp: *mut M, gp: *mut G, inherit_time: bool) -> ! {
     // SAFETY: as the caller promises.
     unsafe {
