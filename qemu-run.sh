@@ -96,14 +96,13 @@ done
 # A cargo that knows this workspace's edition and `rust-version`.
 find_cargo() {
     local cargo version
-    for cargo in "$(command -v cargo || true)" /usr/bin/cargo "${HOME:-/root}/.cargo/bin/cargo"; do
-        version=$([[ -z $cargo ]] || "$cargo" -V 2>/dev/null) || continue
-        [[ $version =~ ^cargo\ ([0-9]+)\.([0-9]+) ]] || continue
-        if ((BASH_REMATCH[1] > 1 || BASH_REMATCH[2] >= 95)); then
+    while read -r cargo; do
+        version=$("$cargo" -V 2>/dev/null) || continue
+        if [[ $version =~ ^cargo\ 1\.([0-9]+) ]] && ((BASH_REMATCH[1] >= 95)); then
             echo "$cargo"
             return
         fi
-    done
+    done < <(type -aP cargo; echo "${HOME:-/root}/.cargo/bin/cargo")
 }
 
 # Installs Debian packages, or says that they are missing: missing WHAT PACKAGES…
@@ -111,7 +110,7 @@ missing() {
     local what=$1 log
     shift
     if [[ $(id -u) != 0 ]] || ! command -v apt-get >/dev/null; then
-        echo "qemu-run.sh: no $what here; install it (Debian 12: apt install $*; elsewhere cargo by https://rustup.rs)" >&2
+        echo "qemu-run.sh: no $what here; install it (Debian 12: apt install $*; cargo also from https://rustup.rs)" >&2
         exit 69
     fi
     echo "qemu-run.sh: no $what here: installing $* with apt-get" >&2
@@ -128,7 +127,7 @@ if [[ -z $cargo ]]; then
     missing "cargo 1.95 or newer" cargo-web rustc-web
     cargo=$(find_cargo)
     [[ -n $cargo ]] || {
-        echo "qemu-run.sh: Debian's cargo-web here is older than 1.95; install cargo by https://rustup.rs" >&2
+        echo "qemu-run.sh: Debian's cargo-web here is older than 1.95; get cargo from https://rustup.rs" >&2
         exit 69
     }
 fi

@@ -100,7 +100,8 @@ fn core(registers: &[String], functions: &[Symbol], number: usize) -> String {
 }
 
 fn place(functions: &[Symbol], pc: u64) -> String {
-    format!("{pc:#018x} {}", name(functions, pc).unwrap_or_default())
+    let name = name(functions, pc).map_or(String::new(), |name| format!(" {name}"));
+    format!("{pc:#018x}{name}")
 }
 
 /// The value of a register in lines of `NAME=value NAME=value`.

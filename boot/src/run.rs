@@ -52,7 +52,12 @@ pub fn run(host: &Host, options: &Options, interrupted: &dyn Fn() -> bool) -> Re
         let (qemu, wanted) = (qemu.clone(), !options.icount);
         move || wanted && machine::kvm_works(&qemu, &files)
     });
-    let (kernel, medium) = prepare(host, Variant::Programs, options.door)?;
+    let prepared = prepare(host, Variant::Programs, options.door);
+    if interrupted() {
+        // The compiler may have been interrupted too, which is not worth a message.
+        return Ok(None);
+    }
+    let (kernel, medium) = prepared?;
     let kvm = probe.join().unwrap_or(false);
     let gdb_port = if options.gdb { Some(wait_for_gdb(host, &kernel)?) } else { None };
     let machine = Machine {

@@ -1,0 +1,192 @@
+//! libtest's lines and options over jobs that may hold many tests.
+
+use std::collections::BTreeSet;
+use std::env;
+use std::num::NonZero;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::mpsc::{Sender, channel};
+use std::thread;
+use std::time::Instant;
+
+/// What a test came to; a failure in words.
+pub type Outcome = Result<(), String>;
+
+/// Runs those of a job's tests that it is given and reports each.
+type Run<'a> = Box<dyn Fn(&[String], &Reporter) + Send + Sync + 'a>;
+
+/// Work that yields the results of one test or of many.
+pub struct Job<'a> {
+    names: Vec<String>,
+    ignored: bool,
+    run: Run<'a>,
+}
+
+impl<'a> Job<'a> {
+    /// A job of one test.
+    pub fn one(name: impl Into<String>, run: impl Fn() -> Outcome + Send + Sync + 'a) -> Job<'a> {
+        let run: Run<'a> = Box::new(move |names, reporter| reporter.report(&names[0], run()));
+        Job { names: vec![name.into()], ignored: false, run }
+    }
+
+    /// A job of many tests, which gets the names of those that are wanted.
+    pub fn many(names: Vec<String>, run: impl Fn(&[String], &Reporter) + Send + Sync + 'a) -> Job<'a> {
+        Job { names, ignored: false, run: Box::new(run) }
+    }
+}
+
+/// Takes results.
+pub struct Reporter(Sender<(String, Outcome)>);
+
+impl Reporter {
+    /// The outcome of the test `name`.
+    pub fn report(&self, name: &str, outcome: Outcome) {
+        self.0.send((name.into(), outcome)).expect("the harness listens until all jobs are done");
+    }
+}
+
+#[derive(Debug, Default)]
+struct Arguments {
+    list: bool,
+    exact: bool,
+    ignored: bool,
+    include_ignored: bool,
+    threads: Option<usize>,
+    filters: Vec<String>,
+    skip: Vec<String>,
+}
+
+impl Arguments {
+    /// Those of libtest's that mean something here are heeded; those about its output are accepted.
+    fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
+        let mut args = Arguments::default();
+        while let Some(word) = words.next() {
+            let (option, joined) = match word.split_once('=') {
+                Some((option, value)) if option.starts_with("--") => (option, Some(value.to_owned())),
+                _ => (word.as_str(), None),
+            };
+            let mut value = || joined.clone().or_else(|| words.next()).ok_or(format!("{option} needs a value"));
+            match option {
+                "--list" => args.list = true,
+                "--exact" => args.exact = true,
+                "--ignored" => args.ignored = true,
+                "--include-ignored" => args.include_ignored = true,
+                "--test-threads" => args.threads = Some(value()?.parse().map_err(|_| "--test-threads: no number")?),
+                "--skip" => args.skip.push(value()?),
+                "--format" | "--color" | "--logfile" => drop(value()?),
+                "--nocapture" | "--no-capture" | "--show-output" | "--quiet" | "-q" | "--test" => {}
+                unknown if unknown.starts_with('-') => return Err(format!("unknown option {unknown}")),
+                _ => args.filters.push(word),
+            }
+        }
+        Ok(args)
+    }
+
+    fn wants(&self, name: &str) -> bool {
+        let matches = |filter: &String| if self.exact { name == filter } else { name.contains(filter.as_str()) };
+        (self.filters.is_empty() || self.filters.iter().any(matches)) && !self.skip.iter().any(matches)
+    }
+}
+
+/// Runs the tests that the command line asks for.
+pub fn main<'a>(jobs: impl FnOnce() -> Result<Vec<Job<'a>>, String>) -> ExitCode {
+    let start = Instant::now();
+    let (args, mut jobs) = match Arguments::parse(env::args().skip(1)).and_then(|args| Ok((args, jobs()?))) {
+        Ok(both) => both,
+        Err(error) => {
+            eprintln!("qemu tests: {error}");
+            return ExitCode::from(101);
+        }
+    };
+    let all: usize = jobs.iter().map(|job| job.names.len()).sum();
+    for job in &mut jobs {
+        job.names.retain(|name| args.wants(name) && (!args.ignored || job.ignored));
+    }
+    jobs.retain(|job| !job.names.is_empty());
+    if args.list {
+        for name in jobs.iter().flat_map(|job| &job.names) {
+            println!("{name}: test");
+        }
+        return ExitCode::SUCCESS;
+    }
+    let (skipped, jobs): (Vec<_>, Vec<_>) =
+        jobs.into_iter().partition(|job| job.ignored && !args.ignored && !args.include_ignored);
+    let wanted: usize = jobs.iter().map(|job| job.names.len()).sum();
+    println!("\nrunning {wanted} tests");
+    for name in skipped.iter().flat_map(|job| &job.names) {
+        println!("test {name} ... ignored");
+    }
+    let failures = run(&jobs, args.threads.unwrap_or_else(default_threads));
+
+    if !failures.is_empty() {
+        println!("\nfailures:\n");
+        for (name, text) in &failures {
+            println!("---- {name} ----\n{text}\n");
+        }
+        println!("\nfailures:");
+        failures.iter().for_each(|(name, _)| println!("    {name}"));
+    }
+    let ignored: usize = skipped.iter().map(|job| job.names.len()).sum();
+    println!(
+        "\ntest result: {}. {} passed; {} failed; {ignored} ignored; 0 measured; {} filtered out; finished in {:.2}s\n",
+        if failures.is_empty() { "ok" } else { "FAILED" },
+        wanted - failures.len(),
+        failures.len(),
+        all - wanted - ignored,
+        start.elapsed().as_secs_f64()
+    );
+    if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(101) }
+}
+
+fn default_threads() -> usize {
+    (thread::available_parallelism().map_or(1, NonZero::get) / 2).max(1)
+}
+
+/// Runs jobs on `threads` threads and prints results as they come; returns the failures.
+fn run(jobs: &[Job<'_>], threads: usize) -> Vec<(String, String)> {
+    let (sender, results) = channel();
+    let queue = Mutex::new(jobs.iter());
+    let mut failures = Vec::new();
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            let reporter = Reporter(sender.clone());
+            let queue = &queue;
+            scope.spawn(move || {
+                while let Some(job) = { queue.lock().expect("no job runs with the lock held").next() } {
+                    run_job(job, &reporter);
+                }
+            });
+        }
+        drop(sender);
+        for (name, outcome) in results {
+            println!("test {name} ... {}", if outcome.is_ok() { "ok" } else { "FAILED" });
+            failures.extend(outcome.err().map(|text| (name, text)));
+        }
+    });
+    failures
+}
+
+/// Runs one job. Tests that it does not report, because it panicked or forgot them, have failed.
+fn run_job(job: &Job<'_>, reporter: &Reporter) {
+    let (sender, results) = channel();
+    let mut missing: BTreeSet<&str> = job.names.iter().map(String::as_str).collect();
+    thread::scope(|scope| {
+        let inner = Reporter(sender);
+        let worker = scope.spawn(move || catch_unwind(AssertUnwindSafe(|| (job.run)(&job.names, &inner))));
+        for (name, outcome) in results {
+            missing.remove(name.as_str());
+            reporter.report(&name, outcome);
+        }
+        let text = match worker.join() {
+            Ok(Ok(())) => "the harness has no result".into(),
+            Ok(Err(panic)) | Err(panic) => match panic.downcast_ref::<String>() {
+                Some(text) => text.clone(),
+                None => panic.downcast_ref::<&str>().unwrap_or(&"panic").to_string(),
+            },
+        };
+        for name in missing {
+            reporter.report(name, Err(text.clone()));
+        }
+    });
+}

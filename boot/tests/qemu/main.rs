@@ -1,0 +1,26 @@
+//! Tests that run in QEMU, and those of `qemu-run.sh` (DESIGN, "Tests", 2 to 5).
+//!
+//! A harness of its own: the tests inside the kernel are many to one guest, and every guest needs an end by force. Its
+//! lines and options are libtest's. One test runs at a time for every two cores of the host: most guests have several.
+
+mod doors;
+mod gdb;
+mod guests;
+mod harness;
+mod kernel_tests;
+mod programs;
+mod script;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let guests = guests::Guests::new();
+    harness::main(|| {
+        let mut jobs = script::jobs();
+        jobs.extend(kernel_tests::jobs(&guests)?);
+        jobs.extend(programs::jobs(&guests));
+        jobs.extend(doors::jobs(&guests));
+        jobs.extend(gdb::jobs(&guests));
+        Ok(jobs)
+    })
+}
