@@ -7,6 +7,7 @@
 //! - [`kernel`]: the build; [`elf`] and [`symbols`]: what happens to the ELF after the link; [`image`]: BIOS and UEFI disks.
 //! - [`machine`]: QEMU's arguments; [`guest`]: a running QEMU; [`monitor`] and [`report`]: what it did when it did not end well.
 //! - [`gdb`]: waiting for a debugger; [`run`]: one run from its options to its exit status.
+//! - [`transcript`]: what the tests inside the kernel say.
 
 pub mod command_line;
 pub mod elf;
@@ -23,6 +24,7 @@ pub mod report;
 pub mod run;
 pub mod symbols;
 pub mod toolchain;
+pub mod transcript;
 
 use std::fmt;
 use std::io;

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::env;
 use std::num::NonZero;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::mpsc::{Sender, channel};
@@ -19,7 +18,6 @@ type Run<'a> = Box<dyn Fn(&[String], &Reporter) + Send + Sync + 'a>;
 /// Work that yields the results of one test or of many.
 pub struct Job<'a> {
     names: Vec<String>,
-    ignored: bool,
     run: Run<'a>,
 }
 
@@ -27,12 +25,12 @@ impl<'a> Job<'a> {
     /// A job of one test.
     pub fn one(name: impl Into<String>, run: impl Fn() -> Outcome + Send + Sync + 'a) -> Job<'a> {
         let run: Run<'a> = Box::new(move |names, reporter| reporter.report(&names[0], run()));
-        Job { names: vec![name.into()], ignored: false, run }
+        Job { names: vec![name.into()], run }
     }
 
     /// A job of many tests, which gets the names of those that are wanted.
     pub fn many(names: Vec<String>, run: impl Fn(&[String], &Reporter) + Send + Sync + 'a) -> Job<'a> {
-        Job { names, ignored: false, run: Box::new(run) }
+        Job { names, run: Box::new(run) }
     }
 }
 
@@ -50,8 +48,8 @@ impl Reporter {
 struct Arguments {
     list: bool,
     exact: bool,
+    /// Only tests that are otherwise ignored, of which there are none.
     ignored: bool,
-    include_ignored: bool,
     threads: Option<usize>,
     filters: Vec<String>,
     skip: Vec<String>,
@@ -66,16 +64,19 @@ impl Arguments {
                 Some((option, value)) if option.starts_with("--") => (option, Some(value.to_owned())),
                 _ => (word.as_str(), None),
             };
-            let mut value = || joined.clone().or_else(|| words.next()).ok_or(format!("{option} needs a value"));
+            let mut value =
+                || joined.clone().or_else(|| words.next()).ok_or(format!("{option} needs a value"));
             match option {
                 "--list" => args.list = true,
                 "--exact" => args.exact = true,
                 "--ignored" => args.ignored = true,
-                "--include-ignored" => args.include_ignored = true,
-                "--test-threads" => args.threads = Some(value()?.parse().map_err(|_| "--test-threads: no number")?),
+                "--test-threads" => {
+                    args.threads = Some(value()?.parse().map_err(|_| "--test-threads: no number")?)
+                }
                 "--skip" => args.skip.push(value()?),
                 "--format" | "--color" | "--logfile" => drop(value()?),
-                "--nocapture" | "--no-capture" | "--show-output" | "--quiet" | "-q" | "--test" => {}
+                "--nocapture" | "--no-capture" | "--show-output" | "--quiet" | "-q" | "--test"
+                | "--include-ignored" => {}
                 unknown if unknown.starts_with('-') => return Err(format!("unknown option {unknown}")),
                 _ => args.filters.push(word),
             }
@@ -84,24 +85,26 @@ impl Arguments {
     }
 
     fn wants(&self, name: &str) -> bool {
-        let matches = |filter: &String| if self.exact { name == filter } else { name.contains(filter.as_str()) };
+        let matches =
+            |filter: &String| if self.exact { name == filter } else { name.contains(filter.as_str()) };
         (self.filters.is_empty() || self.filters.iter().any(matches)) && !self.skip.iter().any(matches)
     }
 }
 
 /// Runs the tests that the command line asks for.
-pub fn main<'a>(jobs: impl FnOnce() -> Result<Vec<Job<'a>>, String>) -> ExitCode {
+pub fn main<'a>(jobs: impl FnOnce() -> Vec<Job<'a>>) -> ExitCode {
     let start = Instant::now();
-    let (args, mut jobs) = match Arguments::parse(env::args().skip(1)).and_then(|args| Ok((args, jobs()?))) {
-        Ok(both) => both,
+    let args = match Arguments::parse(env::args().skip(1)) {
+        Ok(args) => args,
         Err(error) => {
             eprintln!("qemu tests: {error}");
             return ExitCode::from(101);
         }
     };
+    let mut jobs = jobs();
     let all: usize = jobs.iter().map(|job| job.names.len()).sum();
     for job in &mut jobs {
-        job.names.retain(|name| args.wants(name) && (!args.ignored || job.ignored));
+        job.names.retain(|name| args.wants(name) && !args.ignored);
     }
     jobs.retain(|job| !job.names.is_empty());
     if args.list {
@@ -110,13 +113,8 @@ pub fn main<'a>(jobs: impl FnOnce() -> Result<Vec<Job<'a>>, String>) -> ExitCode
         }
         return ExitCode::SUCCESS;
     }
-    let (skipped, jobs): (Vec<_>, Vec<_>) =
-        jobs.into_iter().partition(|job| job.ignored && !args.ignored && !args.include_ignored);
     let wanted: usize = jobs.iter().map(|job| job.names.len()).sum();
     println!("\nrunning {wanted} tests");
-    for name in skipped.iter().flat_map(|job| &job.names) {
-        println!("test {name} ... ignored");
-    }
     let failures = run(&jobs, args.threads.unwrap_or_else(default_threads));
 
     if !failures.is_empty() {
@@ -127,13 +125,12 @@ pub fn main<'a>(jobs: impl FnOnce() -> Result<Vec<Job<'a>>, String>) -> ExitCode
         println!("\nfailures:");
         failures.iter().for_each(|(name, _)| println!("    {name}"));
     }
-    let ignored: usize = skipped.iter().map(|job| job.names.len()).sum();
     println!(
-        "\ntest result: {}. {} passed; {} failed; {ignored} ignored; 0 measured; {} filtered out; finished in {:.2}s\n",
+        "\ntest result: {}. {} passed; {} failed; 0 ignored; 0 measured; {} filtered out; finished in {:.2}s\n",
         if failures.is_empty() { "ok" } else { "FAILED" },
         wanted - failures.len(),
         failures.len(),
-        all - wanted - ignored,
+        all - wanted,
         start.elapsed().as_secs_f64()
     );
     if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(101) }
@@ -173,14 +170,14 @@ fn run_job(job: &Job<'_>, reporter: &Reporter) {
     let mut missing: BTreeSet<&str> = job.names.iter().map(String::as_str).collect();
     thread::scope(|scope| {
         let inner = Reporter(sender);
-        let worker = scope.spawn(move || catch_unwind(AssertUnwindSafe(|| (job.run)(&job.names, &inner))));
+        let worker = scope.spawn(move || (job.run)(&job.names, &inner));
         for (name, outcome) in results {
             missing.remove(name.as_str());
             reporter.report(&name, outcome);
         }
         let text = match worker.join() {
-            Ok(Ok(())) => "the harness has no result".into(),
-            Ok(Err(panic)) | Err(panic) => match panic.downcast_ref::<String>() {
+            Ok(()) => "the harness has no result".into(),
+            Err(panic) => match panic.downcast_ref::<String>() {
                 Some(text) => text.clone(),
                 None => panic.downcast_ref::<&str>().unwrap_or(&"panic").to_string(),
             },

@@ -1,0 +1,26 @@
+//! The three doors (B1): the same program by each.
+
+use crate::guests::Guests;
+use crate::harness::Job;
+use crate::programs::check_text;
+use boot::options::{Door, Options};
+use std::time::Duration;
+
+/// How long a start by firmware may take; OVMF alone needs seconds.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A job for each door and program.
+pub fn jobs(guests: &Guests) -> Vec<Job<'_>> {
+    let doors = [("pvh", Door::Pvh), ("bios", Door::Bios), ("uefi", Door::Uefi)];
+    let jobs = doors.map(|(name, door)| {
+        let run = move |program: &str, args: &[&str], want| {
+            let options = Options { smp: 2, door, ..Options::new(program, args) };
+            check_text(&guests.run(&options, PATIENCE)?, want)
+        };
+        [
+            Job::one(format!("doors::{name}_hello"), move || run("hello", &[], "hello, world\n")),
+            Job::one(format!("doors::{name}_echo"), move || run("echo", &["a b", "c,d"], "a b c,d\n")),
+        ]
+    });
+    jobs.into_iter().flatten().collect()
+}

@@ -1,0 +1,169 @@
+//! Whole programs: what they print, how they end; and the ones that must do so a hundred times in a row.
+
+use crate::guests::{Guests, Ran};
+use crate::harness::{Job, Outcome};
+use boot::options::Options;
+use std::time::Duration;
+
+/// How long a program may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How often programs run that race for a chance to fail.
+const STRESS: u32 = 100;
+
+/// What a program must print.
+#[derive(Clone, Copy)]
+enum Want {
+    /// Exactly this.
+    Text(&'static str),
+    /// All of these, in this order, with anything in between.
+    Pieces(&'static [&'static str]),
+}
+use Want::{Pieces, Text};
+
+struct Case {
+    name: &'static str,
+    smp: &'static [u32],
+    line: &'static str,
+    env: &'static [(&'static str, &'static str)],
+    want: Want,
+    status: u8,
+}
+
+const fn case(name: &'static str, smp: &'static [u32], line: &'static str, want: Want, status: u8) -> Case {
+    Case { name, smp, line, env: &[], want, status }
+}
+
+const TEN_PRIMES: &str = "2 3 5 7 11 13 17 19 23 29\n";
+
+const FIFTEEN_PRIMES: &str = "2 3 5 7 11 13 17 19 23 29\n31 37 41 43 47\n";
+
+/// 2, 3, 5, 7 … stays the same in any run; so does every other output here but matmul's times.
+const CASES: &[Case] = &[
+    case("hello", &[1, 2, 4, 16], "hello", Text("hello, world\n"), 0),
+    case("echo_status", &[1], "echo -status 7 a b", Text("a b\n"), 7),
+    case("echo_largest_status", &[2], "echo -status 255", Text("\n"), 255),
+    Case {
+        env: &[("GOMAXPROCS", "1"), ("X", "two \"words\" \\"), ("EMPTY", "")],
+        ..case("echo_env", &[1], "echo -env c", Text("GOMAXPROCS=1\nX=two \"words\" \\\nEMPTY=\nc\n"), 0)
+    },
+    case("unknown_program", &[1], "nosuch", Pieces(&["nosuch"]), 64),
+    case("pingpong", &[1, 2, 4], "pingpong", Text("10000 rounds, the ball was hit 20000 times\n"), 0),
+    case("prime_sieve", &[1, 2, 4], "prime_sieve 15", Text(FIFTEEN_PRIMES), 0),
+    case("parfib", &[1, 2, 4], "parfib 20", Text("fib(20) = 6765\n"), 0),
+    case("endless_loop", &[1, 4], "endless_loop", Pieces(&["tick 1\n", "tick 10\n10 ticks beside"]), 0),
+    case("matmul", &[1, 2], "matmul", Pieces(&["ratio ", "all results are the same, bit for bit\n"]), 0),
+];
+
+/// Deaths by name (B5, K2, C5, S13): each ends in a report and with exit status 2.
+const CRASHES: &[(&str, &[&str])] = &[
+    ("divide", &["divide error", "goroutine ", "crash::fault::divide"]),
+    ("invalid_opcode", &["invalid opcode", "goroutine ", "crash::fault::invalid_opcode"]),
+    ("null_read", &["0x8", "goroutine ", "crash::fault::null_read"]),
+    ("stack_overflow", &["stack exceeds", "-byte limit", "crash::deep"]),
+    ("panic", &["destructor runs", "panic: crash on purpose", "goroutine ", "crash::panic_in_the_middle"]),
+    ("deadlock", &["fatal error: all goroutines are asleep - deadlock!", "goroutine ", "chan receive"]),
+];
+
+/// A job for each program and number of cores.
+pub fn jobs(guests: &Guests) -> Vec<Job<'_>> {
+    let mut jobs = Vec::new();
+    for case in CASES {
+        for &smp in case.smp {
+            let name = format!("programs::{}::smp{smp}", case.name);
+            jobs.push(Job::one(name, move || run(guests, smp, case)));
+        }
+    }
+    for (kind, pieces) in CRASHES {
+        for smp in [1, 4] {
+            let name = format!("programs::crash_{kind}::smp{smp}");
+            jobs.push(Job::one(name, move || crash(guests, smp, kind, pieces)));
+        }
+    }
+    jobs.push(Job::one("programs::matmul_uses_both_cores", || matmul_ratio(guests)));
+    jobs.push(Job::one("programs::boot_log", || boot_log(guests)));
+    for (program, line, want) in
+        [("prime_sieve", "prime_sieve 10", TEN_PRIMES), ("parfib", "parfib 15", "fib(15) = 610\n")]
+    {
+        let name = format!("stress::{program}_{STRESS}_times");
+        jobs.push(Job::one(name, move || stress(guests, &case(program, &[], line, Text(want), 0))));
+    }
+    jobs
+}
+
+fn options(smp: u32, line: &str) -> Options {
+    let (program, args) = line.split_once(' ').unwrap_or((line, ""));
+    Options { smp, ..Options::new(program, &args.split_whitespace().collect::<Vec<_>>()) }
+}
+
+fn run(guests: &Guests, smp: u32, case: &Case) -> Outcome {
+    let env = case.env.iter().map(|&(name, value)| (name.into(), value.into())).collect();
+    let ran = guests.run(&Options { env, ..options(smp, case.line) }, PATIENCE)?;
+    check(&ran, case.want, case.status)
+}
+
+/// Whether a program printed and returned what it must.
+pub fn check_text(ran: &Ran, text: &'static str) -> Outcome {
+    check(ran, Text(text), 0)
+}
+
+fn check(ran: &Ran, want: Want, status: u8) -> Outcome {
+    let wanted = match want {
+        Text(text) => text.to_owned(),
+        Pieces(pieces) => pieces.join(" … "),
+    };
+    let mut rest = ran.output.as_str();
+    let right = match want {
+        Text(text) => text == rest,
+        Pieces(pieces) => pieces.iter().all(|piece| match rest.split_once(piece) {
+            Some((_, after)) => {
+                rest = after;
+                true
+            }
+            None => false,
+        }),
+    };
+    if right && ran.status == status {
+        return Ok(());
+    }
+    Err(format!(
+        "wanted exit status {status} and\n{wanted}\ngot exit status {} and\n{}",
+        ran.status, ran.output
+    ))
+}
+
+fn crash(guests: &Guests, smp: u32, kind: &str, pieces: &'static [&'static str]) -> Outcome {
+    let ran = guests.run(&options(smp, &format!("crash {kind}")), PATIENCE)?;
+    check(&ran, Pieces(pieces), 2)
+}
+
+/// Two Ps are faster than one: the ratio that the program prints is of two runs in one guest.
+fn matmul_ratio(guests: &Guests) -> Outcome {
+    let ran = guests.run(&options(2, "matmul"), PATIENCE)?;
+    let ratio = ran
+        .output
+        .split_once("ratio ")
+        .and_then(|(_, rest)| rest.split_whitespace().next()?.parse::<f64>().ok());
+    match ratio {
+        Some(ratio) if ratio < 1.0 => Ok(()),
+        _ => Err(format!("two cores are not faster than one:\n{}", ran.output)),
+    }
+}
+
+/// The boot log names what B2, B3 and B6 ask for.
+fn boot_log(guests: &Guests) -> Outcome {
+    let ran = guests.run(&Options { verbose: true, ..options(4, "hello") }, PATIENCE)?;
+    for piece in ["cpu: on: ", "lacks: ", "4 cores", "clock: ", "hello, world\n"] {
+        if !ran.output.contains(piece) {
+            return Err(format!("no '{piece}' in\n{}", ran.output));
+        }
+    }
+    Ok(())
+}
+
+fn stress(guests: &Guests, case: &Case) -> Outcome {
+    for i in 1..=STRESS {
+        run(guests, 4, case).map_err(|error| format!("run {i} of {STRESS}: {error}"))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,175 @@
+//! `qemu-run.sh` itself: wrong words, and machines that lack something. None of these builds or starts anything.
+
+use crate::harness::{Job, Outcome};
+use boot::source_root;
+use std::env;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// Wrong command lines, words separated by `|`, and what the message must name.
+const WRONG: &[(&str, &str)] = &[
+    ("", "no program named"),
+    ("nosuch", "'nosuch'"),
+    ("../kernel/build", "'../kernel/build'"),
+    ("-smp|0|hello", "'0'"),
+    ("-smp|65|hello", "'65'"),
+    ("-smp|x|hello", "'x'"),
+    ("-smp", "-smp needs a value"),
+    ("-m|1K|hello", "'1K'"),
+    ("-m|31|hello", "'31'"),
+    ("-m|0x4000|hello", "'0x4000'"),
+    ("-boot|tftp|hello", "'tftp'"),
+    ("-e|=|hello", "'='"),
+    ("-e|1A=b|hello", "'1A=b'"),
+    ("-e|A|hello", "'A'"),
+    ("-e|console=ttyS1|hello", "'console=ttyS1'"),
+    ("-timeout|0|hello", "'0'"),
+    ("-timeout|soon|hello", "'soon'"),
+    ("-nosuch|hello", "'-nosuch'"),
+];
+
+/// A job for each line and for each lack.
+pub fn jobs<'a>() -> Vec<Job<'a>> {
+    let mut jobs: Vec<_> = WRONG
+        .iter()
+        .map(|(line, named)| {
+            Job::one(format!("script::wrong::{}", line.replace('|', "_")), || wrong(line, named))
+        })
+        .collect();
+    jobs.push(Job::one("script::list", list));
+    jobs.push(Job::one("script::missing_is_named", missing_is_named));
+    jobs.push(Job::one("script::root_installs", root_installs));
+    jobs.push(Job::one("script::words_reach_boot", words_reach_boot));
+    jobs
+}
+
+/// A directory that is the script's whole `PATH` but for what every Debian has, and gone afterwards.
+struct Tools(PathBuf);
+
+impl Tools {
+    fn new(name: &str) -> Result<Tools, String> {
+        let dir = env::temp_dir().join(format!("gzero-script-{name}-{}", std::process::id()));
+        fs::create_dir_all(&dir).map_err(|e| e.to_string())?;
+        let tools = Tools(dir);
+        for name in
+            ["bash", "sh", "basename", "cat", "chmod", "cp", "dirname", "env", "readlink", "sed", "touch"]
+        {
+            let there = ["/usr/bin", "/bin"].map(|dir| Path::new(dir).join(name));
+            let tool = there.iter().find(|path| path.exists()).ok_or_else(|| format!("no {name} here"))?;
+            symlink(tool, tools.0.join(name)).map_err(|e| e.to_string())?;
+        }
+        Ok(tools)
+    }
+
+    /// Adds a tool made of shell commands.
+    fn add(&self, name: &str, commands: &str) -> Result<(), String> {
+        // By another process: a file that this one has open for writing cannot be executed, nor while a child that another
+        // thread just forked still has it.
+        let write = r##"printf '#!/bin/sh\n%s\n' "$1" >"$0" && chmod 755 "$0""##;
+        let status = Command::new("sh").arg("-c").arg(write).arg(self.0.join(name)).arg(commands).status();
+        if status.is_ok_and(|status| status.success()) { Ok(()) } else { Err(format!("cannot write {name}")) }
+    }
+
+    fn run(&self, words: &[&str]) -> Result<Output, String> {
+        Command::new(source_root().join("qemu-run.sh"))
+            .args(words)
+            .env("PATH", &self.0)
+            .env("HOME", &self.0)
+            .env("CARGO_TARGET_DIR", self.0.join("target"))
+            .output()
+            .map_err(|e| e.to_string())
+    }
+}
+
+impl Drop for Tools {
+    fn drop(&mut self) {
+        // A directory left over in /tmp is no reason to fail.
+        _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn expect(output: &Output, status: i32, stdout: &str, stderr: &[&str]) -> Outcome {
+    let out = String::from_utf8_lossy(&output.stdout);
+    let err = String::from_utf8_lossy(&output.stderr);
+    if output.status.code() == Some(status) && out == stdout && stderr.iter().all(|piece| err.contains(piece))
+    {
+        return Ok(());
+    }
+    Err(format!(
+        "wanted {status}, '{stdout}', {stderr:?}; got {}\nstdout:\n{out}\nstderr:\n{err}",
+        output.status
+    ))
+}
+
+/// One line, exit status 64, and nothing done: there is not even a cargo.
+fn wrong(line: &str, named: &str) -> Outcome {
+    let tools = Tools::new(&format!("wrong-{}", line.replace(['|', '/'], "_")))?;
+    let words: Vec<&str> = line.split('|').filter(|word| !word.is_empty()).collect();
+    let output = tools.run(&words)?;
+    expect(&output, 64, "", &[named])?;
+    match output.stderr.iter().filter(|&&byte| byte == b'\n').count() {
+        1 => Ok(()),
+        n => Err(format!("{n} lines:\n{}", String::from_utf8_lossy(&output.stderr))),
+    }
+}
+
+/// Every program's name and what it says of itself.
+fn list() -> Outcome {
+    let output = Tools::new("list")?.run(&["-list"])?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    for name in ["hello", "pingpong", "prime_sieve", "parfib", "endless_loop", "matmul", "echo"] {
+        if !text
+            .lines()
+            .any(|line| line.split_once(' ').is_some_and(|(n, rest)| n == name && !rest.trim().is_empty()))
+        {
+            return Err(format!("no {name} with a description in\n{text}"));
+        }
+    }
+    expect(&output, 0, &text, &[])
+}
+
+fn missing_is_named() -> Outcome {
+    let tools = Tools::new("missing")?;
+    tools.add("id", "echo 1000")?;
+    tools.add("apt-get", "touch \"$HOME/called\"")?;
+    expect(&tools.run(&["hello"])?, 69, "", &["no C compiler", "apt install gcc"])?;
+    tools.add("cc", "")?;
+    tools.add("cargo", "echo cargo 1.75.0")?;
+    expect(
+        &tools.run(&["hello"])?,
+        69,
+        "",
+        &["no cargo 1.95", "apt install cargo-web rustc-web", "rustup.rs"],
+    )?;
+    if tools.0.join("called").exists() { Err("apt-get was called".into()) } else { Ok(()) }
+}
+
+/// A cargo that is right enough to show how it is called.
+const CARGO: &str = "[ \"$1\" = -V ] && echo cargo 1.96.0 && exit; while [ \"$1\" != -- ]; do shift; done; \
+    shift; for word; do echo \"<$word>\"; done; exit 7";
+
+fn root_installs() -> Outcome {
+    let tools = Tools::new("installs")?;
+    tools.add("id", "echo 0")?;
+    tools.add("cc", "")?;
+    tools.add("new-cargo", CARGO)?;
+    tools.add(
+        "apt-get",
+        "echo noise; case $* in *install*cargo-web*) cp \"$HOME/new-cargo\" \"$HOME/cargo\" ;; esac",
+    )?;
+    expect(&tools.run(&["hello"])?, 7, "<hello>\n", &["installing cargo-web rustc-web with apt-get\n"])?;
+    fs::remove_file(tools.0.join("cargo")).map_err(|e| e.to_string())?;
+    tools.add("apt-get", "echo E: no network >&2; exit 100")?;
+    expect(&tools.run(&["hello"])?, 69, "", &["E: no network", "could not install cargo-web"])
+}
+
+fn words_reach_boot() -> Outcome {
+    let tools = Tools::new("words")?;
+    tools.add("cc", "")?;
+    tools.add("cargo", CARGO)?;
+    let words = ["-smp", "2", "-e", "A=b c", "-v", "echo", "-smp", "x y", ""];
+    let want: String = words.iter().map(|word| format!("<{word}>\n")).collect();
+    expect(&tools.run(&words)?, 7, &want, &[])
+}
