@@ -196,17 +196,12 @@ pub fn send(to: u32, what: Delivery) {
     write(Register::Command, what.0);
 }
 
-/// Lets the current core's timer fire when [`clock::nanotime`] reaches `deadline`, once. Replaces what was set before; `u64::MAX` is
-/// the same as [`stop_timer`]. A deadline in the past fires at once.
+/// Lets the current core's timer fire when [`clock::nanotime`] reaches `deadline`, once. Replaces what was set before; `u64::MAX`
+/// turns it off. A deadline in the past fires at once.
 pub fn set_timer(deadline: u64) {
     let _off = IrqOff::new();
     local::this().timer_deadline.store(deadline, Ordering::Relaxed);
     if deadline == u64::MAX { disarm() } else { arm(deadline) }
-}
-
-/// Turns the current core's timer off.
-pub fn stop_timer() {
-    set_timer(u64::MAX);
 }
 
 fn arm(deadline: u64) {
@@ -246,6 +241,21 @@ pub(super) fn timer_due() -> bool {
     }
     deadline.store(u64::MAX, Ordering::Relaxed);
     true
+}
+
+/// Whether an interrupt has come and waits for being taken: bit `v` of the request register.
+#[cfg(feature = "kernel-tests")]
+pub(super) fn is_pending(v: u8) -> bool {
+    /// The first of the request register's eight words.
+    const REQUEST: usize = 0x200;
+    let offset = REQUEST + usize::from(v / 32) * 0x10;
+    let word = match BASE.load(Ordering::Relaxed) {
+        // SAFETY: the core is in x2APIC mode, and reading the register has no effect.
+        0 => unsafe { Msr::new(0x800 + (offset as u32 >> 4)).read() as u32 },
+        // SAFETY: the registers are mapped, and reading this one has no effect.
+        base => unsafe { ((base + offset) as *const u32).read_volatile() },
+    };
+    word >> (v % 32) & 1 != 0
 }
 
 /// Handles the error interrupt.

@@ -67,9 +67,9 @@ fn sample(read: impl Fn() -> u64) -> Sample {
 
 /// A rate of the time stamp counter, and who says so.
 #[derive(Clone, Copy)]
-struct Rate {
-    name: &'static str,
-    hz: u64,
+pub(super) struct Rate {
+    pub name: &'static str,
+    pub hz: u64,
 }
 
 /// Where the HPET's registers are mapped.
@@ -203,7 +203,7 @@ fn ppm(a: Rate, b: Rate) -> u64 {
 }
 
 /// The first rate that a later one confirms, and that one; or the first.
-fn choose(rates: &[Rate]) -> Option<(Rate, Option<Rate>)> {
+pub(super) fn choose(rates: &[Rate]) -> Option<(Rate, Option<Rate>)> {
     let pairs = rates.iter().enumerate().flat_map(|(i, &a)| rates[i + 1..].iter().map(move |&b| (a, b)));
     let confirmed = pairs.into_iter().find(|&(a, b)| ppm(a, b) <= AGREE_PPM).map(|(a, b)| (a, Some(b)));
     confirmed.or_else(|| rates.first().map(|&a| (a, None)))

@@ -63,7 +63,7 @@ pub fn nanotime() -> u64 {
 
 /// The latest time that any core has seen, `ns` included.
 #[cold]
-fn push_up(ns: u64) -> u64 {
+pub(super) fn push_up(ns: u64) -> u64 {
     MAXIMUM.fetch_max(ns, Ordering::AcqRel).max(ns)
 }
 

@@ -153,21 +153,28 @@ pub fn begin_fatal(what: fmt::Arguments<'_>) {
 
 /// Stops the other cores, prints `args`, the registers of `frame`, the goroutine and a backtrace, and ends the
 /// machine with status 2. Callable from anywhere.
+#[inline(never)]
 pub fn fatal(args: fmt::Arguments<'_>, frame: Option<&TrapFrame>) -> ! {
     begin_fatal(args);
     // The console does not fail.
-    _ = report(&mut Emergency, args, frame);
+    _ = report(&mut Emergency, args, frame, caller());
     power::exit(STATUS)
 }
 
-fn report(w: &mut dyn Write, args: fmt::Arguments<'_>, frame: Option<&TrapFrame>) -> fmt::Result {
+/// `caller` is where the report was asked for: a program counter and the frame pointer that goes with it.
+fn report(
+    w: &mut dyn Write,
+    args: fmt::Arguments<'_>,
+    frame: Option<&TrapFrame>,
+    caller: (usize, usize),
+) -> fmt::Result {
     writeln!(w, "{args}")?;
     let (pc, fp) = match frame {
         Some(frame) => {
             registers(w, frame)?;
             (frame.rip as usize, frame.rbp as usize)
         }
-        None => here(),
+        None => caller,
     };
     writeln!(w)?;
     (hooks().report_context)(w);
@@ -197,13 +204,15 @@ fn registers(w: &mut dyn Write, frame: &TrapFrame) -> fmt::Result {
     )
 }
 
-/// An address in this function and its frame pointer.
-#[inline(never)]
-fn here() -> (usize, usize) {
-    let (pc, fp);
-    // SAFETY: reads two registers.
-    unsafe {
-        asm!("lea {}, [rip]", "mov {}, rbp", out(reg) pc, out(reg) fp, options(nomem, nostack, preserves_flags))
+/// Where the function that this is inlined into was called from, and its caller's frame pointer. The return address lies behind
+/// the call, perhaps in another function; one less does not.
+#[inline(always)]
+fn caller() -> (usize, usize) {
+    let fp: *const [usize; 2];
+    // SAFETY: code is compiled with frame pointers, so `rbp` points to the caller's frame pointer and the return address.
+    let [fp, pc] = unsafe {
+        asm!("mov {}, rbp", out(reg) fp, options(nomem, nostack, preserves_flags));
+        fp.read()
     };
-    (pc, fp)
+    (pc - 1, fp)
 }

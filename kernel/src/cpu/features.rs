@@ -128,6 +128,22 @@ unsafe fn enable(f: Features) {
             pat.write(PAT);
         }
     }
+    order_lfence();
+}
+
+/// On AMD's CPUs, makes `LFENCE` wait for what comes before it, as it does on Intel's: the clock relies on that (AMD, "Software techniques for
+/// managing speculation", G-2). Not under a hypervisor, whose affair it is. QEMU has none of it, so this is not tested.
+fn order_lfence() {
+    const DE_CFG: Msr = Msr::new(0xc001_1029);
+    const LFENCE_SERIALIZES: u64 = 1 << 1;
+    let id = CpuId::new();
+    let amd = id.get_vendor_info().is_some_and(|v| matches!(v.as_str(), "AuthenticAMD" | "HygonGenuine"));
+    let bare = id.get_feature_info().is_some_and(|i| !i.has_hypervisor() && i.family_id() >= 0x10);
+    if amd && bare {
+        let mut register = DE_CFG;
+        // SAFETY: every such CPU from family 0x10 on has the register, and the bit only makes an instruction wait longer.
+        unsafe { register.write(register.read() | LFENCE_SERIALIZES) };
+    }
 }
 
 /// The register sets that are turned on and saved.

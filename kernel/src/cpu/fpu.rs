@@ -28,11 +28,6 @@ pub fn xsave_size() -> usize {
     }
 }
 
-/// The components that `XSAVE` saves here; 0 where there is only `FXSAVE`.
-pub fn xsave_mask() -> u64 {
-    __gzero_xsave_mask.load(Ordering::Relaxed)
-}
-
 /// Sets both; to be called once, before traps are possible.
 pub(super) fn set_xsave(size: u32, mask: u64) {
     __gzero_xsave_mask.store(mask, Ordering::Relaxed);

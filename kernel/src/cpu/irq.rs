@@ -57,13 +57,6 @@ impl<T: ?Sized> IrqMutex<T> {
         let irq = IrqOff::new();
         IrqMutexGuard { lock: self.0.lock(), _irq: irq }
     }
-
-    /// Takes the lock if nobody holds it.
-    #[inline]
-    pub fn try_lock(&self) -> Option<IrqMutexGuard<'_, T>> {
-        let irq = IrqOff::new();
-        Some(IrqMutexGuard { lock: self.0.try_lock()?, _irq: irq })
-    }
 }
 
 /// Access to what an [`IrqMutex`] protects.

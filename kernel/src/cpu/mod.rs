@@ -27,6 +27,8 @@ pub mod local;
 mod pic;
 pub mod smp;
 pub mod symbols;
+#[cfg(feature = "kernel-tests")]
+mod tests;
 mod trampoline;
 pub mod trap;
 

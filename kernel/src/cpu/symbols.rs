@@ -55,7 +55,7 @@ fn u32_at(table: &[u8], at: usize) -> Option<u32> {
 }
 
 /// The last function of `table` at or below `offset`. None if there is none or the table is malformed.
-fn find(table: &[u8], offset: u32) -> Option<(u32, &str)> {
+pub(super) fn find(table: &[u8], offset: u32) -> Option<(u32, &str)> {
     if u64::from_le_bytes(table.get(..8)?.try_into().ok()?) != MAGIC {
         return None;
     }

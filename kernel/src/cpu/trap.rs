@@ -182,6 +182,8 @@ extern "C" fn dispatch(frame: &mut TrapFrame) {
             tlb::serve();
         }
         vector::ERROR => apic::report_error(),
+        #[cfg(feature = "kernel-tests")]
+        super::tests::trap::VECTOR => super::tests::trap::clobber(),
         // Neither takes an EOI: the controllers did not note them as being in service.
         vector::SPURIOUS | vector::LEGACY..=LEGACY_END => {}
         _ => {
