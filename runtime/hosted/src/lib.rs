@@ -23,6 +23,8 @@ struct Config {
     args: Vec<&'static str>,
     environ: Vec<(&'static str, &'static str)>,
     start: Instant,
+    /// Asked once: the host's answer costs allocations, and the runtime asks with the heap's lock held.
+    ncpu: usize,
 }
 
 static CONFIG: OnceLock<Config> = OnceLock::new();
@@ -36,8 +38,10 @@ fn config() -> &'static Config {
 /// # Panics
 /// If called twice.
 pub fn start(args: Vec<&'static str>, environ: Vec<(&'static str, &'static str)>) -> ! {
-    let fresh = CONFIG.set(Config { args, environ, start: Instant::now() }).is_ok();
+    let ncpu = std::thread::available_parallelism().map_or(1, Into::into);
+    let fresh = CONFIG.set(Config { args, environ, start: Instant::now(), ncpu }).is_ok();
     assert!(fresh, "the runtime can be started once in a process");
+    memory::serve();
     threads::adopt(|thread, stack| {
         // SAFETY: once, on this thread, whose stack it is.
         unsafe { runtime::proc::rt0(&Startup { thread, stack, xsave_size: 0 }) }
@@ -53,7 +57,7 @@ unsafe impl Port for Host {
         threads::setg(g);
     }
     fn ncpu() -> usize {
-        std::thread::available_parallelism().map_or(1, Into::into)
+        config().ncpu
     }
     fn nanotime() -> i64 {
         config().start.elapsed().as_nanos() as i64 + 1

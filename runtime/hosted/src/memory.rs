@@ -1,8 +1,10 @@
-//! Memory as the runtime knows it, from the host's `mmap`.
+//! Memory as the runtime knows it, from the host's `mmap`; and the runtime's heap as the process's allocator.
 
+use runtime::heap::Allocator;
 use runtime::port::{PortError, Stack};
-use std::collections::BTreeMap;
+use std::alloc::{GlobalAlloc, Layout, System};
 use std::ptr::null_mut;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 const PAGE: usize = 4096;
@@ -52,53 +54,121 @@ pub(crate) unsafe fn stack_shrink(s: Stack, keep: usize) -> usize {
 pub(crate) fn arena() -> (usize, usize) {
     static BASE: OnceLock<usize> = OnceLock::new();
     let base = *BASE.get_or_init(|| {
-        let p = reserve(ARENA + (2 << 20), libc::PROT_READ | libc::PROT_WRITE) as usize;
-        assert_ne!(p, 0, "the host gives no address space for the arena");
-        p.next_multiple_of(2 << 20)
+        let p = reserve(ARENA + (2 << 20), libc::PROT_READ | libc::PROT_WRITE);
+        assert!(!p.is_null(), "the host gives no address space for the arena");
+        p.expose_provenance().next_multiple_of(2 << 20)
     });
     (base, base + ARENA)
 }
 
-/// Free runs of the arena: start → length.
-fn free_runs() -> MutexGuard<'static, BTreeMap<usize, usize>> {
-    static FREE: OnceLock<Mutex<BTreeMap<usize, usize>>> = OnceLock::new();
-    FREE.get_or_init(|| Mutex::new(BTreeMap::from([(arena().0, ARENA)])))
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
+/// The most free runs that the arena can fall into.
+const MAX_RUNS: usize = 4096;
+
+/// Free runs of the arena, as first and last address, in ascending order. In a fixed array, since this is what the allocator stands on.
+struct Runs {
+    runs: [(usize, usize); MAX_RUNS],
+    n: usize,
+}
+
+static FREE: Mutex<Runs> = Mutex::new(Runs { runs: [(0, 0); MAX_RUNS], n: 0 });
+
+fn free_runs() -> MutexGuard<'static, Runs> {
+    let (lo, hi) = arena();
+    let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
+    if free.runs[0] == (0, 0) {
+        free.insert(0, lo, hi);
+    }
+    free
+}
+
+impl Runs {
+    fn insert(&mut self, at: usize, start: usize, end: usize) {
+        assert!(self.n < MAX_RUNS, "the arena is in too many pieces");
+        self.runs.copy_within(at..self.n, at + 1);
+        self.runs[at] = (start, end);
+        self.n += 1;
+    }
+
+    fn remove(&mut self, at: usize) {
+        self.runs.copy_within(at + 1..self.n, at);
+        self.n -= 1;
+    }
 }
 
 pub(crate) fn sys_alloc(bytes: usize, align: usize) -> *mut u8 {
     let mut free = free_runs();
-    let fit = free.iter().find_map(|(&start, &len)| {
-        let at = start.next_multiple_of(align);
-        (at + bytes <= start + len).then_some((start, len, at))
-    });
-    let Some((start, len, at)) = fit else { return null_mut() };
-    free.remove(&start);
-    if at > start {
-        free.insert(start, at - start);
+    let fit =
+        free.runs[..free.n].iter().position(|&(start, end)| start.next_multiple_of(align) + bytes <= end);
+    let Some(i) = fit else { return null_mut() };
+    let (start, end) = free.runs[i];
+    let at = start.next_multiple_of(align);
+    match (at > start, at + bytes < end) {
+        (false, false) => free.remove(i),
+        (true, false) => free.runs[i].1 = at,
+        (false, true) => free.runs[i].0 = at + bytes,
+        (true, true) => {
+            free.runs[i].1 = at;
+            free.insert(i + 1, at + bytes, end);
+        }
     }
-    if start + len > at + bytes {
-        free.insert(at + bytes, start + len - at - bytes);
-    }
-    at as *mut u8
+    std::ptr::with_exposed_provenance_mut(at)
 }
 
 pub(crate) fn sys_free(p: *mut u8, bytes: usize) {
-    let (mut start, mut end) = (p as usize, p as usize + bytes);
+    let (start, end) = (p as usize, p as usize + bytes);
     let mut free = free_runs();
-    if let Some((&before, &len)) = free.range(..start).next_back() {
-        assert!(before + len <= start, "memory given back twice");
-        if before + len == start {
-            start = before;
+    let i = free.runs[..free.n].partition_point(|&(s, _)| s < start);
+    assert!(i == 0 || free.runs[i - 1].1 <= start, "memory given back twice");
+    assert!(i == free.n || end <= free.runs[i].0, "memory given back twice");
+    let joins_before = i > 0 && free.runs[i - 1].1 == start;
+    let joins_after = i < free.n && free.runs[i].0 == end;
+    match (joins_before, joins_after) {
+        (true, true) => {
+            free.runs[i - 1].1 = free.runs[i].1;
+            free.remove(i);
         }
+        (true, false) => free.runs[i - 1].1 = end,
+        (false, true) => free.runs[i].0 = start,
+        (false, false) => free.insert(i, start, end),
     }
-    if let Some((&after, &len)) = free.range(end - bytes..).next() {
-        assert!(after >= end, "memory given back twice");
-        if after == end {
-            end += len;
-            free.remove(&after);
-        }
-    }
-    free.insert(start, end - start);
 }
+
+/// The runtime's heap as the process's allocator once [`serve`] has been called; the host's before that.
+struct Heap;
+
+static SERVING: AtomicBool = AtomicBool::new(false);
+
+/// From now on the runtime's heap allocates.
+pub(crate) fn serve() {
+    SERVING.store(true, Ordering::Relaxed);
+}
+
+fn is_ours(p: *mut u8) -> bool {
+    // The heap has nothing to free before it serves; `arena` would allocate the host's way then.
+    SERVING.load(Ordering::Relaxed) && (arena().0..arena().1).contains(&(p as usize))
+}
+
+// SAFETY: each object goes back to the allocator that it came from, which its address tells.
+unsafe impl GlobalAlloc for Heap {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: as the caller promises.
+        unsafe {
+            if SERVING.load(Ordering::Relaxed) { Allocator.alloc(layout) } else { System.alloc(layout) }
+        }
+    }
+
+    unsafe fn dealloc(&self, p: *mut u8, layout: Layout) {
+        // SAFETY: as the caller promises.
+        unsafe { if is_ours(p) { Allocator.dealloc(p, layout) } else { System.dealloc(p, layout) } }
+    }
+
+    unsafe fn realloc(&self, p: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // SAFETY: as the caller promises.
+        unsafe {
+            if is_ours(p) { Allocator.realloc(p, layout, size) } else { System.realloc(p, layout, size) }
+        }
+    }
+}
+
+#[global_allocator]
+static HEAP: Heap = Heap;

@@ -35,6 +35,8 @@
 
 mod arena;
 mod fixalloc;
+#[cfg(all(feature = "kernel-tests", not(test)))]
+mod machine_tests;
 mod mcache;
 mod mcentral;
 mod mheap;
