@@ -132,23 +132,20 @@ static WARM_LIMIT: AtomicUsize = AtomicUsize::new(0);
 
 /// Frames and slots that wait for a shootdown.
 struct Batch {
-    frames: [PhysAddr; 128],
+    /// Frame numbers.
+    frames: [u32; 512],
     nframes: usize,
     slots: [Slot; 64],
     nslots: usize,
 }
 
 impl Batch {
-    const EMPTY: Batch = Batch {
-        frames: [PhysAddr::zero(); 128],
-        nframes: 0,
-        slots: [Slot { class: 0, number: 0 }; 64],
-        nslots: 0,
-    };
+    const EMPTY: Batch =
+        Batch { frames: [0; 512], nframes: 0, slots: [Slot { class: 0, number: 0 }; 64], nslots: 0 };
 
     /// Adds a frame; returns what is to be settled if that filled the batch.
     fn add_frame(&mut self, frame: PhysAddr) -> Option<Batch> {
-        self.frames[self.nframes] = frame;
+        self.frames[self.nframes] = (frame.as_u64() / FRAME_SIZE as u64) as u32;
         self.nframes += 1;
         (self.nframes == self.frames.len()).then(|| self.take())
     }
@@ -419,7 +416,7 @@ fn settle(batch: Batch) {
     }
     for &frame in &batch.frames[..batch.nframes] {
         // SAFETY: the frame was unmapped and no core remembers it.
-        unsafe { frames::free(frame, 0) };
+        unsafe { frames::free(PhysAddr::new(u64::from(frame) * FRAME_SIZE as u64), 0) };
     }
     for &slot in &batch.slots[..batch.nslots] {
         put(slot);

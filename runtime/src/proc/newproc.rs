@@ -19,8 +19,6 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 /// How large a goroutine's stack may grow unless `go_with_stack` says otherwise, in bytes: 256 KiB less the guard page, so that eight stacks
 /// share a page table.
 pub(super) const DEFAULT_STACK: usize = (256 << 10) - 4096;
-/// What stays backed of a stack that has grown and is kept for reuse.
-const KEEP_BACKED: usize = 16 << 10;
 /// How many goroutine numbers a P takes at a time (Go: `_GoidCacheBatch`).
 const GOID_BATCH: u64 = 16;
 
@@ -229,11 +227,8 @@ extern "C" fn goexit0(gp: *mut G) -> ! {
         (*gp).panicking = false;
         let stack = core::mem::replace(&mut (*gp).stack, Stack::NONE);
         (*gp).sched_sp = 0;
-        if (*gp).stack_limit == DEFAULT_STACK {
-            if (*gp).stack_grew.load(Ordering::Relaxed) {
-                (*gp).stack_grew.store(false, Ordering::Relaxed);
-                port::stack_shrink(stack, KEEP_BACKED);
-            }
+        // A stack that grew goes to the port: it gathers what is to be unmapped, so that many share one TLB shootdown.
+        if (*gp).stack_limit == DEFAULT_STACK && !(*gp).stack_grew.load(Ordering::Relaxed) {
             (*pp).stack_put(stack);
         } else {
             (*gp).stack_grew.store(false, Ordering::Relaxed);

@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::memory::tests::on_backed_stack;
+use core::hint::black_box;
+use core::sync::atomic::AtomicUsize;
 
 fn backed(stack: Stack) -> usize {
     (stack.lo - FRAME_SIZE..stack.hi).step_by(FRAME_SIZE).filter(|&a| paging::translate(a).is_some()).count()
@@ -81,4 +83,43 @@ fn addresses_outside_are_no_stacks() {
     for addr in [0, 0x1000, BASE - 1, BASE + (CLASSES << CLASS_SHIFT), usize::MAX] {
         assert_eq!(handle_fault(addr), FaultOutcome::NotAStack);
     }
+}
+
+/// Fills frames down to `depth` with numbers of its own, gives way at the bottom, and looks at them again on the way up.
+fn descend(id: usize, depth: usize) -> bool {
+    let frame = black_box([id ^ depth; 120]);
+    let below = match depth {
+        0 => {
+            runtime::gosched();
+            true
+        }
+        _ => descend(id, depth - 1),
+    };
+    below && black_box(&frame).iter().all(|&word| word == id ^ depth)
+}
+
+/// Goroutines that end with deep stacks on all cores make frames and addresses rest, be flushed and come back. A core that went on
+/// with an old translation would read another goroutine's numbers.
+#[runtime::kernel_test]
+fn deep_stacks_are_reused_by_all_cores() {
+    static DONE: AtomicUsize = AtomicUsize::new(0);
+    static WRONG: AtomicUsize = AtomicUsize::new(0);
+    const ROUNDS: usize = 20;
+    const GOROUTINES: usize = 100;
+    for round in 0..ROUNDS {
+        for n in 0..GOROUTINES {
+            let id = (round * GOROUTINES + n) << 8;
+            runtime::go(move || {
+                // 10 to 50 pages of stack.
+                if !descend(id, 40 + n * 2) {
+                    WRONG.fetch_add(1, Relaxed);
+                }
+                DONE.fetch_add(1, Relaxed);
+            });
+        }
+        while DONE.load(Relaxed) < (round + 1) * GOROUTINES {
+            runtime::gosched();
+        }
+    }
+    assert_eq!(WRONG.load(Relaxed), 0, "stacks that another goroutine wrote to");
 }
