@@ -91,26 +91,27 @@ impl Timers {
     /// Called on g0 of an M with a P, with no lock held.
     pub fn check(&self, now: i64) -> (bool, i64) {
         let mut ran = false;
-        let next = self.wake_time();
-        if next == 0 || now < next {
-            return (ran, next);
-        }
         loop {
+            let next = self.wake_time();
+            if next == 0 || now < next {
+                return (ran, next);
+            }
             self.lock.lock();
             // SAFETY: under the lock.
             let heap = unsafe { &mut *self.heap.get() };
+            // Another M may have taken what was due.
             let due = match heap.first_key() {
                 Some(when) if when <= now => heap.pop(),
                 _ => None,
             };
             self.publish(heap);
             self.lock.unlock();
-            let Some((_, timer)) = due else { break };
-            ran = true;
-            // SAFETY: the timer was in the heap, so it is in place, and taken out it is fired by nobody else.
-            unsafe { ((*timer).f)((*timer).arg) };
+            if let Some((_, timer)) = due {
+                ran = true;
+                // SAFETY: the timer was in the heap, so it is in place, and taken out it is fired by nobody else.
+                unsafe { ((*timer).f)((*timer).arg) };
+            }
         }
-        (ran, self.wake_time())
     }
 
     fn publish(&self, heap: &Heap4<*mut Timer>) {
