@@ -16,6 +16,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Names that go to one guest, in bytes: the kernel keeps 2048 bytes of command line.
 const LINE: usize = 1900;
 
+/// How many guests may die before they run a test.
+const STILL_BORN: u32 = 3;
+
 /// A job for each number of cores. Asks a guest for the names.
 pub fn jobs(guests: &Guests) -> Vec<Job<'_>> {
     let names = match list(guests) {
@@ -56,6 +59,7 @@ fn list(guests: &Guests) -> Result<Vec<String>, String> {
 fn run(guests: &Guests, smp: u32, names: &[String], reporter: &Reporter) {
     let prefix = format!("smp{smp}::");
     let mut rest: Vec<&str> = names.iter().filter_map(|name| name.strip_prefix(&prefix)).collect();
+    let mut still_born = 0;
     while !rest.is_empty() {
         let mut length = 0;
         let fit = rest.iter().take_while(|name| {
@@ -69,11 +73,18 @@ fn run(guests: &Guests, smp: u32, names: &[String], reporter: &Reporter) {
             done.push(name);
         });
         if done.is_empty() {
-            // Not even the first began: what keeps the guest from running them will not go away.
-            for name in rest {
-                reporter.report(&format!("{prefix}{name}"), Err(failure.clone()));
+            // The guest died before the first began, which is that one's misfortune; but it may well go on like this.
+            let first = rest[0].to_owned();
+            reporter.report(&format!("{prefix}{first}"), Err(failure));
+            still_born += 1;
+            if still_born == STILL_BORN {
+                for name in &rest[1..] {
+                    reporter
+                        .report(&format!("{prefix}{name}"), Err(format!("guests do not start, see {first}")));
+                }
+                return;
             }
-            return;
+            done.push(first);
         }
         rest.retain(|&name| !done.iter().any(|done| done == name));
     }
