@@ -131,10 +131,11 @@ impl Console {
         let accelerator = if kvm { "kvm" } else { "tcg" };
         let Options { door, smp, memory, .. } = options;
         let door = format!("{door:?}").to_lowercase();
+        let cores = if *smp == 1 { "core" } else { "cores" };
         Console {
             tail: Tail::default(),
             start: options.verbose.then(FirstOutput::default),
-            machine: format!("{door}, {smp} cores, {memory}, {accelerator}"),
+            machine: format!("{door}, {smp} {cores}, {memory}, {accelerator}"),
             started,
         }
     }

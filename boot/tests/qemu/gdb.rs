@@ -36,12 +36,13 @@ fn breakpoint(guests: &Guests, thread: u32) -> Outcome {
         .map_err(|error| format!("gdb: {error}"))?;
     drop(guest);
     let text = String::from_utf8_lossy(&output.stdout);
-    let stopped = text.contains("kernel_main") && text.contains(&format!("(CPU#{}", thread - 1));
+    let stopped =
+        text.contains("Temporary breakpoint 1") && text.contains(&format!("Current thread is {thread} "));
     let frames: Vec<&str> = text.lines().filter(|line| line.starts_with('#')).collect();
     let function =
         frames.first().is_some_and(|f| f.contains("programs::parfib::fib") && f.contains("parfib.rs:"));
-    let start = frames.iter().any(|f| f.contains("runtime::") && f.contains(".rs:"));
-    if stopped && function && start {
+    let entry = frames.iter().any(|f| f.contains("runtime::proc::newproc::goroutine_entry"));
+    if stopped && function && entry {
         return Ok(());
     }
     Err(format!("{text}\n{}", String::from_utf8_lossy(&output.stderr)))

@@ -137,17 +137,20 @@ fn crash(guests: &Guests, smp: u32, kind: &str, pieces: &'static [&'static str])
     check(&ran, Pieces(pieces), 2)
 }
 
-/// Two Ps are faster than one: the ratio that the program prints is of two runs in one guest.
+/// Two Ps are faster than one, in the ratio that the program prints of two runs in one guest. Where the host has other
+/// work that may take some tries.
 fn matmul_ratio(guests: &Guests) -> Outcome {
-    let ran = guests.run(&options(2, "matmul"), PATIENCE)?;
-    let ratio = ran
-        .output
-        .split_once("ratio ")
-        .and_then(|(_, rest)| rest.split_whitespace().next()?.parse::<f64>().ok());
-    match ratio {
-        Some(ratio) if ratio < 1.0 => Ok(()),
-        _ => Err(format!("two cores are not faster than one:\n{}", ran.output)),
+    let mut outputs = String::new();
+    for _ in 0..5 {
+        let ran = guests.run(&options(2, "matmul"), PATIENCE)?;
+        check(&ran, Pieces(&["ratio ", "all results are the same, bit for bit\n"]), 0)?;
+        let ratio = ran.output.split_once("ratio ").and_then(|(_, rest)| rest.split_whitespace().next());
+        if ratio.and_then(|ratio| ratio.parse::<f64>().ok()).is_some_and(|ratio| ratio < 1.0) {
+            return Ok(());
+        }
+        outputs += &ran.output;
     }
+    Err(format!("two cores are never faster than one:\n{outputs}"))
 }
 
 /// The boot log names what B2, B3 and B6 ask for.
