@@ -25,6 +25,7 @@ impl RunDir {
     /// If it cannot be made.
     pub fn new() -> Result<RunDir> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
+        sweep(&env::temp_dir());
         let name = format!("gzero-{}-{}", id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let dir = env::temp_dir().join(name);
         fs::create_dir(&dir).map_err(Error::io(format_args!("create {}", dir.display())))?;
@@ -41,6 +42,19 @@ impl Drop for RunDir {
     fn drop(&mut self) {
         // What stays in /tmp does no harm.
         _ = fs::remove_dir_all(&self.0.dir);
+    }
+}
+
+/// Removes the directories of runs that were killed.
+fn sweep(temp: &Path) {
+    for entry in fs::read_dir(temp).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let run = name.to_str().and_then(|name| name.strip_prefix("gzero-")?.split_once('-'));
+        let Some((pid, _)) = run.filter(|(pid, _)| pid.parse::<u32>().is_ok()) else { continue };
+        if !Path::new("/proc").join(pid).exists() {
+            // Another run may be sweeping too, and another user's are not ours to remove.
+            _ = fs::remove_dir_all(entry.path());
+        }
     }
 }
 
