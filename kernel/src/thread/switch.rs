@@ -15,6 +15,7 @@ use super::timer;
 use crate::cpu::irq::IrqOff;
 use crate::cpu::local;
 use core::arch::global_asm;
+use core::sync::atomic::Ordering;
 
 /// What is to be done with the former thread after a switch.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -97,7 +98,9 @@ pub(super) fn switch_to(irq: &IrqOff, core: &'static Core, next: &'static Thread
     let prev: &'static Thread = unsafe { &*super::current() };
     core.note_former(irq, prev, after);
     next.set_state(State::Running);
-    next.core.store(core.id(), core::sync::atomic::Ordering::Relaxed);
+    // Sequentially consistent, as is the load of `signal_at` in `program`: `timer::signal` stores and loads the two the other way round, so that
+    // either it interrupts the right core or `program` sees the signal.
+    next.core.store(core.id(), Ordering::SeqCst);
     // SAFETY: interrupts are off and `next` was taken off its queue by this core, so its saved registers are complete and ours.
     unsafe {
         *prev.g.get() = local::g();

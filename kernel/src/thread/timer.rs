@@ -128,7 +128,7 @@ pub(super) fn program(irq: &IrqOff, core: &'static Core) {
         .slice_end
         .load(Ordering::Relaxed)
         .min(core.timer.first_deadline.load(Ordering::Relaxed))
-        .min(t.signal_at.load(Ordering::Relaxed));
+        .min(t.signal_at.load(Ordering::SeqCst));
     arm(irq, core, when);
 }
 
@@ -220,7 +220,7 @@ pub fn set_signal_timer(when: u64) {
 /// Has the signal handler run on `t` as soon as it runs.
 pub fn signal(t: &'static Thread) {
     t.signal_at.store(0, Ordering::SeqCst);
-    let core = t.core.load(Ordering::Relaxed);
+    let core = t.core.load(Ordering::SeqCst);
     if core == local::id() {
         let irq = IrqOff::new();
         arm(&irq, by_id(core), 0);

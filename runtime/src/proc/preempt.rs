@@ -18,7 +18,8 @@
 //! 4. [`preempt_signal`] runs in the interrupt. The slice is over, somebody waits, and the interrupted place is safe: the port is told to
 //!    push a call to `async_preempt` on the goroutine's own stack, as Go's signal handler does. That saves every register there,
 //!    and goes to the scheduler like `gosched`.
-//! 5. An unsafe place: the timer is armed again for [`RETRY_NS`] later. Unsafe places are short: they hold runtime locks or stand on g0.
+//! 5. An unsafe place: the timer is armed again for [`RETRY_NS`] later. Unsafe places are short: they hold runtime locks or stand on g0. On g0 the
+//!    request must not be dropped in the belief that the scheduler will look: it may have looked, and be on its way to the goroutine.
 //!
 //! Safe is: the current G is not the M's g0, its `locks` count is 0, it is running, and the stack pointer lies in its stack with room for the
 //! saved registers. During a switch the G is set before the stack pointer (`arch`), so that the last condition refuses.
@@ -261,8 +262,13 @@ pub unsafe fn preempt_signal(sp: usize) -> Option<usize> {
         (*mp).slice_armed.store(false, Ordering::Relaxed);
         (*mp).slice_when.store(i64::MAX, Ordering::Relaxed);
         let pp = (*mp).p;
-        if pp.is_null() || gp == (*mp).g0 {
-            // The scheduler arms the timer itself when it runs a goroutine.
+        if pp.is_null() {
+            // The M arms its timer itself when it has got a P and runs a goroutine.
+            return None;
+        }
+        if gp == (*mp).g0 {
+            // The scheduler may have decided already that the goroutine which it is about to run needs no timer.
+            retry(mp);
             return None;
         }
         let due = (*pp).timers.wake_time();
@@ -274,12 +280,23 @@ pub unsafe fn preempt_signal(sp: usize) -> Option<usize> {
         if is_async_safe_point(gp, sp) {
             return Some(arch::async_preempt());
         }
-        let when = port::nanotime() + RETRY_NS;
-        (*mp).slice_armed.store(true, Ordering::Relaxed);
-        (*mp).slice_when.store(when, Ordering::Relaxed);
-        port::set_preempt_timer(when);
+        retry(mp);
         None
     }
+}
+
+/// Has the signal come again soon.
+///
+/// # Safety
+/// The current M.
+unsafe fn retry(mp: *mut M) {
+    let when = port::nanotime() + RETRY_NS;
+    // SAFETY: as the caller promises.
+    unsafe {
+        (*mp).slice_armed.store(true, Ordering::Relaxed);
+        (*mp).slice_when.store(when, Ordering::Relaxed);
+    }
+    port::set_preempt_timer(when);
 }
 
 /// Whether the current goroutine can be preempted where it stands, with stack pointer `sp` (Go: `isAsyncSafePoint`).
