@@ -17,15 +17,30 @@ pub fn use_runtime_heap() {
     FRAMES_ARE_UP.store(true, Ordering::Relaxed);
 }
 
+/// An allocation without a G: before the runtime runs, or on a thread that is no M. With a G the frames are up.
+#[cold]
+#[inline(never)]
+unsafe fn alloc_without_g(layout: Layout) -> *mut u8 {
+    if FRAMES_ARE_UP.load(Ordering::Relaxed) {
+        // SAFETY: as the caller promises.
+        unsafe { Allocator.alloc(layout) }
+    } else {
+        boot_heap::alloc(layout)
+    }
+}
+
 // SAFETY: both heaps are allocators, and what came from one goes back to it.
 unsafe impl GlobalAlloc for KernelHeap {
     #[inline(always)]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        if !FRAMES_ARE_UP.load(Ordering::Relaxed) {
-            return boot_heap::alloc(layout);
-        }
         // SAFETY: as the caller promises.
-        unsafe { Allocator.alloc(layout) }
+        unsafe {
+            if runtime::port::getg().is_null() {
+                alloc_without_g(layout)
+            } else {
+                Allocator.alloc(layout)
+            }
+        }
     }
 
     #[inline(always)]
@@ -37,21 +52,6 @@ unsafe impl GlobalAlloc for KernelHeap {
             } else {
                 Allocator.dealloc(p, layout);
             }
-        }
-    }
-
-    #[inline(always)]
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: as the caller promises; the boot heap's memory is cleared here.
-        unsafe {
-            if FRAMES_ARE_UP.load(Ordering::Relaxed) {
-                return Allocator.alloc_zeroed(layout);
-            }
-            let p = boot_heap::alloc(layout);
-            if !p.is_null() {
-                p.write_bytes(0, layout.size());
-            }
-            p
         }
     }
 

@@ -38,6 +38,9 @@ pub fn contains(p: *const u8) -> bool {
 }
 
 /// Allocates, or returns null if there is no room.
+// Cold and never inlined, as is `dealloc`: otherwise every allocation of the kernel would carry a copy.
+#[cold]
+#[inline(never)]
 pub fn alloc(layout: Layout) -> *mut u8 {
     HEAP.lock().allocate_first_fit(layout).map_or(core::ptr::null_mut(), NonNull::as_ptr)
 }
@@ -46,6 +49,8 @@ pub fn alloc(layout: Layout) -> *mut u8 {
 ///
 /// # Safety
 /// `p` came from [`alloc`] with the same `layout` and is not used again.
+#[cold]
+#[inline(never)]
 pub unsafe fn dealloc(p: *mut u8, layout: Layout) {
     let p = NonNull::new(p).expect("null was not allocated");
     // SAFETY: the caller's promise is `Heap::deallocate`'s condition.

@@ -5,7 +5,7 @@
 use super::mcache::MCache;
 use super::mcentral::Central;
 use super::mheap::MHeap;
-use super::size_class::NUM_SIZE_CLASSES;
+use super::size_class::{NUM_SIZE_CLASSES, class_of};
 use super::system::{Locked, RawLock, System};
 use super::{Heap, MemStats, Object};
 use crate::lock::{Lock, Rank};
@@ -92,7 +92,15 @@ unsafe impl GlobalAlloc for Allocator {
                 return alloc_without_g(layout);
             }
             let gp = acquirem();
-            let p = HEAP.alloc((*(*gp).m).mcache, layout);
+            let cache = (*(*gp).m).mcache;
+            let class = class_of(layout.size(), layout.align());
+            let p = MCache::pop(cache, class);
+            // Two ends, so that the compiler knows of this one that the result is not null.
+            if !p.is_null() {
+                releasem(gp);
+                return p;
+            }
+            let p = HEAP.alloc_slow(cache, class, layout);
             releasem(gp);
             p
         }
