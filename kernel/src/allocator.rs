@@ -35,11 +35,7 @@ unsafe impl GlobalAlloc for KernelHeap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: as the caller promises.
         unsafe {
-            if runtime::port::getg().is_null() {
-                alloc_without_g(layout)
-            } else {
-                Allocator.alloc(layout)
-            }
+            if runtime::port::getg().is_null() { alloc_without_g(layout) } else { Allocator.alloc(layout) }
         }
     }
 
