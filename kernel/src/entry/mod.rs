@@ -99,7 +99,7 @@ unsafe fn keep_cmdline(line: *const u8) {
 /// Called at most once, by the only core that runs.
 unsafe fn keep_regions(regions: impl Iterator<Item = MemoryRegion>) -> MemoryRegions {
     // SAFETY: the only reference to `REGIONS` there is, because this function runs once.
-    let table: &'static mut [MemoryRegion] = unsafe { &mut *(&raw mut REGIONS) };
+    let table: &'static mut [MemoryRegion] = unsafe { &mut *core::ptr::addr_of_mut!(REGIONS) };
     let mut n = 0;
     for region in regions.filter(|r| r.start < r.end) {
         if let Some(last) = table[..n].last_mut().filter(|l| l.end == region.start && l.kind == region.kind) {

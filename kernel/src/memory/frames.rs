@@ -222,8 +222,7 @@ pub fn alloc_contiguous(frames: usize, align_frames: usize) -> Option<PhysAddr> 
 #[inline]
 pub unsafe fn free(addr: PhysAddr, order: u32) {
     // SAFETY: the caller's promise.
-    let result =
-        if order == 0 { unsafe { try_free_frame(addr) } } else { unsafe { try_free(addr, 1 << order) } };
+    let result = unsafe { if order == 0 { try_free_frame(addr) } else { try_free(addr, 1 << order) } };
     result.unwrap_or_else(|misuse| fatal(misuse));
 }
 

@@ -48,7 +48,7 @@ pub fn init(info: &'static BootInfo) {
     let stats = frames::stats();
     log!(
         "memory: {} MiB free, {} KiB of frame states, {} KiB of page tables, direct map to {:#x}, {} pages of 1 GiB",
-        stats.free * FRAME_SIZE >> 20,
+        (stats.free * FRAME_SIZE) >> 20,
         stats.metadata >> 10,
         tables,
         direct_map::range().end,
@@ -66,9 +66,9 @@ pub fn log_counters() {
     let stats = frames::stats();
     log::last_line(format_args!(
         "memory: {} KiB of {} free, {} of them in caches",
-        stats.free * FRAME_SIZE >> 10,
-        stats.total * FRAME_SIZE >> 10,
-        stats.cached * FRAME_SIZE >> 10,
+        (stats.free * FRAME_SIZE) >> 10,
+        (stats.total * FRAME_SIZE) >> 10,
+        (stats.cached * FRAME_SIZE) >> 10,
     ));
     for cpu in 0..crate::cpu::count() {
         let c = tlb::counters(cpu);

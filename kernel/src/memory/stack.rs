@@ -100,7 +100,7 @@ pub enum FaultOutcome {
 }
 
 /// What is known of a slot besides its pages. All zero in a fresh page of records.
-#[repr(C)]
+#[repr(align(16))]
 struct Record {
     /// The next slot of the list, plus one; 0 ends it.
     next: AtomicU32,
@@ -213,7 +213,6 @@ impl Slot {
 }
 
 const _: () = assert!(size_of::<Record>() << (CLASS_SHIFT - MIN_SHIFT) <= 1 << RECORDS_SHIFT);
-const _: () = assert!(FRAME_SIZE % size_of::<Record>() == 0 || size_of::<Record>() == 12);
 
 /// Sets the limit of the warm pool.
 pub(super) fn init() {
@@ -269,21 +268,16 @@ fn take(class: u32) -> Result<Slot, StackError> {
     Ok(slot)
 }
 
-/// Backs the page, or the two, that hold the record of a new slot.
+/// Backs the page that holds the record of a new slot. No record lies in two: their size divides a page's.
 fn back_record(slot: Slot) -> Result<(), StackError> {
-    let start = slot.record_address();
-    for addr in [start, start + size_of::<Record>() - 1] {
-        if paging::translate(addr).is_some() {
-            continue;
-        }
-        let frame = frames::alloc(0).ok_or(StackError::OutOfMemory)?;
-        // SAFETY: the frame is ours alone.
-        unsafe { super::direct_map::phys_to_virt(frame).write_bytes(0, FRAME_SIZE) };
-        if !map(addr, frame) {
-            return Err(StackError::OutOfMemory);
-        }
+    let addr = slot.record_address();
+    if paging::translate(addr).is_some() {
+        return Ok(());
     }
-    Ok(())
+    let frame = frames::alloc(0).ok_or(StackError::OutOfMemory)?;
+    // SAFETY: the frame is ours alone.
+    unsafe { super::direct_map::phys_to_virt(frame).write_bytes(0, FRAME_SIZE) };
+    if map(addr, frame) { Ok(()) } else { Err(StackError::OutOfMemory) }
 }
 
 /// Puts a slot that has no stale translations on one of its class's lists.
@@ -378,12 +372,16 @@ fn rest(slot: Slot, keep: u32) {
     let add_frame = |frame| {
         // The batch's lock is released before it is settled.
         let full = BATCH.lock().add_frame(frame);
-        full.map(settle);
+        if let Some(batch) = full {
+            settle(batch);
+        }
     };
     // SAFETY: nobody uses the slot.
     unsafe { unmap_below(slot, keep, add_frame) };
     let full = BATCH.lock().add_slot(slot);
-    full.map(settle);
+    if let Some(batch) = full {
+        settle(batch);
+    }
 }
 
 /// Unmaps all pages but the highest `keep` and hands over their frames, which other cores may still see.
