@@ -37,7 +37,7 @@ const fn case(name: &'static str, smp: &'static [u32], line: &'static str, want:
 const FIFTEEN_PRIMES: &str = "2 3 5 7 11 13 17 19 23 29\n31 37 41 43 47\n";
 
 const CASES: &[Case] = &[
-    case("hello", &[1, 2, 4, 16], "hello", Text("hello, world\n"), 0),
+    case("hello", &[1, 2, 4, 16, 64], "hello", Text("hello, world\n"), 0),
     case("echo_status", &[1], "echo -status 7 a b", Text("a b\n"), 7),
     case("echo_largest_status", &[2], "echo -status 255", Text("\n"), 255),
     Case {
@@ -79,6 +79,7 @@ pub fn jobs(guests: &Guests) -> Vec<Job<'_>> {
     }
     jobs.push(Job::one("programs::matmul_uses_both_cores", || matmul_ratio(guests)));
     jobs.push(Job::one("programs::boot_log", || boot_log(guests)));
+    jobs.push(Job::one("programs::late_core", || late_core(guests)));
     let primes = primes(100);
     for (program, want) in [("prime_sieve", primes), ("parfib", "fib(25) = 75025\n".into())] {
         let name = format!("stress::{program}_{STRESS}_times");
@@ -147,6 +148,15 @@ fn matmul_ratio(guests: &Guests) -> Outcome {
         outputs += &ran.output;
     }
     Err(format!("two cores are never faster than one:\n{outputs}"))
+}
+
+/// A core that does not answer is reported, the machine goes on without it, and when it comes after all it parks (B3).
+fn late_core(guests: &Guests) -> Outcome {
+    let env = vec![("GODEBUG".into(), "smplate=2".into())];
+    let ran = guests.run(&Options { verbose: true, env, ..options(4, "hello") }, PATIENCE)?;
+    const PIECES: &[&str] =
+        &["did not answer", "smp: 1 late cores parked", "smp: 3 of 4 cores online", "hello, world\n"];
+    check(&ran, Pieces(PIECES), 0)
 }
 
 /// The boot log names what B2, B3 and B6 ask for.
