@@ -167,7 +167,7 @@ pub fn init() {
         fpu::set_xsave(size, xcr0(f).bits());
     }
     crate::log!(
-        "cpu: on: sse sse2 wp{}; the CPU lacks:{}; registers saved in {} bytes",
+        "cpu: on: sse sse2 wp, and{}; the CPU lacks:{}; registers saved in {} bytes",
         Names(f),
         Names(!f),
         fpu::xsave_size()
@@ -189,11 +189,14 @@ pub fn init_ap() -> Result<(), Names> {
     Ok(())
 }
 
-/// Features as words with a blank before each.
+/// Features as words with a blank before each; "nothing" if there are none.
 pub struct Names(Features);
 
 impl fmt::Display for Names {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str(" nothing");
+        }
         for (name, _) in self.0.iter_names() {
             f.write_char(' ')?;
             for c in name.chars() {
