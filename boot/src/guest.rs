@@ -148,9 +148,12 @@ impl Guest {
         let read =
             |path: &Path| fs::read(path).map_or(String::new(), |b| String::from_utf8_lossy(&b).into_owned());
         let resets = read(&self.dir.files().resets());
+        let mut messages = read(&self.stderr) + &read(&self.dir.files().firmware_log());
+        // The firmware clears its terminal, which must not happen to ours.
+        messages.retain(|c| c == '\n' || !c.is_control());
         Ok(End {
             status: read(&self.dir.files().status()).trim().parse().ok(),
-            messages: read(&self.stderr) + &read(&self.dir.files().firmware_log()),
+            messages,
             triple_fault: resets.find("Triple fault").map(|at| resets[at..].to_owned()),
         })
     }

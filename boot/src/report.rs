@@ -31,8 +31,11 @@ impl Tail {
         self.lines.drain(..surplus);
     }
 
-    /// The lines, each with a bar in front, under a heading.
+    /// The lines, each with a bar in front, under a heading; nothing if there are none.
     pub fn report(&self) -> String {
+        if self.lines.is_empty() {
+            return String::new();
+        }
         let mut text = format!("last {} lines of the console:\n", self.lines.len());
         for line in &self.lines {
             text += &format!("  | {}\n", String::from_utf8_lossy(line).trim_end());

@@ -1,4 +1,4 @@
-//! `qemu-run.sh` itself: wrong words, and machines that lack something. None of these builds or starts anything.
+//! `qemu-run.sh` itself: wrong words, machines that lack something (neither builds or starts anything), whole runs.
 
 use crate::harness::{Job, Outcome};
 use boot::source_root;
@@ -42,6 +42,8 @@ pub fn jobs<'a>() -> Vec<Job<'a>> {
     jobs.push(Job::one("script::missing_is_named", missing_is_named));
     jobs.push(Job::one("script::root_installs", root_installs));
     jobs.push(Job::one("script::words_reach_boot", words_reach_boot));
+    jobs.push(Job::one("script::status_and_output", status_and_output));
+    jobs.push(Job::one("script::timeout", timeout));
     jobs
 }
 
@@ -172,4 +174,21 @@ fn words_reach_boot() -> Outcome {
     let words = ["-smp", "2", "-e", "A=b c", "-v", "echo", "-smp", "x y", ""];
     let want: String = words.iter().map(|word| format!("<{word}>\n")).collect();
     expect(&tools.run(&words)?, 7, &want, &[])
+}
+
+/// A whole run. Virtual time keeps KVM out of it.
+fn whole(words: &[&str]) -> Result<Output, String> {
+    let script = Command::new(source_root().join("qemu-run.sh")).arg("-icount").args(words).output();
+    script.map_err(|e| e.to_string())
+}
+
+fn status_and_output() -> Outcome {
+    expect(&whole(&["-e", "A=b c", "echo", "-status", "7", "-env", "x  y", "z"])?, 7, "A=b c\nx  y z\n", &[])
+}
+
+/// A program without end: where its cores were, by name.
+fn timeout() -> Outcome {
+    let output = whole(&["-smp", "2", "-timeout", "2", "prime_sieve", "1000000"])?;
+    let primes = String::from_utf8_lossy(&output.stdout);
+    expect(&output, 124, &primes, &["gzero: timeout\n", "core 0 at ", "core 1 at ", "RIP=", "runtime::"])
 }
