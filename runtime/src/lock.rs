@@ -214,7 +214,7 @@ impl Lock {
     }
 }
 
-/// A value guarded by a [`Lock`].
+/// A value guarded by a [`Lock`], for the scheduler: code that is not preempted anyway.
 pub struct Guarded<T> {
     lock: Lock,
     value: UnsafeCell<T>,
@@ -229,10 +229,10 @@ impl<T> Guarded<T> {
         Guarded { lock: Lock::new(rank), value: UnsafeCell::new(value) }
     }
 
-    /// Takes the lock until the guard is dropped.
+    /// Takes the lock until the guard is dropped. The caller is not preempted: it stands on g0 or between `acquirem` and `releasem`.
     #[inline]
     pub fn lock(&self) -> Guard<'_, T> {
-        self.lock.lock();
+        self.lock.lock_pinned();
         Guard { of: self }
     }
 }
@@ -262,6 +262,6 @@ impl<T> DerefMut for Guard<'_, T> {
 impl<T> Drop for Guard<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        self.of.lock.unlock();
+        self.of.lock.unlock_pinned();
     }
 }

@@ -11,8 +11,8 @@
 use super::g::Status;
 use super::m::UnlockFn;
 use super::preempt::{acquirem, move_locks, releasem};
-use super::schedule::{queue_and_wake, schedule, schedule_after_park};
-use super::{G, WaitReason, sched};
+use super::schedule::{queue_and_wake, schedule, schedule_after_gosched, schedule_after_park};
+use super::{G, WaitReason};
 use crate::arch;
 use crate::lock::Lock;
 use core::ptr::null_mut;
@@ -131,12 +131,6 @@ pub(super) extern "C" fn gosched_m(gp: *mut G) -> ! {
         (*gp).cas_status(Status::Running, Status::Runnable);
         (*gp).m = null_mut();
         (*mp).curg = null_mut();
-        let mut s = sched::lock();
-        s.runq.push_back(gp);
-        s.publish_runq_size();
-        drop(s);
+        schedule_after_gosched(mp, gp)
     }
-    super::preempt::signal_lone();
-    super::schedule::wakep();
-    schedule()
 }

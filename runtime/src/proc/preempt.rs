@@ -226,11 +226,7 @@ pub(crate) fn timer_added() {
 
 /// The global queue has got a goroutine: interrupts one P that runs a lone goroutine with no timer, so that it shares.
 pub(super) fn signal_lone() {
-    let n = gomaxprocs();
-    if n == 1 {
-        return;
-    }
-    for i in 0..n {
+    for i in 0..gomaxprocs() {
         let pp = allp(i);
         if pp.lone.load(Ordering::Relaxed) && pp.is_running() && pp.lone.swap(false, Ordering::SeqCst) {
             let mp = pp.m;

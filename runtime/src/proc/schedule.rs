@@ -36,6 +36,7 @@ use super::steal::{any_runq, earliest_timer, steal_work};
 use super::threads::{getm, poll_begin, poll_break, poll_sleep, startm, stopm};
 use super::{G, M};
 use crate::{arch, port};
+use core::ptr::null_mut;
 use core::sync::atomic::{Ordering, fence};
 
 /// One round of the scheduler: find a runnable goroutine and run it. On g0, from `mcall`; never returns.
@@ -69,6 +70,35 @@ pub(super) unsafe fn schedule_after_park(mp: *mut M) -> ! {
         }
     }
     schedule()
+}
+
+/// [`schedule`] after a goroutine has given way: puts `gp` on the global queue, and if nothing is queued here takes the next one from there under
+/// the same lock.
+///
+/// # Safety
+/// On g0 of the current M `mp`, which holds a P; the caller owns `gp`, in state runnable.
+pub(super) unsafe fn schedule_after_gosched(mp: *mut M, gp: *mut G) -> ! {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let pp = (*mp).p;
+        let mut s = sched::lock();
+        s.runq.push_back(gp);
+        let next = if (*pp).timers.wake_time() == 0 && (*pp).runq.is_empty() {
+            s.runq.pop_front()
+        } else {
+            null_mut()
+        };
+        s.publish_runq_size();
+        drop(s);
+        if gomaxprocs() > 1 {
+            super::preempt::signal_lone();
+            wakep();
+        }
+        if next.is_null() {
+            schedule()
+        }
+        execute(mp, next, false)
+    }
 }
 
 /// Runs `gp` on the current M. With `inherit_time` it goes on in the current time slice.
