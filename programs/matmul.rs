@@ -69,7 +69,10 @@ fn main() {
     let (by_all, all_ms) = timed(|| multiply_by(procs, &a, &b));
     stop.store(true, Ordering::Relaxed);
 
-    println!("{DIM} x {DIM}: 1 goroutine {one_ms:.1} ms, {procs} goroutines {all_ms:.1} ms, ratio {:.2}", all_ms / one_ms);
+    println!(
+        "{DIM} x {DIM}: 1 goroutine {one_ms:.1} ms, {procs} goroutines {all_ms:.1} ms, ratio {:.2}",
+        all_ms / one_ms
+    );
     println!("{} ticks meanwhile", ticks.load(Ordering::Relaxed));
     if !same_bits(&serial, &by_one) || !same_bits(&serial, &by_all) {
         println!("matmul: a result differs from the serial one");

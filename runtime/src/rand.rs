@@ -23,6 +23,6 @@ impl Rand {
     /// A number below `n`, which is not 0.
     #[inline]
     pub fn below(&self, n: u32) -> u32 {
-        ((self.next_u64() >> 32) * u64::from(n) >> 32) as u32
+        (((self.next_u64() >> 32) * u64::from(n)) >> 32) as u32
     }
 }

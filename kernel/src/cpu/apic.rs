@@ -212,7 +212,7 @@ fn arm(deadline: u64) {
         return;
     }
     let ns = deadline.saturating_sub(clock::nanotime());
-    let counts = u128::from(ns) * u128::from(COUNTS_PER_NS.load(Ordering::Relaxed)) >> 32;
+    let counts = (u128::from(ns) * u128::from(COUNTS_PER_NS.load(Ordering::Relaxed))) >> 32;
     // 0 would turn it off, and rounding down would fire early.
     write(Register::TimerInitial, (counts + 1).min(u32::MAX.into()) as u32);
 }

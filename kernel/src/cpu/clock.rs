@@ -57,7 +57,7 @@ fn ordered_cycles() -> u64 {
 #[inline(always)]
 pub fn nanotime() -> u64 {
     let ticks = ordered_cycles().wrapping_sub(SCALE.start.load(Ordering::Relaxed));
-    let ns = (u128::from(ticks) * u128::from(SCALE.mult.load(Ordering::Relaxed)) >> 32) as u64;
+    let ns = ((u128::from(ticks) * u128::from(SCALE.mult.load(Ordering::Relaxed))) >> 32) as u64;
     if SCALE.out_of_step.load(Ordering::Relaxed) { push_up(ns) } else { ns }
 }
 

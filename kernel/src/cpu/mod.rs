@@ -55,7 +55,7 @@ pub fn init_platform(rsdp: Option<u64>) {
     acpi::init(rsdp);
     pic::disable();
     apic::init_boot(acpi::platform().local_apic);
-    crate::log::set_clock(|| clock::nanotime());
+    crate::log::set_clock(clock::nanotime);
     calibrate::init();
     match rtc::read() {
         Some(seconds) => clock::set_walltime(seconds),

@@ -264,7 +264,7 @@ pub(crate) unsafe fn on_stack<R>(sp: usize, f: impl FnOnce() -> R) -> R {
 /// Frame pointers outside `[lo, hi)` or that do not ascend end the walk.
 pub fn callers(mut fp: usize, lo: usize, hi: usize, pcs: &mut [usize]) -> usize {
     let mut n = 0;
-    while n < pcs.len() && fp % 8 == 0 && lo <= fp && fp + 16 <= hi {
+    while n < pcs.len() && fp.is_multiple_of(8) && lo <= fp && fp + 16 <= hi {
         // SAFETY: both words lie in the stack `[lo, hi)`, above a stack pointer of it, so they are backed.
         let (next, pc) = unsafe { (*(fp as *const usize), *(fp as *const usize).add(1)) };
         if pc == 0 {
