@@ -6,16 +6,27 @@
 #![cfg(test)]
 #![allow(missing_docs, dead_code, reason = "the modelled files bring functions that a model does not call")]
 
+extern crate alloc;
+
+mod chan_model;
 mod note_model;
 mod runq_model;
+mod sema_model;
 
 use loom::sync::atomic;
 
 #[path = "../../src/note.rs"]
 mod note;
 
+#[path = "../../src/rand.rs"]
+mod rand;
+
+mod goroutine;
+mod lock;
+
 /// The machine that `note.rs` sees: a semaphore a thread.
 mod port {
+    pub use super::goroutine::getg;
     pub use super::proc::OsThread;
     use super::proc::current;
 
@@ -45,8 +56,9 @@ mod port {
     }
 }
 
-/// The Ms that `note.rs` sees.
+/// The Ms that `note.rs` sees, and the scheduler that channels and semaphores see.
 mod proc {
+    pub use super::goroutine::*;
     use loom::sync::{Condvar, Mutex};
     use std::cell::Cell;
 

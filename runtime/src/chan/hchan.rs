@@ -1,12 +1,14 @@
 //! The channel's core, which knows elements by address and size (Go: `hchan`, `chansend`, `chanrecv`, `closechan`).
+//!
+//! `runtime/models` compiles this file once more, over loom's atomics.
 
+use super::atomic::{AtomicBool, AtomicUsize, Ordering};
 use super::waitq::{Sudog, WaitQ};
 use crate::lock::{Lock, Rank};
 use crate::proc::{G, WaitReason, acquirem, gopark, goready, park_pinned, ready_pinned, releasem};
 use core::cell::Cell;
 use core::mem::MaybeUninit;
 use core::ptr::null_mut;
-use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// A channel without its element type. The first two words are Go's: `len` and `cap` of compiled Go code read them.
 ///
@@ -68,7 +70,7 @@ impl Hchan {
     ///
     /// # Safety
     /// `buf` is the start of `dataqsiz` elements of `elemsize` bytes each, which belong to the channel as long as it is used.
-    pub(super) const unsafe fn new(dataqsiz: usize, buf: *mut u8, elemsize: usize) -> Hchan {
+    pub(super) unsafe fn new(dataqsiz: usize, buf: *mut u8, elemsize: usize) -> Hchan {
         Hchan {
             qcount: AtomicUsize::new(0),
             dataqsiz,
@@ -123,10 +125,8 @@ impl Hchan {
     /// Under the lock; else as [`chansend`].
     #[inline(always)]
     unsafe fn put(&self, elem: *const u8, size: usize) -> bool {
-        // SAFETY: written under the lock only.
-        let (n, closed) = unsafe { (*self.qcount.as_ptr(), *self.closed.as_ptr()) };
-        // SAFETY: under the lock.
-        if n >= self.dataqsiz || closed || !unsafe { self.recvq.is_empty_locked() } {
+        let n = self.qcount.load(Ordering::Relaxed);
+        if n >= self.dataqsiz || !self.recvq.is_empty() || self.closed.load(Ordering::Relaxed) {
             return false;
         }
         let i = self.sendx.get();
@@ -143,10 +143,8 @@ impl Hchan {
     /// Under the lock; else as [`chanrecv`].
     #[inline(always)]
     unsafe fn take(&self, elem: *mut u8, size: usize) -> bool {
-        // SAFETY: written under the lock only.
-        let n = unsafe { *self.qcount.as_ptr() };
-        // SAFETY: under the lock.
-        if n == 0 || !unsafe { self.sendq.is_empty_locked() } {
+        let n = self.qcount.load(Ordering::Relaxed);
+        if n == 0 || !self.sendq.is_empty() {
             return false;
         }
         let i = self.recvx.get();

@@ -49,3 +49,5 @@ pub use channel::{Chan, IntoIter, Iter, TryRecvError, TrySendError, make};
 pub use ends::{Receiver, Sender};
 pub use hchan::{Hchan, Received, Sent, chanrecv, chansend, closechan};
 pub use waitq::Sudog;
+
+use core::sync::atomic;

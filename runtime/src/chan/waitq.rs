@@ -1,9 +1,11 @@
 //! Goroutines that wait on a channel (Go: `sudog`, `waitq`).
+//!
+//! `runtime/models` compiles this file once more, over loom's atomics.
 
+use super::atomic::{AtomicPtr, Ordering};
 use crate::proc::G;
 use core::cell::Cell;
 use core::ptr::null_mut;
-use core::sync::atomic::{AtomicPtr, Ordering};
 
 /// A goroutine in a channel's wait queue. It lies on that goroutine's stack and is another's to use from the moment it is queued until the
 /// goroutine runs again.
@@ -34,7 +36,7 @@ pub(super) struct WaitQ {
 }
 
 impl WaitQ {
-    pub(super) const fn new() -> WaitQ {
+    pub(super) fn new() -> WaitQ {
         WaitQ { first: AtomicPtr::new(null_mut()), last: Cell::new(null_mut()) }
     }
 
@@ -42,16 +44,6 @@ impl WaitQ {
     #[inline(always)]
     pub(super) fn is_empty(&self) -> bool {
         self.first.load(Ordering::Acquire).is_null()
-    }
-
-    /// [`WaitQ::is_empty`] for the holder of the lock, which may compare in memory: only it writes.
-    ///
-    /// # Safety
-    /// Under the channel's lock.
-    #[inline(always)]
-    pub(super) unsafe fn is_empty_locked(&self) -> bool {
-        // SAFETY: others may read it too, none writes it.
-        unsafe { (*self.first.as_ptr()).is_null() }
     }
 
     /// Puts `sg` at the end.
@@ -63,7 +55,7 @@ impl WaitQ {
         // SAFETY: `sg` is the caller's, and the last one stays in place while it is queued.
         unsafe {
             (*sg).next = null_mut();
-            if self.is_empty_locked() {
+            if self.is_empty() {
                 self.first.store(sg, Ordering::Relaxed);
             } else {
                 (*self.last.get()).next = sg;

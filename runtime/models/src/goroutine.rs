@@ -1,0 +1,76 @@
+//! The scheduler that channels and semaphores see: each of loom's threads is a goroutine, parked on a condition variable.
+
+use super::lock::Lock;
+use loom::sync::{Condvar, Mutex};
+use loom::thread;
+
+#[derive(Clone, Copy)]
+pub enum WaitReason {
+    ChanReceiveNilChan,
+    ChanSendNilChan,
+    ChanReceive,
+    ChanSend,
+    SyncWaitGroupWait,
+}
+
+pub struct G {
+    ready: Mutex<bool>,
+    woken: Condvar,
+}
+
+loom::thread_local! {
+    static CURRENT: G = G { ready: Mutex::new(false), woken: Condvar::new() };
+}
+
+/// The current thread's G. It is used by others only while its thread waits, so that it outlives them.
+pub fn getg() -> *mut G {
+    CURRENT.with(|g| core::ptr::from_ref(g).cast_mut())
+}
+
+pub fn acquirem() -> *mut G {
+    getg()
+}
+
+pub fn releasem(me: *mut G) {
+    assert_eq!(me, getg());
+}
+
+pub fn gopark(_: Option<fn()>, _: *mut (), _: WaitReason) {
+    panic!("a goroutine waits for ever");
+}
+
+pub unsafe fn park_pinned(me: *mut G, lock: &Lock, _: WaitReason) {
+    assert_eq!(me, getg());
+    lock.unlock();
+    CURRENT.with(|g| {
+        let mut ready = g.ready.lock().unwrap();
+        while !*ready {
+            ready = g.woken.wait(ready).unwrap();
+        }
+        *ready = false;
+    });
+}
+
+pub fn goparkunlock(lock: &Lock, reason: WaitReason) {
+    // SAFETY: the current goroutine.
+    unsafe { park_pinned(getg(), lock, reason) };
+}
+
+pub unsafe fn goready(gp: *mut G) {
+    // SAFETY: it waits, or is about to, until `ready` is set.
+    let g = unsafe { &*gp };
+    let mut ready = g.ready.lock().unwrap();
+    assert!(!*ready, "readied twice");
+    *ready = true;
+    g.woken.notify_one();
+}
+
+pub unsafe fn ready_pinned(_: *mut G, gp: *mut G) {
+    // SAFETY: as the caller promises.
+    unsafe { goready(gp) };
+}
+
+/// Starts a goroutine.
+pub fn go<R: 'static>(f: impl FnOnce() -> R + 'static) -> thread::JoinHandle<R> {
+    thread::spawn(f)
+}
