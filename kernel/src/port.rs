@@ -51,7 +51,7 @@ extern "C" fn m0(_: usize) -> ! {
         let t: &'static Thread = &*thread::current();
         runtime::proc::rt0(&Startup {
             thread: os_thread(t),
-            stack: Stack { lo: t.stack().lo, hi: t.stack().hi },
+            stack: stack_of(t),
             xsave_size: fpu::xsave_size() as u64,
         })
     }
@@ -59,6 +59,11 @@ extern "C" fn m0(_: usize) -> ! {
 
 fn os_thread(t: &'static Thread) -> OsThread {
     OsThread(core::ptr::from_ref(t) as usize)
+}
+
+fn stack_of(t: &Thread) -> Stack {
+    let s = t.stack();
+    Stack { lo: s.lo, hi: s.hi }
 }
 
 fn thread_of(t: OsThread) -> &'static Thread {
@@ -130,10 +135,14 @@ unsafe impl Port for Machine {
             // SAFETY: as above; the thread does not run yet.
             unsafe {
                 (*mp).set_os(os_thread(t));
-                (*g0).stack = Stack { lo: t.stack().lo, hi: t.stack().hi };
+                (*g0).stack = stack_of(t);
             }
         });
         made.map_err(|_| PortError::OutOfMemory)
+    }
+
+    fn exit_thread() -> ! {
+        thread::exit()
     }
 
     fn semasleep(ns: i64) -> bool {

@@ -122,6 +122,8 @@ port! {
     /// Starts a thread that runs `entry(mp)` on a fully backed stack of its own, with `(*mp).g0` as its G. Before it runs the port has told
     /// the M (`set_os`) and set that G's `stack`.
     fn new_os_proc = __gzero_new_os_proc(mp: *mut M, entry: extern "C" fn(*mut M) -> !) -> Result<(), PortError>;
+    /// Ends the current thread; its stack is freed once nothing runs on it. No G is set any more.
+    fn exit_thread = __gzero_exit_thread() -> !;
     /// Sleeps until the current thread's semaphore has been posted (true; the post is consumed) or `ns` nanoseconds have
     /// passed (false). A negative `ns` waits for ever. A post before the sleep is not lost. Called on g0 only.
     fn semasleep = __gzero_semasleep(ns: i64) -> bool;

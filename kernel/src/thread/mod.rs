@@ -9,8 +9,10 @@
 //! | `thread.rs` | the thread, its states, its semaphore |
 //! | `runqueue.rs` | a core's run queue, its idle loop, placement of woken threads |
 //! | `switch.rs` | the switch between two threads, and what is done with the former one after it |
+//! | `exit.rs` | the end of a thread |
 //! | `timer.rs` | a core's one timer, shared by sleeping threads, time slices and the runtime |
 
+mod exit;
 mod runqueue;
 mod sleep;
 mod switch;
@@ -18,6 +20,7 @@ mod switch;
 mod thread;
 mod timer;
 
+pub use exit::exit;
 pub use runqueue::{enter_idle, init, yield_now};
 pub use sleep::{post, sleep};
 pub use thread::{Thread, current, spawn};

@@ -238,6 +238,13 @@ pub(super) fn switch_away(irq: &IrqOff) {
     switch_to(irq, core, next, After::Unlock);
 }
 
+/// Leaves the core for good: the current thread has ended.
+pub(super) fn switch_away_for_good(irq: &IrqOff, core: &'static Core) -> ! {
+    let next = core.choose();
+    switch_to(irq, core, next, After::Bury);
+    unreachable!("a thread that has ended was run")
+}
+
 /// A frame's stack pointer, for those who decide whether a call can be pushed there.
 pub(super) fn frame_sp(frame: &TrapFrame) -> usize {
     frame.rsp as usize

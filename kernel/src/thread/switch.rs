@@ -11,7 +11,7 @@
 
 use super::runqueue::{self as cores, Core};
 use super::thread::{State, Thread};
-use super::timer;
+use super::{exit, timer};
 use crate::cpu::irq::IrqOff;
 use crate::cpu::local;
 use core::arch::global_asm;
@@ -24,6 +24,8 @@ pub(super) enum After {
     Unlock,
     /// It goes to the end of this core's queue.
     Requeue,
+    /// It has ended: it is buried.
+    Bury,
     /// Nothing: it is this core's idle thread.
     Nothing,
 }
@@ -119,6 +121,7 @@ extern "C" fn finish() {
         match after {
             After::Unlock => former.release(),
             After::Requeue => core.push(&irq, former),
+            After::Bury => exit::bury(former),
             After::Nothing => {}
         }
     }

@@ -1,7 +1,7 @@
 //! The thread itself: its states, its making, which one is current.
 
 use super::runqueue::place;
-use super::switch;
+use super::{exit, switch};
 use crate::cpu::irq::IrqOff;
 use crate::cpu::local;
 use crate::memory::region;
@@ -48,7 +48,7 @@ pub struct Thread {
     /// Saved stack pointer, and what `gs:` holds for it, while it does not run.
     pub(super) sp: UnsafeCell<usize>,
     pub(super) g: UnsafeCell<*mut ()>,
-    stack: Stack,
+    stack: UnsafeCell<Stack>,
 }
 
 // SAFETY: the cells belong to the lock, queue or core that their comments name.
@@ -69,13 +69,20 @@ impl Thread {
             next_sleeper: UnsafeCell::new(null_mut()),
             sp: UnsafeCell::new(0),
             g: UnsafeCell::new(null_mut()),
-            stack,
+            stack: UnsafeCell::new(stack),
         }
     }
 
     /// The thread's stack.
-    pub fn stack(&self) -> &Stack {
-        &self.stack
+    pub fn stack(&self) -> Stack {
+        // SAFETY: it changes only while the thread has ended.
+        unsafe { *self.stack.get() }
+    }
+
+    /// Takes the stack of a thread that has ended.
+    pub(super) fn take_stack(&self) -> Stack {
+        // SAFETY: whoever took the thread off the list of ended ones is alone with it.
+        unsafe { core::mem::replace(&mut *self.stack.get(), Stack { lo: 0, hi: 0 }) }
     }
 
     pub(super) fn set_state(&self, s: State) {
@@ -115,12 +122,19 @@ pub fn spawn(
     g: *mut (),
     prepare: impl FnOnce(&'static Thread),
 ) -> Result<(), stack::StackError> {
+    exit::dig();
     let stack = region::alloc_kernel_stack(STACK_BYTES)?;
-    let t: &'static Thread = Box::leak(Box::new(Thread::new(stack, State::Runnable)));
+    let t = match exit::spare() {
+        Some(t) => t,
+        None => Box::leak(Box::new(Thread::new(stack, State::Runnable))),
+    };
+    t.posted.store(false, Ordering::Relaxed);
+    t.signal_at.store(u64::MAX, Ordering::Relaxed);
     // SAFETY: the stack is new and fully backed; the thread is on no queue yet.
     unsafe {
+        *t.stack.get() = stack;
         *t.g.get() = g;
-        *t.sp.get() = switch::new_context(t.stack.hi, entry, arg);
+        *t.sp.get() = switch::new_context(stack.hi, entry, arg);
     }
     prepare(t);
     place(&IrqOff::new(), t);

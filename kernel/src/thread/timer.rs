@@ -18,8 +18,9 @@ use core::ptr::null_mut;
 use core::sync::atomic::{AtomicU64, Ordering};
 use spin::Once;
 
-/// How long a thread runs while others are queued on its core, in nanoseconds.
-const SLICE_NS: u64 = 10_000_000;
+/// How long a thread runs while others are queued on its core, in nanoseconds. Shorter than a goroutine's slice: a thread that wakes for
+/// a moment, such as sysmon, must not wait that long for one that computes.
+const SLICE_NS: u64 = 2_000_000;
 /// How soon a slice that ended in a place without room is ended again.
 const RETRY_NS: u64 = 100_000;
 

@@ -75,6 +75,12 @@ unsafe impl Port for Host {
     fn new_os_proc(mp: *mut M, entry: extern "C" fn(*mut M) -> !) -> Result<(), PortError> {
         threads::new_os_proc(mp, entry)
     }
+    fn exit_thread() -> ! {
+        // A host thread cannot be ended without unwinding it, which the scheduler's frames do not bear.
+        loop {
+            std::thread::park();
+        }
+    }
     fn semasleep(ns: i64) -> bool {
         threads::semasleep(ns)
     }

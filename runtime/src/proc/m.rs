@@ -26,6 +26,8 @@ pub struct M {
     pub id: u64,
     /// The P that it is to take when it wakes.
     pub(super) nextp: *mut P,
+    /// The P that it left behind for a blocking call, or null.
+    pub(super) oldp: *mut P,
     /// Out of work and looking for some; counted in `sched.nmspinning`.
     pub(super) spinning: bool,
     /// Sleeps here while idle.
@@ -57,6 +59,7 @@ impl M {
             mcache: MCache::none(),
             id,
             nextp: core::ptr::null_mut(),
+            oldp: core::ptr::null_mut(),
             spinning: false,
             park: Note::new(),
             schedlink: core::ptr::null_mut(),

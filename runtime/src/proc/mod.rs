@@ -13,6 +13,7 @@
 //! | `park.rs` | `proc.go` | `gopark`, `goready`, `gosched` |
 //! | `newproc.rs` | `proc.go` | `go`, the death of a goroutine, reuse of Gs and stacks |
 //! | `threads.rs` | `proc.go` | `startm`, `stopm`, `wakep`, `mstart` |
+//! | `syscall.rs` `sysmon.rs` | `proc.go` | calls that block the M, and who takes their Ps |
 //! | `preempt.rs` | `preempt.go` | time slices and asynchronous preemption |
 //! | `start.rs` | `rt0_go`, `schedinit`, `main` | start-up |
 
@@ -28,6 +29,8 @@ mod sched;
 mod schedule;
 mod start;
 mod steal;
+pub mod syscall;
+mod sysmon;
 #[cfg(all(feature = "kernel-tests", not(test)))]
 mod tests;
 mod threads;

@@ -17,6 +17,8 @@ pub enum PStatus {
     Idle = 0,
     /// Owned by an M that runs goroutines or the scheduler.
     Running = 1,
+    /// Left behind by an M in a blocking call, which may come back for it; sysmon may take it.
+    Syscall = 2,
 }
 
 /// Dead goroutines that a P keeps for reuse before it gives half to the global list (Go: `gfput`).
@@ -34,6 +36,8 @@ pub struct P {
     pub schedtick: AtomicU32,
     /// Runs a goroutine with no timer armed: nothing will preempt it until somebody signals its M.
     pub(super) lone: AtomicBool,
+    /// Counts blocking calls that the P was left behind for; changes when it is taken back or away.
+    pub(super) syscalltick: AtomicU32,
     /// `cputicks` when the current time slice began.
     pub(super) slice_start: AtomicI64,
     /// The M that holds it, or null.
@@ -63,6 +67,7 @@ impl P {
             status: AtomicU32::new(PStatus::Idle as u32),
             schedtick: AtomicU32::new(0),
             lone: AtomicBool::new(false),
+            syscalltick: AtomicU32::new(0),
             slice_start: AtomicI64::new(0),
             m: null_mut(),
             link: null_mut(),
@@ -82,6 +87,29 @@ impl P {
     #[inline]
     pub fn is_running(&self) -> bool {
         self.status.load(Ordering::Acquire) == PStatus::Running as u32
+    }
+
+    /// Whether an M has left it behind for a blocking call.
+    #[inline]
+    pub(super) fn in_syscall(&self) -> bool {
+        self.status.load(Ordering::SeqCst) == PStatus::Syscall as u32
+    }
+
+    /// Takes it from its blocking call: the M that left it, and sysmon, race for it.
+    pub(super) fn try_take_from_syscall(&self) -> bool {
+        let taken = self
+            .status
+            .compare_exchange(
+                PStatus::Syscall as u32,
+                PStatus::Idle as u32,
+                Ordering::SeqCst,
+                Ordering::Relaxed,
+            )
+            .is_ok();
+        if taken {
+            self.syscalltick.fetch_add(1, Ordering::Relaxed);
+        }
+        taken
     }
 
     /// Goes from one state to the other; anything else is a fatal error.

@@ -21,8 +21,12 @@ pub(super) struct Sched {
     /// Idle Ms, last in first out.
     midle: *mut M,
     nmidle: u64,
-    /// Ms ever made.
+    /// Ms that have ended, to be used again.
+    mfree: *mut M,
+    /// Ms there are, sysmon's not counted.
     pub(super) nms: u64,
+    /// Ms ever made: the number of the next.
+    pub(super) mnext: u64,
     /// Idle Ps, last in first out.
     pidle: *mut P,
 }
@@ -37,7 +41,9 @@ static SCHED: Guarded<Sched> = Guarded::new(
         gfree: GList::new(),
         midle: null_mut(),
         nmidle: 0,
+        mfree: null_mut(),
         nms: 0,
+        mnext: 0,
         pidle: null_mut(),
     },
 );
@@ -112,6 +118,23 @@ pub(super) unsafe fn acquirep(mp: *mut M, pp: *mut P) {
     }
 }
 
+/// Leaves the P of the current M behind for a blocking call.
+///
+/// # Safety
+/// `mp` is the current M, not preempted.
+pub(super) unsafe fn leavep(mp: *mut M) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let pp = (*mp).p;
+        (*mp).oldp = pp;
+        (*mp).p = null_mut();
+        (*mp).mcache = MCache::none();
+        (*pp).m = null_mut();
+        (*pp).lone.store(false, Ordering::Relaxed);
+        (*pp).cas_status(PStatus::Running, PStatus::Syscall);
+    }
+}
+
 /// Takes the P from the current M, which must hold one.
 ///
 /// # Safety
@@ -176,6 +199,35 @@ impl Sched {
             self.nmidle -= 1;
         }
         mp
+    }
+
+    /// Keeps an M that ends, for [`Sched::m_get`].
+    ///
+    /// # Safety
+    /// `mp` is on no list; its thread does not use it any more once the lock is given up.
+    pub(super) unsafe fn m_put(&mut self, mp: *mut M) {
+        // SAFETY: as the caller promises.
+        unsafe { (*mp).schedlink = self.mfree };
+        self.mfree = mp;
+        self.nms -= 1;
+    }
+
+    /// Counts a new M in and returns its number, with an ended one to be used again or null.
+    pub(super) fn m_get(&mut self) -> (u64, *mut M) {
+        let mp = self.mfree;
+        if !mp.is_null() {
+            // SAFETY: the list owns the M.
+            self.mfree = unsafe { (*mp).schedlink };
+        }
+        let id = self.mnext;
+        self.mnext += 1;
+        self.nms += 1;
+        (id, mp)
+    }
+
+    /// How many Ms are idle.
+    pub(super) fn ms_idle(&self) -> u64 {
+        self.nmidle
     }
 
     /// How many Ms are not idle.

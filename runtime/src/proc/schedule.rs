@@ -106,7 +106,7 @@ pub(super) unsafe fn schedule_after_gosched(mp: *mut M, gp: *mut G) -> ! {
 /// # Safety
 /// On g0 of the current M `mp`, which holds a P; the caller owns `gp`, in state runnable.
 #[inline(always)]
-unsafe fn execute(mp: *mut M, gp: *mut G, inherit_time: bool) -> ! {
+pub(super) unsafe fn execute(mp: *mut M, gp: *mut G, inherit_time: bool) -> ! {
     // SAFETY: as the caller promises.
     unsafe {
         let pp = (*mp).p;

@@ -2,13 +2,13 @@
 //!
 //! 1. The port starts one thread and calls [`rt0`] on it: that thread is M0, its stack is M0's g0.
 //! 2. `schedinit`: the command line names a program, GOMAXPROCS is read, the Ps are made, M0 takes the first.
-//! 3. The main goroutine is made, with a closure that runs the program's `main` and then ends the machine.
+//! 3. The main goroutine is made, with a closure that starts sysmon, runs the program's `main` and then ends the machine.
 //! 4. M0 schedules.
 
 use super::g::Status;
 use super::preempt::{acquirem, releasem};
 use super::schedule::schedule;
-use super::threads::init_g0;
+use super::threads::{init_g0, systemstack};
 use super::{G, M, sched};
 use crate::port::{self, OsThread, Stack};
 use crate::program::Program;
@@ -97,7 +97,8 @@ unsafe fn schedinit(mp: *mut M) -> Result<&'static Program, StartError> {
             _ => return Err(StartError::Gomaxprocs(v)),
         },
     };
-    sched::lock().nms = 1;
+    // M0.
+    sched::lock().m_get();
     // SAFETY: as the caller promises.
     unsafe { sched::make_ps(procs, mp) };
     Ok(program)
@@ -108,6 +109,7 @@ fn main(program: &'static Program) {
     let gp = port::getg();
     // SAFETY: the current goroutine.
     debug_assert!(unsafe { (*gp).status() } == Status::Running);
+    systemstack(super::sysmon::start);
     (program.main)();
     port::exit(0)
 }

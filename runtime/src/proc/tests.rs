@@ -1,14 +1,15 @@
 //! Tests of the scheduler that need no preemption: they run on the machine and over host threads.
 
-use super::{go, go_with_stack, goexit, gosched, num_goroutine, systemstack};
+use super::{go, go_with_stack, goexit, gosched, num_goroutine, syscall, systemstack};
 use crate::chan::{Chan, make};
-use crate::kernel_test;
 use crate::panic::catch_unwind;
 use crate::sync::WaitGroup;
+use crate::{kernel_test, port};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::hint::black_box;
 use core::sync::atomic::{AtomicUsize, Ordering};
+use core::time::Duration;
 
 /// Runs `f(i)` for `i < n` on a goroutine each and waits for all.
 fn fan_out(n: usize, f: impl Fn(usize) + Send + Sync + 'static) {
@@ -195,4 +196,66 @@ fn goroutines_are_counted() {
     while num_goroutine() > before {
         gosched();
     }
+}
+
+/// Blocking calls hold Ms, not Ps: many at once, more than there are Ps, and others run meanwhile (S10).
+#[kernel_test]
+fn blocking_calls_leave_the_ps_to_others() {
+    const CALLS: usize = 40;
+    let (inside, most, worked) =
+        (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let wg = Arc::new(WaitGroup::new());
+    wg.add(CALLS as i32);
+    for _ in 0..CALLS {
+        let (inside, most, wg) = (inside.clone(), most.clone(), wg.clone());
+        go(move || {
+            most.fetch_max(inside.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            // Inside until all have been: with the Ps held there would be room for `gomaxprocs` of them.
+            while most.load(Ordering::SeqCst) < CALLS {
+                syscall::nanosleep(Duration::from_millis(1));
+            }
+            wg.done();
+        });
+    }
+    let w = worked.clone();
+    fan_out(50, move |_| {
+        w.fetch_add(1, Ordering::Relaxed);
+    });
+    assert_eq!(worked.load(Ordering::Relaxed), 50);
+    wg.wait();
+    assert_eq!(most.load(Ordering::Relaxed), CALLS);
+}
+
+/// A call that turns out to block has its P taken by sysmon: what is queued on that P runs before the call returns (S10, S11).
+#[kernel_test]
+fn sysmon_takes_ps_from_blocking_calls() {
+    let ran = Arc::new(AtomicUsize::new(0));
+    for round in 1..=5 {
+        let r = ran.clone();
+        go(move || {
+            r.fetch_add(1, Ordering::SeqCst);
+        });
+        // On one P the new goroutine is queued behind this one, which leaves only by the call.
+        while ran.load(Ordering::SeqCst) < round {
+            syscall::call(|| port::semasleep(300_000));
+        }
+    }
+}
+
+/// A short call comes back to its P, and nothing is lost by thousands of them on all Ps while sysmon looks.
+#[kernel_test]
+fn short_calls_come_back() {
+    let sum = Arc::new(AtomicUsize::new(0));
+    let s = sum.clone();
+    fan_out(8, move |i| {
+        for k in 0..500 {
+            let x = syscall::call(|| black_box(i + k));
+            s.fetch_add(x, Ordering::Relaxed);
+            if k % 64 == 0 {
+                gosched();
+            }
+        }
+    });
+    let want: usize = (0..8).map(|i| (0..500).map(|k| i + k).sum::<usize>()).sum();
+    assert_eq!(sum.load(Ordering::Relaxed), want);
 }

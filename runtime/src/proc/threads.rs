@@ -1,7 +1,7 @@
 //! Starting, parking and waking Ms (Go: `startm`, `newm`, `stopm`, `mstart`, `systemstack` in `proc.go`).
 
 use super::preempt::{acquirem, releasem};
-use super::sched::{self, MAX_MS, acquirep};
+use super::sched::{self, MAX_MS, acquirep, gomaxprocs};
 use super::schedule::schedule;
 use super::steal::earliest_timer;
 use super::{G, M, P};
@@ -54,13 +54,22 @@ pub(super) fn startm(pp: *mut P, spinning: bool) {
     let mut s = sched::lock();
     let mp = s.midle_get();
     if mp.is_null() {
-        let id = s.nms;
-        s.nms += 1;
+        let (id, ended) = s.m_get();
+        let count = s.nms;
         drop(s);
-        if id >= MAX_MS {
+        if count > MAX_MS {
             crate::panic::throw("thread exhaustion: the program exceeds the limit of 10000 Ms");
         }
-        systemstack(|| newm(id, pp, spinning));
+        systemstack(|| {
+            let mp = if ended.is_null() { allocm(id) } else { ended };
+            // SAFETY: new or ended, the M is the caller's until its thread runs.
+            unsafe {
+                (*mp).id = id;
+                (*mp).nextp = pp;
+                (*mp).spinning = spinning;
+            }
+            newm(mp, mstart);
+        });
         return;
     }
     drop(s);
@@ -72,19 +81,20 @@ pub(super) fn startm(pp: *mut P, spinning: bool) {
     }
 }
 
-/// Makes an M and its thread. On g0.
-fn newm(id: u64, pp: *mut P, spinning: bool) {
+/// Makes an M with its g0. On g0.
+pub(super) fn allocm(id: u64) -> *mut M {
     let g0 = Box::into_raw(Box::new(G::new()));
     let seed = (port::cputicks() as u64) ^ id.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let mp = Box::into_raw(Box::new(M::new(id, g0, seed)));
-    // SAFETY: both are new and the caller's until the thread runs.
-    unsafe {
-        (*g0).m = mp;
-        (*mp).nextp = pp;
-        (*mp).spinning = spinning;
-        if let Err(e) = port::new_os_proc(mp, mstart) {
-            crate::panic::throw_with(format_args!("cannot start an M: {e}"));
-        }
+    // SAFETY: new.
+    unsafe { (*g0).m = mp };
+    mp
+}
+
+/// Starts an M's thread. On g0.
+pub(super) fn newm(mp: *mut M, entry: extern "C" fn(*mut M) -> !) {
+    if let Err(e) = port::new_os_proc(mp, entry) {
+        crate::panic::throw_with(format_args!("cannot start an M: {e}"));
     }
 }
 
@@ -107,7 +117,10 @@ pub(super) unsafe fn init_g0(g0: *mut G) {
     unsafe { (*g0).sched_sp = ((*g0).stack.hi - 64) & !15 };
 }
 
-/// Puts the current M to sleep until it is given a P.
+/// Idle Ms that are kept beside one for each P; more end (S6: Go keeps all it ever had).
+const MAX_IDLE_MS: u64 = 2;
+
+/// Puts the current M to sleep until it is given a P, or ends it if enough others sleep.
 ///
 /// # Safety
 /// On g0 of the current M `mp`, which holds no P, no lock, and is not spinning.
@@ -115,11 +128,20 @@ pub(super) unsafe fn stopm(mp: *mut M) {
     // SAFETY: as the caller promises.
     unsafe {
         let mut s = sched::lock();
-        s.midle_put(mp);
+        let ends = s.ms_idle() >= MAX_IDLE_MS + gomaxprocs() as u64;
+        if ends {
+            s.m_put(mp);
+        } else {
+            s.midle_put(mp);
+        }
         let asleep = s.ms_busy() == 0;
         drop(s);
         if asleep && earliest_timer(0) == 0 {
             crate::panic::deadlock();
+        }
+        if ends {
+            port::setg(null_mut());
+            port::exit_thread();
         }
         (*mp).park.sleep();
         (*mp).park.clear();

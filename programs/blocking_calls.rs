@@ -1,0 +1,46 @@
+//! A hundred goroutines block in the kernel, holding an M each, while as many as there are Ps compute at full speed. `blocking_calls`.
+
+use core::hint::black_box;
+use core::sync::atomic::{AtomicUsize, Ordering};
+use alloc::sync::Arc;
+use runtime::sync::WaitGroup;
+use runtime::time::{Duration, now};
+use runtime::{go, println};
+
+const BLOCKED: usize = 100;
+static CALLS: AtomicUsize = AtomicUsize::new(0);
+
+/// A fixed amount of work.
+fn compute() {
+    let mut x = 1u64;
+    for _ in 0..20_000_000 {
+        x = black_box(x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1));
+    }
+}
+
+/// How long each of as many goroutines as there are Ps needs for the work, side by side.
+fn compute_on_all() -> Duration {
+    let start = now();
+    let wg = Arc::new(WaitGroup::new());
+    for _ in 0..runtime::proc::gomaxprocs() {
+        wg.go(compute);
+    }
+    wg.wait();
+    start.elapsed()
+}
+
+#[runtime::program]
+fn main() {
+    let alone = compute_on_all();
+    for _ in 0..BLOCKED {
+        go(|| {
+            loop {
+                runtime::proc::syscall::nanosleep(Duration::from_millis(100));
+                CALLS.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+    }
+    let beside = compute_on_all();
+    println!("alone {alone:?}, beside {BLOCKED} goroutines in blocking calls {beside:?}");
+    println!("{} calls returned meanwhile", CALLS.load(Ordering::Relaxed));
+}

@@ -1,0 +1,112 @@
+//! sysmon: takes Ps back from blocking calls (Go: `sysmon`, `retake` in `proc.go`; S11).
+//!
+//! It runs on an M of its own, without a P. Go's also preempts goroutines and polls the network by the clock; here time slices end by the M's
+//! own timer (`preempt.rs`) and a sleeping M waits for goroutine timers, so sysmon has work only while some P is in state syscall,
+//! and sleeps otherwise. So an idle machine takes no interrupts for it.
+//!
+//! # Sleeping
+//! 1. sysmon sets [`SLEEPING`], then looks at all Ps once more; only if none is in state syscall it sleeps on its note.
+//! 2. A goroutine sets its P's state, then looks at [`SLEEPING`] ([`wake`]).
+//!
+//! Both pairs are sequentially consistent, so one of the two sees the other's store. Who takes the mark away wakes sysmon, once.
+
+use super::sched::{NMSPINNING, NPIDLE, allp, gomaxprocs};
+use super::syscall::handoffp;
+use super::threads::{allocm, init_g0, newm};
+use super::{M, P};
+use crate::note::Note;
+use crate::port;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+
+/// The shortest and the longest sleep between two rounds, in nanoseconds, and the rounds without work after which it grows.
+const MIN_DELAY_NS: i64 = 20_000;
+const MAX_DELAY_NS: i64 = 10_000_000;
+const IDLE_ROUNDS: u32 = 50;
+/// How long a P stays with its blocking call although nobody would run on it otherwise.
+const KEEP_NS: i64 = 10_000_000;
+
+/// The number that sysmon's M goes by.
+const SYSMON_ID: u64 = u64::MAX;
+
+static SLEEPING: AtomicBool = AtomicBool::new(false);
+static NOTE: AtomicPtr<Note> = AtomicPtr::new(core::ptr::null_mut());
+
+/// Starts sysmon. On g0.
+pub(super) fn start() {
+    NOTE.store(alloc::boxed::Box::into_raw(alloc::boxed::Box::new(Note::new())), Ordering::Release);
+    newm(allocm(SYSMON_ID), sysmon);
+}
+
+/// A P has gone to state syscall: wakes sysmon if it sleeps.
+#[inline]
+pub(super) fn wake() {
+    if SLEEPING.load(Ordering::SeqCst) && SLEEPING.swap(false, Ordering::SeqCst) {
+        note().wakeup();
+    }
+}
+
+fn note() -> &'static Note {
+    // SAFETY: set by `start` before there are goroutines, never freed.
+    unsafe { &*NOTE.load(Ordering::Acquire) }
+}
+
+/// What sysmon saw of a P in its last round.
+#[derive(Clone, Copy, Default)]
+struct Seen {
+    syscalltick: u32,
+    since: i64,
+}
+
+extern "C" fn sysmon(mp: *mut M) -> ! {
+    // SAFETY: the current M.
+    unsafe { init_g0((*mp).g0) };
+    let mut seen: Vec<Seen> = Vec::new();
+    seen.resize(gomaxprocs(), Seen::default());
+    let (mut idle, mut delay) = (0, MIN_DELAY_NS);
+    loop {
+        SLEEPING.store(true, Ordering::SeqCst);
+        let busy = (0..gomaxprocs()).any(|i| allp(i).in_syscall());
+        if !busy || !SLEEPING.swap(false, Ordering::SeqCst) {
+            // Not busy: until a goroutine takes the mark. Busy, and a goroutine has taken it: its wake-up is on the way.
+            note().sleep();
+            note().clear();
+            (idle, delay) = (0, MIN_DELAY_NS);
+        }
+        // Nobody posts this M's semaphore but for the note.
+        port::semasleep(delay);
+        if retake(&mut seen) {
+            (idle, delay) = (0, MIN_DELAY_NS);
+        } else {
+            idle += 1;
+            if idle > IDLE_ROUNDS {
+                delay = (delay * 2).min(MAX_DELAY_NS);
+            }
+        }
+    }
+}
+
+/// Takes the Ps that are wanted elsewhere from blocking calls that were there in the last round, too. Whether there was any.
+fn retake(seen: &mut [Seen]) -> bool {
+    let (mut taken, now) = (false, port::nanotime());
+    for (i, seen) in seen.iter_mut().enumerate() {
+        let pp = allp(i);
+        if !pp.in_syscall() {
+            continue;
+        }
+        let tick = pp.syscalltick.load(Ordering::Relaxed);
+        if seen.since == 0 || seen.syscalltick != tick {
+            *seen = Seen { syscalltick: tick, since: now };
+            continue;
+        }
+        let others = NMSPINNING.load(Ordering::SeqCst) + NPIDLE.load(Ordering::SeqCst) > 0;
+        if pp.runq.is_empty() && others && now - seen.since < KEEP_NS {
+            continue;
+        }
+        if pp.try_take_from_syscall() {
+            taken = true;
+            handoffp(core::ptr::from_ref::<P>(pp).cast_mut());
+        }
+    }
+    taken
+}
