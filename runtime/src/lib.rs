@@ -9,6 +9,7 @@ extern crate std;
 
 pub mod arch;
 pub mod chan;
+pub mod godebug;
 pub mod heap;
 pub mod lock;
 pub mod note;

@@ -10,6 +10,7 @@ use super::preempt::{acquirem, releasem};
 use super::schedule::schedule;
 use super::threads::{init_g0, systemstack};
 use super::{G, M, sched};
+use crate::godebug;
 use crate::port::{self, OsThread, Stack};
 use crate::program::Program;
 use alloc::boxed::Box;
@@ -38,6 +39,8 @@ pub enum StartError {
     NoProgram,
     /// The image has no program of that name.
     UnknownProgram(&'static str),
+    /// `GODEBUG` cannot be obeyed.
+    Godebug(godebug::Error<'static>),
     /// GOMAXPROCS is not a number from 1 to the limit.
     Gomaxprocs(&'static str),
 }
@@ -49,6 +52,7 @@ impl fmt::Display for StartError {
             StartError::UnknownProgram(name) => {
                 write!(f, "no program {name:?}: ./qemu-run.sh -list names them")
             }
+            StartError::Godebug(e) => e.fmt(f),
             StartError::Gomaxprocs(v) => {
                 write!(f, "GOMAXPROCS={v}: expected a number from 1 to {}", sched::MAX_PROCS)
             }
@@ -90,6 +94,7 @@ pub unsafe fn rt0(startup: &Startup) -> ! {
 unsafe fn schedinit(mp: *mut M) -> Result<&'static Program, StartError> {
     let name = *port::args().first().ok_or(StartError::NoProgram)?;
     let program = Program::find(name).ok_or(StartError::UnknownProgram(name))?;
+    godebug::init().map_err(StartError::Godebug)?;
     let procs = match port::environ().iter().rev().find(|(k, _)| *k == "GOMAXPROCS") {
         None => port::ncpu().min(sched::MAX_PROCS),
         Some((_, v)) => match v.parse() {

@@ -1,0 +1,111 @@
+//! `GODEBUG`: a list of `word=value` separated by commas (Go: `runtime1.go`, `parsedebugvars`).
+//!
+//! Unlike Go's, a word that is not known or a value that is not understood is an error: a typing mistake would look like a switch without effect.
+
+use crate::port;
+use core::fmt;
+use core::sync::atomic::{AtomicU32, Ordering};
+
+macro_rules! words {
+    ($($(#[$doc:meta])* $static:ident = $word:literal, $max:expr;)*) => {
+        $($(#[$doc])* pub static $static: Setting = Setting { word: $word, max: $max, value: AtomicU32::new(0) };)*
+        static WORDS: &[&Setting] = &[$(&$static),*];
+    };
+}
+
+/// A word of `GODEBUG` and its value, 0 unless given.
+pub struct Setting {
+    word: &'static str,
+    max: u32,
+    value: AtomicU32,
+}
+
+impl Setting {
+    /// The value.
+    #[inline]
+    pub fn get(&self) -> u32 {
+        self.value.load(Ordering::Relaxed)
+    }
+
+    /// Whether it is on.
+    #[inline]
+    pub fn is_on(&self) -> bool {
+        self.get() != 0
+    }
+}
+
+words! {
+    /// Every so many milliseconds a line about the scheduler (`proc/schedtrace.rs`).
+    SCHEDTRACE = "schedtrace", u32::MAX;
+    /// With `schedtrace`: also a line for each P, M and G.
+    SCHEDDETAIL = "scheddetail", 1;
+    /// The heap checks itself (`heap`).
+    MALLOCDEBUG = "mallocdebug", 1;
+    /// Which goroutines a fatal report shows: `none` (0), `single` (1), `all` (2). Unless given: the one that failed.
+    TRACEBACK = "traceback", 2;
+    /// The machine's own: the core that comes late (`kernel/src/cpu/smp.rs`).
+    SMPLATE = "smplate", u32::MAX;
+}
+
+/// What is wrong with a `GODEBUG`.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Error<'a> {
+    /// Not of the form `word=value`.
+    NoValue(&'a str),
+    /// No such word.
+    UnknownWord(&'a str),
+    /// Not a number, or too large.
+    BadValue(&'a str, u32),
+}
+
+impl fmt::Display for Error<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("GODEBUG: ")?;
+        match self {
+            Error::NoValue(item) => write!(f, "{item:?} is not of the form word=value"),
+            Error::UnknownWord(word) => {
+                write!(f, "no word {word:?}; there are")?;
+                WORDS.iter().try_for_each(|w| write!(f, " {}", w.word))
+            }
+            Error::BadValue(item, max) => write!(f, "{item}: expected a number from 0 to {max}"),
+        }
+    }
+}
+
+/// Reads the environment's `GODEBUG`. Later words override earlier ones.
+///
+/// # Errors
+/// The first word that cannot be obeyed.
+pub fn init() -> Result<(), Error<'static>> {
+    port::environ().iter().filter(|(name, _)| *name == "GODEBUG").try_for_each(|(_, list)| parse(list))
+}
+
+fn parse(list: &str) -> Result<(), Error<'_>> {
+    list.split(',').filter(|item| !item.is_empty()).try_for_each(|item| {
+        let (word, value) = item.split_once('=').ok_or(Error::NoValue(item))?;
+        let setting = WORDS.iter().find(|w| w.word == word).ok_or(Error::UnknownWord(word))?;
+        let number = match (word, value) {
+            ("traceback", "none") => Some(0),
+            ("traceback", "single") => Some(1),
+            ("traceback", "all") => Some(2),
+            _ => value.parse().ok().filter(|n| *n <= setting.max),
+        };
+        setting.value.store(number.ok_or(Error::BadValue(item, setting.max))?, Ordering::Relaxed);
+        Ok(())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_set_and_mistakes_named() {
+        assert_eq!(parse("schedtrace=1000,scheddetail=1,,traceback=all"), Ok(()));
+        assert_eq!((SCHEDTRACE.get(), SCHEDDETAIL.is_on(), TRACEBACK.get()), (1000, true, 2));
+        assert_eq!(parse("schedtrace"), Err(Error::NoValue("schedtrace")));
+        assert_eq!(parse("scheddetail=1,shedtrace=1"), Err(Error::UnknownWord("shedtrace")));
+        assert_eq!(parse("scheddetail=2"), Err(Error::BadValue("scheddetail=2", 1)));
+        assert_eq!(parse("schedtrace=-1"), Err(Error::BadValue("schedtrace=-1", u32::MAX)));
+    }
+}
