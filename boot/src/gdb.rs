@@ -34,7 +34,7 @@ pub fn write_commands(kernel: &Kernel, port: u16) -> Result<PathBuf> {
          set architecture i386:x86-64\n\
          file {elf}\n\
          directory {source}\n\
-         target remote localhost:{port}\n\
+         target remote 127.0.0.1:{port}\n\
          # Before this point only hardware breakpoints can be set (hbreak).\n\
          thbreak kernel_main\n\
          continue\n",
