@@ -1,5 +1,6 @@
 //! G, a goroutine, and its states (Go: `g` and `casgstatus` in `runtime2.go`, `proc.go`).
 
+use super::alllist::Listed;
 use super::{M, WaitReason};
 use crate::port::Stack;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
@@ -114,7 +115,7 @@ pub struct G {
     pub(crate) panicking: bool,
     pub(super) inline: [usize; INLINE_WORDS],
     /// Next in `allgs`.
-    pub(super) alllink: AtomicPtr<G>,
+    alllink: AtomicPtr<G>,
     #[cfg(debug_assertions)]
     pub(super) held: [Option<crate::lock::Rank>; 16],
 }
@@ -188,6 +189,12 @@ impl G {
                 }
             }
         }
+    }
+}
+
+impl Listed for G {
+    fn alllink(&self) -> &AtomicPtr<G> {
+        &self.alllink
     }
 }
 

@@ -1,11 +1,12 @@
 //! M, a kernel thread that runs goroutines (Go: `m` in `runtime2.go`).
 
+use super::alllist::Listed;
 use super::{G, P};
 use crate::heap::MCache;
 use crate::note::Note;
 use crate::port::OsThread;
 use crate::rand::Rand;
-use core::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI64, AtomicPtr, AtomicUsize, Ordering};
 
 /// What [`super::gopark`] calls on g0 once the goroutine's registers are saved; false means: do not park after all.
 pub type UnlockFn = unsafe fn(gp: *mut G, lock: *mut ()) -> bool;
@@ -43,6 +44,10 @@ pub struct M {
     pub(super) slice_when: AtomicI64,
     /// Random numbers that need no lock.
     pub(super) rand: Rand,
+    /// It has a thread: it has not ended.
+    pub(super) live: AtomicBool,
+    /// Next in `allm`.
+    alllink: AtomicPtr<M>,
     /// The machine's name for the thread.
     os: AtomicUsize,
     /// Next M that waits for the same lock (`lock.rs`).
@@ -68,6 +73,8 @@ impl M {
             slice_armed: AtomicBool::new(false),
             slice_when: AtomicI64::new(i64::MAX),
             rand: Rand::new(seed),
+            live: AtomicBool::new(true),
+            alllink: AtomicPtr::new(core::ptr::null_mut()),
             os: AtomicUsize::new(0),
             nextwaitm: AtomicUsize::new(0),
         }
@@ -81,5 +88,11 @@ impl M {
     /// Set by the port before the thread runs, so that it is there when the thread is first waited for or woken.
     pub fn set_os(&self, t: OsThread) {
         self.os.store(t.0, Ordering::Release);
+    }
+}
+
+impl Listed for M {
+    fn alllink(&self) -> &AtomicPtr<M> {
+        &self.alllink
     }
 }

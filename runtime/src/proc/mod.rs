@@ -14,9 +14,11 @@
 //! | `newproc.rs` | `proc.go` | `go`, the death of a goroutine, reuse of Gs and stacks |
 //! | `threads.rs` | `proc.go` | `startm`, `stopm`, `wakep`, `mstart` |
 //! | `syscall.rs` `sysmon.rs` | `proc.go` | calls that block the M, and who takes their Ps |
+//! | `schedtrace.rs` | `schedtrace` | `GODEBUG=schedtrace` |
 //! | `preempt.rs` | `preempt.go` | time slices and asynchronous preemption |
 //! | `start.rs` | `rt0_go`, `schedinit`, `main` | start-up |
 
+mod alllist;
 mod g;
 mod m;
 mod newproc;
@@ -26,6 +28,7 @@ mod preempt;
 mod runq;
 mod runqput;
 mod sched;
+mod schedtrace;
 mod schedule;
 mod start;
 mod steal;

@@ -3,6 +3,7 @@
 //! A G is taken from the P's list of dead ones, then from the global list, then made. It gets a stack only when it is first run
 //! ([`give_stack`]) and returns it when it ends, so that a thousand goroutines that run one after the other use one stack, still warm.
 
+use super::alllist::AllList;
 use super::g::{INLINE_WORDS, Status};
 use super::p::GFREE_MAX;
 use super::preempt::{acquirem, releasem};
@@ -14,7 +15,7 @@ use crate::{arch, panic};
 use alloc::boxed::Box;
 use core::panic::Location;
 use core::ptr::null_mut;
-use core::sync::atomic::{AtomicPtr, Ordering};
+use core::sync::atomic::Ordering;
 
 /// How large a goroutine's stack may grow unless `go_with_stack` says otherwise, in bytes: 256 KiB less the guard page, so that eight stacks
 /// share a page table.
@@ -159,7 +160,8 @@ fn new_g_slow(pp: *mut P) -> *mut G {
     let gp = Box::into_raw(Box::new(G::new()));
     // SAFETY: new and ours.
     unsafe { (*gp).cas_status(Status::Idle, Status::Dead) };
-    ALLGS.add(gp);
+    // SAFETY: new, and Gs are never freed.
+    unsafe { ALLGS.add(gp) };
     gp
 }
 
@@ -253,31 +255,5 @@ fn spill_gfree(pp: *mut P) {
     }
 }
 
-/// All Gs ever made, newest first.
-pub(crate) struct AllGs(AtomicPtr<G>);
-
-pub(crate) static ALLGS: AllGs = AllGs(AtomicPtr::new(null_mut()));
-
-impl AllGs {
-    fn add(&self, gp: *mut G) {
-        let mut head = self.0.load(Ordering::Relaxed);
-        loop {
-            // SAFETY: the G is new and ours until the exchange.
-            unsafe { (*gp).alllink.store(head, Ordering::Relaxed) };
-            match self.0.compare_exchange_weak(head, gp, Ordering::Release, Ordering::Relaxed) {
-                Ok(_) => return,
-                Err(now) => head = now,
-            }
-        }
-    }
-
-    /// Calls `f` with each.
-    pub(crate) fn for_each(&self, mut f: impl FnMut(*mut G)) {
-        let mut gp = self.0.load(Ordering::Acquire);
-        while !gp.is_null() {
-            f(gp);
-            // SAFETY: Gs are never freed.
-            gp = unsafe { (*gp).alllink.load(Ordering::Relaxed) };
-        }
-    }
-}
+/// All Gs ever made.
+pub(crate) static ALLGS: AllList<G> = AllList::new();

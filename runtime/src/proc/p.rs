@@ -89,6 +89,11 @@ impl P {
         self.status.load(Ordering::Acquire) == PStatus::Running as u32
     }
 
+    /// Go's number for its state.
+    pub(super) fn status_number(&self) -> u32 {
+        self.status.load(Ordering::Relaxed)
+    }
+
     /// Whether an M has left it behind for a blocking call.
     #[inline]
     pub(super) fn in_syscall(&self) -> bool {

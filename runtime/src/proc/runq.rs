@@ -57,6 +57,12 @@ impl RunQueue {
         }
     }
 
+    /// How many are queued, `runnext` included (Go's trace leaves that one out), as seen at one moment.
+    pub fn len(&self) -> usize {
+        let n = self.tail.load(Ordering::Acquire).wrapping_sub(self.head.load(Ordering::Acquire));
+        n as usize + usize::from(!self.next.load(Ordering::Acquire).is_null())
+    }
+
     /// Owner: makes `gp` the next to run and returns whom it displaces, null if nobody.
     #[inline]
     pub fn set_next(&self, gp: *mut G) -> *mut G {

@@ -1,5 +1,6 @@
 //! What all Ps share: the global queue, idle Ms and Ps, under one lock (Go: `schedt`).
 
+use super::alllist::AllList;
 use super::p::{GList, GQueue, PStatus};
 use super::{G, M, P};
 use crate::heap::MCache;
@@ -62,6 +63,9 @@ pub(super) static LASTPOLL: AtomicI64 = AtomicI64::new(1);
 pub(super) static POLL_UNTIL: AtomicI64 = AtomicI64::new(0);
 /// The next range of goroutine numbers that a P takes.
 pub(super) static GOIDGEN: AtomicU64 = AtomicU64::new(1);
+
+/// All Ms ever made.
+pub(super) static ALLM: AllList<M> = AllList::new();
 
 static GOMAXPROCS: AtomicUsize = AtomicUsize::new(0);
 static ALLP: [AtomicPtr<P>; MAX_PROCS] = [const { AtomicPtr::new(null_mut()) }; MAX_PROCS];
@@ -207,7 +211,10 @@ impl Sched {
     /// `mp` is on no list; its thread does not use it any more once the lock is given up.
     pub(super) unsafe fn m_put(&mut self, mp: *mut M) {
         // SAFETY: as the caller promises.
-        unsafe { (*mp).schedlink = self.mfree };
+        unsafe {
+            (*mp).schedlink = self.mfree;
+            (*mp).live.store(false, Ordering::Relaxed);
+        }
         self.mfree = mp;
         self.nms -= 1;
     }
@@ -217,7 +224,10 @@ impl Sched {
         let mp = self.mfree;
         if !mp.is_null() {
             // SAFETY: the list owns the M.
-            self.mfree = unsafe { (*mp).schedlink };
+            unsafe {
+                self.mfree = (*mp).schedlink;
+                (*mp).live.store(true, Ordering::Relaxed);
+            }
         }
         let id = self.mnext;
         self.mnext += 1;

@@ -8,12 +8,11 @@
 use super::g::Status;
 use super::preempt::{acquirem, releasem};
 use super::schedule::schedule;
-use super::threads::{init_g0, systemstack};
-use super::{G, M, sched};
+use super::threads::{allocm, init_g0, systemstack};
+use super::{M, sched};
 use crate::godebug;
 use crate::port::{self, OsThread, Stack};
 use crate::program::Program;
-use alloc::boxed::Box;
 use core::fmt;
 use core::sync::atomic::Ordering;
 
@@ -66,11 +65,10 @@ impl fmt::Display for StartError {
 /// Called once, on the thread and stack that `startup` describes, by a port that is ready for all of `Port`'s functions.
 pub unsafe fn rt0(startup: &Startup) -> ! {
     crate::arch::XSAVE_SIZE.store(startup.xsave_size, Ordering::Relaxed);
-    let g0 = Box::into_raw(Box::new(G::new()));
-    let mp = Box::into_raw(Box::new(M::new(0, g0, port::cputicks() as u64)));
-    // SAFETY: both are new; the thread runs on `startup.stack`, far above what it uses now.
+    let mp = allocm(0);
+    // SAFETY: new; the thread runs on `startup.stack`, far above what it uses now.
     unsafe {
-        (*g0).m = mp;
+        let g0 = (*mp).g0;
         (*g0).stack = startup.stack;
         (*mp).set_os(startup.thread);
         port::setg(g0);

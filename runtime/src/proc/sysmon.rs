@@ -2,7 +2,7 @@
 //!
 //! It runs on an M of its own, without a P. Go's also preempts goroutines and polls the network by the clock; here time slices end by the M's
 //! own timer (`preempt.rs`) and a sleeping M waits for goroutine timers, so sysmon has work only while some P is in state syscall,
-//! and sleeps otherwise. So an idle machine takes no interrupts for it.
+//! and sleeps otherwise. So an idle machine takes no interrupts for it. With `GODEBUG=schedtrace` it also prints that.
 //!
 //! # Sleeping
 //! 1. sysmon sets [`SLEEPING`], then looks at all Ps once more; only if none is in state syscall it sleeps on its note.
@@ -14,6 +14,7 @@ use super::sched::{NMSPINNING, NPIDLE, allp, gomaxprocs};
 use super::syscall::handoffp;
 use super::threads::{allocm, init_g0, newm};
 use super::{M, P};
+use crate::godebug::{SCHEDDETAIL, SCHEDTRACE};
 use crate::note::Note;
 use crate::port;
 use alloc::vec::Vec;
@@ -64,12 +65,25 @@ extern "C" fn sysmon(mp: *mut M) -> ! {
     let mut seen: Vec<Seen> = Vec::new();
     seen.resize(gomaxprocs(), Seen::default());
     let (mut idle, mut delay) = (0, MIN_DELAY_NS);
+    let period = i64::from(SCHEDTRACE.get()) * 1_000_000;
+    let mut next_trace = port::nanotime() + period;
     loop {
+        if period != 0 && port::nanotime() >= next_trace {
+            next_trace = port::nanotime() + period;
+            super::schedtrace::print(SCHEDDETAIL.is_on());
+        }
         SLEEPING.store(true, Ordering::SeqCst);
         let busy = (0..gomaxprocs()).any(|i| allp(i).in_syscall());
         if !busy || !SLEEPING.swap(false, Ordering::SeqCst) {
             // Not busy: until a goroutine takes the mark. Busy, and a goroutine has taken it: its wake-up is on the way.
-            note().sleep();
+            let until = if period == 0 { -1 } else { (next_trace - port::nanotime()).max(1) };
+            if !note().tsleep(until) {
+                if SLEEPING.swap(false, Ordering::SeqCst) {
+                    continue;
+                }
+                // The mark was taken as the time ran out.
+                note().sleep();
+            }
             note().clear();
             (idle, delay) = (0, MIN_DELAY_NS);
         }

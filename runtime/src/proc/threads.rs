@@ -1,7 +1,7 @@
 //! Starting, parking and waking Ms (Go: `startm`, `newm`, `stopm`, `mstart`, `systemstack` in `proc.go`).
 
 use super::preempt::{acquirem, releasem};
-use super::sched::{self, MAX_MS, acquirep, gomaxprocs};
+use super::sched::{self, ALLM, MAX_MS, acquirep, gomaxprocs};
 use super::schedule::schedule;
 use super::steal::earliest_timer;
 use super::{G, M, P};
@@ -67,6 +67,9 @@ pub(super) fn startm(pp: *mut P, spinning: bool) {
                 (*mp).id = id;
                 (*mp).nextp = pp;
                 (*mp).spinning = spinning;
+                // A timer that was armed went with the former thread.
+                (*mp).slice_armed.store(false, Ordering::Relaxed);
+                (*mp).slice_when.store(i64::MAX, Ordering::Relaxed);
             }
             newm(mp, mstart);
         });
@@ -81,13 +84,16 @@ pub(super) fn startm(pp: *mut P, spinning: bool) {
     }
 }
 
-/// Makes an M with its g0. On g0.
+/// Makes an M with its g0. On g0, or before there is one.
 pub(super) fn allocm(id: u64) -> *mut M {
     let g0 = Box::into_raw(Box::new(G::new()));
     let seed = (port::cputicks() as u64) ^ id.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let mp = Box::into_raw(Box::new(M::new(id, g0, seed)));
-    // SAFETY: new.
-    unsafe { (*g0).m = mp };
+    // SAFETY: new, and Ms are never freed.
+    unsafe {
+        (*g0).m = mp;
+        ALLM.add(mp);
+    }
     mp
 }
 

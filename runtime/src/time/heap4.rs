@@ -7,6 +7,10 @@ use alloc::vec::Vec;
 pub(super) struct Heap4<T>(Vec<(i64, T)>);
 
 impl<T> Heap4<T> {
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub(super) const fn new() -> Heap4<T> {
         Heap4(Vec::new())
     }

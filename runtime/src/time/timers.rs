@@ -114,6 +114,20 @@ impl Timers {
         }
     }
 
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.lock.lock();
+        // SAFETY: under the lock.
+        let n = unsafe { (*self.heap.get()).len() };
+        self.lock.unlock();
+        n
+    }
+
+    /// Whether there is none. Takes no lock.
+    pub fn is_empty(&self) -> bool {
+        self.wake_time() == 0
+    }
+
     fn publish(&self, heap: &Heap4<*mut Timer>) {
         self.first.store(heap.first_key().unwrap_or(0), Ordering::Release);
     }

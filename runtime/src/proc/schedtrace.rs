@@ -1,0 +1,115 @@
+//! `GODEBUG=schedtrace=N,scheddetail=1`: what the scheduler is doing, in Go's format of today (Go: `schedtrace` in `proc.go`; S14).
+//!
+//! Printed by sysmon, which holds no P. The line is put together under `sched.lock` in memory made ready before, so that nothing is
+//! allocated under the lock, and written after. What belongs to running Ms is read as it is at the moment.
+
+use super::sched::{self, ALLM, NEEDSPINNING, NMSPINNING, NPIDLE, allp, gomaxprocs};
+use super::{ALLGS, Status};
+use crate::port;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt::Write;
+use core::sync::atomic::Ordering;
+
+/// Bytes that are ready for a line, and for each P, M and G of a detailed one.
+const LINE_BYTES: usize = 256;
+const DETAIL_BYTES: usize = 160;
+
+/// Prints one line, with `detailed` also one for each P, M and G.
+pub(super) fn print(detailed: bool) {
+    let mut lines = gomaxprocs();
+    let mut timers = Vec::new();
+    if detailed {
+        ALLGS.for_each(|_| lines += 1);
+        ALLM.for_each(|_| lines += 1);
+        timers.extend((0..gomaxprocs()).map(|i| allp(i).timers.len()));
+    }
+    let mut out = String::with_capacity(LINE_BYTES + lines * DETAIL_BYTES);
+    // Writing to a string does not fail.
+    _ = format(&mut out, detailed, &timers);
+    port::write(out.as_bytes());
+}
+
+fn format(out: &mut String, detailed: bool, timers: &[usize]) -> core::fmt::Result {
+    let s = sched::lock();
+    write!(
+        out,
+        "SCHED {}ms: gomaxprocs={} idleprocs={} threads={} spinningthreads={} needspinning={} idlethreads={} runqueue={}",
+        port::nanotime() / 1_000_000,
+        gomaxprocs(),
+        NPIDLE.load(Ordering::Relaxed),
+        // sysmon's is counted, as in Go.
+        s.nms + 1,
+        NMSPINNING.load(Ordering::Relaxed),
+        NEEDSPINNING.load(Ordering::Relaxed),
+        s.ms_idle(),
+        s.runq.len(),
+    )?;
+    let ps = (0..gomaxprocs()).map(allp);
+    if !detailed {
+        out.write_str(" [ ")?;
+        for p in ps.clone() {
+            write!(out, "{} ", p.runq.len())?;
+        }
+        out.write_str("] schedticks=[ ")?;
+        for p in ps {
+            write!(out, "{} ", p.schedtick.load(Ordering::Relaxed))?;
+        }
+        return out.write_str("]\n");
+    }
+    out.write_str(" gcwaiting=false nmidlelocked=0 stopwait=0 sysmonwait=false\n")?;
+    for (p, timers) in ps.zip(timers) {
+        write!(
+            out,
+            "  P{}: status={} schedtick={} syscalltick={} m=",
+            p.id,
+            p.status_number(),
+            p.schedtick.load(Ordering::Relaxed),
+            p.syscalltick.load(Ordering::Relaxed),
+        )?;
+        // SAFETY: Ms are never freed.
+        id(out, unsafe { p.m.as_ref() }.map(|m| m.id))?;
+        writeln!(out, " runqsize={} gfreecnt={} timerslen={timers}", p.runq.len(), p.gfree.len())?;
+    }
+    let mut result = Ok(());
+    ALLM.for_each(|mp| {
+        // SAFETY: Ms are never freed.
+        let m = unsafe { &*mp };
+        if !m.live.load(Ordering::Relaxed) {
+            return;
+        }
+        result = result.and_then(|()| {
+            write!(out, "  M{}: p=", m.id as i64)?;
+            // SAFETY: Ps and Gs are never freed.
+            let (p, g) = unsafe { (m.p.as_ref(), m.curg.as_ref()) };
+            id(out, p.map(|p| u64::from(p.id)))?;
+            out.write_str(" curg=")?;
+            id(out, g.map(|g| g.goid))?;
+            writeln!(out, " spinning={} blocked={} lockedg=nil", m.spinning, p.is_none())
+        });
+    });
+    ALLGS.for_each(|gp| {
+        // SAFETY: Gs are never freed.
+        let g = unsafe { &*gp };
+        let status = g.status();
+        if status == Status::Dead {
+            return;
+        }
+        result = result.and_then(|()| {
+            write!(out, "  G{}: status={}({}) m=", g.goid, status as u32, g.wait_reason.text())?;
+            // SAFETY: Ms are never freed.
+            id(out, unsafe { g.m.as_ref() }.map(|m| m.id))?;
+            out.write_str(" lockedm=nil\n")
+        });
+    });
+    drop(s);
+    result
+}
+
+/// A number, or Go's `nil`.
+fn id(out: &mut String, id: Option<u64>) -> core::fmt::Result {
+    match id {
+        Some(id) => write!(out, "{id}"),
+        None => out.write_str("nil"),
+    }
+}
