@@ -125,7 +125,7 @@ unsafe impl Port for Machine {
         clock::cycles_per_ms() as i64
     }
 
-    fn new_os_proc(mp: *mut M, entry: extern "C" fn(*mut M) -> !) -> Result<(), PortError> {
+    unsafe fn new_os_proc(mp: *mut M, entry: extern "C" fn(*mut M) -> !) -> Result<(), PortError> {
         // SAFETY: a pointer argument and a `usize` are passed alike.
         let entry =
             unsafe { core::mem::transmute::<extern "C" fn(*mut M) -> !, extern "C" fn(usize) -> !>(entry) };
@@ -220,7 +220,7 @@ unsafe impl Port for Machine {
         symbols::lookup(pc)
     }
 
-    fn try_call(f: extern "C-unwind" fn(*mut u8), arg: *mut u8) -> Result<(), Box<dyn Any + Send>> {
+    unsafe fn try_call(f: extern "C-unwind" fn(*mut u8), arg: *mut u8) -> Result<(), Box<dyn Any + Send>> {
         unwinding::panic::catch_unwind(|| f(arg))
     }
 

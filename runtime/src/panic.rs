@@ -44,7 +44,8 @@ pub fn catch_unwind<R>(f: impl FnOnce() -> R) -> Result<R, Box<dyn Any + Send>> 
     }
     let mut call = Call(Some(f), None);
     let run = runner(&call);
-    let caught = port::try_call(run, (&raw mut call).cast());
+    // SAFETY: `run` takes what it is called with.
+    let caught = unsafe { port::try_call(run, (&raw mut call).cast()) };
     let gp = port::getg();
     // SAFETY: the current G.
     unsafe { (*gp).panicking = false };

@@ -121,7 +121,10 @@ port! {
 
     /// Starts a thread that runs `entry(mp)` on a fully backed stack of its own, with `(*mp).g0` as its G. Before it runs the port has told
     /// the M (`set_os`) and set that G's `stack`.
-    fn new_os_proc = __gzero_new_os_proc(mp: *mut M, entry: extern "C" fn(*mut M) -> !) -> Result<(), PortError>;
+    ///
+    /// # Safety
+    /// The M and its g0 live as long as the thread, whose they are from now on.
+    [unsafe] fn new_os_proc = __gzero_new_os_proc(mp: *mut M, entry: extern "C" fn(*mut M) -> !) -> Result<(), PortError>;
     /// Ends the current thread; its stack is freed once nothing runs on it. No G is set any more.
     fn exit_thread = __gzero_exit_thread() -> !;
     /// Sleeps until the current thread's semaphore has been posted (true; the post is consumed) or `ns` nanoseconds have
@@ -175,7 +178,10 @@ port! {
     /// The function that holds code address `pc` and the offset in it, if symbols are there.
     fn symbol = __gzero_symbol(pc: usize) -> Option<(&'static str, usize)>;
     /// Calls `f(arg)` and catches what it unwinds with.
-    fn try_call = __gzero_try_call(f: extern "C-unwind" fn(*mut u8), arg: *mut u8) -> Result<(), Box<dyn Any + Send>>;
+    ///
+    /// # Safety
+    /// `f` may be called with `arg`.
+    [unsafe] fn try_call = __gzero_try_call(f: extern "C-unwind" fn(*mut u8), arg: *mut u8) -> Result<(), Box<dyn Any + Send>>;
     /// Unwinds the current stack with a payload, running destructors, up to the innermost [`Port::try_call`].
     fn begin_unwind = __gzero_begin_unwind(payload: Box<dyn Any + Send>) -> !;
     /// Ends the program with an exit status, 0 to 255.

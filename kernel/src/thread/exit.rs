@@ -4,7 +4,7 @@
 //! part of the switch, with interrupts off; and because giving a stack back may wait for other cores, that is left to the next thread
 //! that ends or is made ([`dig`]), which may wait. So at most as many stacks as ended since then are kept.
 
-use super::runqueue::{this, switch_away_for_good};
+use super::runqueue::{switch_away_for_good, this};
 use super::thread::Thread;
 use crate::cpu::irq::{IrqMutex, IrqOff};
 use crate::memory::stack;

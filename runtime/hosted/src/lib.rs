@@ -72,7 +72,7 @@ unsafe impl Port for Host {
     fn cputicks_per_ms() -> i64 {
         1_000_000
     }
-    fn new_os_proc(mp: *mut M, entry: extern "C" fn(*mut M) -> !) -> Result<(), PortError> {
+    unsafe fn new_os_proc(mp: *mut M, entry: extern "C" fn(*mut M) -> !) -> Result<(), PortError> {
         threads::new_os_proc(mp, entry)
     }
     fn exit_thread() -> ! {
@@ -127,7 +127,7 @@ unsafe impl Port for Host {
     fn symbol(_: usize) -> Option<(&'static str, usize)> {
         None
     }
-    fn try_call(f: extern "C-unwind" fn(*mut u8), arg: *mut u8) -> Result<(), Box<dyn Any + Send>> {
+    unsafe fn try_call(f: extern "C-unwind" fn(*mut u8), arg: *mut u8) -> Result<(), Box<dyn Any + Send>> {
         std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| f(arg)))
     }
     fn begin_unwind(payload: Box<dyn Any + Send>) -> ! {

@@ -44,7 +44,7 @@ pub use m::M;
 pub use newproc::{go, go_with_stack, goexit, num_goroutine};
 pub use p::P;
 pub use park::{gopark, goparkunlock, goready, gosched};
-pub use preempt::{acquirem, preempt_signal, releasem, stack_grew};
+pub use preempt::{preempt_signal, stack_grew};
 pub use sched::gomaxprocs;
 pub use schedule::wake_net_poller;
 pub use start::{StartError, Startup, rt0};
@@ -58,6 +58,6 @@ const RUNQ_LEN: u32 = 256;
 
 pub(crate) use newproc::ALLGS;
 pub(crate) use park::{park_pinned, ready_pinned};
-pub(crate) use preempt::{async_preempt2, lock_count_down, lock_count_up};
+pub(crate) use preempt::{acquirem, async_preempt2, lock_count_down, lock_count_up, releasem};
 #[cfg(debug_assertions)]
 pub(crate) use preempt::{lock_rank_pop, lock_rank_push};

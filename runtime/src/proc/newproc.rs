@@ -197,7 +197,8 @@ extern "C" fn goroutine_entry() -> ! {
     let gp = port::getg();
     // SAFETY: the current goroutine; `newproc` set the entry.
     let (f, arg) = unsafe { ((*gp).startfn, (*gp).startarg) };
-    if let Err(payload) = port::try_call(f, arg)
+    // SAFETY: the entry and its argument, for this one call.
+    if let Err(payload) = unsafe { port::try_call(f, arg) }
         && !payload.is::<Goexit>()
     {
         panic::unrecovered(&*payload);

@@ -99,7 +99,8 @@ pub(super) fn allocm(id: u64) -> *mut M {
 
 /// Starts an M's thread. On g0.
 pub(super) fn newm(mp: *mut M, entry: extern "C" fn(*mut M) -> !) {
-    if let Err(e) = port::new_os_proc(mp, entry) {
+    // SAFETY: Ms are never freed, and this one has no thread.
+    if let Err(e) = unsafe { port::new_os_proc(mp, entry) } {
         crate::panic::throw_with(format_args!("cannot start an M: {e}"));
     }
 }
