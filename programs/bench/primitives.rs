@@ -127,11 +127,12 @@ pub fn timer_sleep(b: &mut B) {
         wg.add(1000);
         for i in 0..1000 {
             let (wg, late) = (wg.clone(), late.clone());
+            let slot = (round * 1000 + i) as usize;
             go(move || {
                 let t = time::now();
                 time::sleep(SLEEP);
                 let over = t.elapsed().as_nanos() as i64 - SLEEP.as_nanos() as i64;
-                late[(round * 1000 + i) as usize].store(over, Ordering::Relaxed);
+                late[slot].store(over, Ordering::Relaxed);
                 wg.done();
             });
         }

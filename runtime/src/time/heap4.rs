@@ -6,13 +6,14 @@ use alloc::vec::Vec;
 /// Values of type `T` by their key; the smallest key is at hand.
 pub(super) struct Heap4<T>(Vec<(i64, T)>);
 
-impl<T> Heap4<T> {
-    pub(super) fn len(&self) -> usize {
-        self.0.len()
-    }
-
+impl<T: Copy> Heap4<T> {
     pub(super) const fn new() -> Heap4<T> {
         Heap4(Vec::new())
+    }
+
+    /// How many values there are.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
     }
 
     /// The smallest key.
@@ -23,38 +24,56 @@ impl<T> Heap4<T> {
 
     /// Adds a value.
     pub(super) fn push(&mut self, key: i64, value: T) {
-        let mut i = self.0.len();
         self.0.push((key, value));
         let h = &mut self.0[..];
+        // Larger ancestors move down into the hole at `i`.
+        let mut i = h.len() - 1;
         while i > 0 {
             let parent = (i - 1) / 4;
-            if h[parent].0 <= h[i].0 {
+            if h[parent].0 <= key {
                 break;
             }
-            h.swap(i, parent);
+            h[i] = h[parent];
             i = parent;
         }
+        h[i] = (key, value);
     }
 
     /// Takes out a value with the smallest key.
     pub(super) fn pop(&mut self) -> Option<(i64, T)> {
-        if self.0.is_empty() {
-            return None;
-        }
-        let first = self.0.swap_remove(0);
+        let last = self.0.pop()?;
         let h = &mut self.0[..];
+        let Some(&first) = h.first() else { return Some(last) };
+        // Smaller children move up into the hole at `i`, until the last one fits.
         let mut i = 0;
         loop {
-            let children = 4 * i + 1..(4 * i + 5).min(h.len());
-            let Some(least) = children.min_by_key(|&c| h[c].0) else { break };
-            if h[i].0 <= h[least].0 {
+            let children = 4 * i + 1;
+            let Some(rest) = h.get(children..) else { break };
+            let least = match rest.first_chunk() {
+                Some(four) => least_of_four(four),
+                None => match (0..rest.len()).min_by_key(|&c| rest[c].0) {
+                    Some(c) => c,
+                    None => break,
+                },
+            };
+            let child = rest[least];
+            if last.0 <= child.0 {
                 break;
             }
-            h.swap(i, least);
-            i = least;
+            h[i] = child;
+            i = children + least;
         }
+        h[i] = last;
         Some(first)
     }
+}
+
+/// The index of the smallest key, without a loop.
+#[inline]
+fn least_of_four<T>(e: &[(i64, T); 4]) -> usize {
+    let a = usize::from(e[1].0 < e[0].0);
+    let b = 2 + usize::from(e[3].0 < e[2].0);
+    if e[b].0 < e[a].0 { b } else { a }
 }
 
 #[cfg(test)]
