@@ -5,6 +5,7 @@ use crate::cpu::{self, clock, exception, fpu, local, symbols};
 use crate::device::{power, uart};
 use crate::entry::cmdline;
 use crate::memory;
+use crate::memory::frames::{self, Owner};
 use crate::memory::stack::{self, FaultOutcome};
 use crate::thread::{self, Thread};
 use ::alloc::boxed::Box;
@@ -13,7 +14,7 @@ use ::alloc::vec::Vec;
 use core::any::Any;
 use core::fmt;
 use core::ptr::null_mut;
-use runtime::port::{OsThread, Port, PortError, Stack};
+use runtime::port::{OsThread, Port, PortError, Stack, SysStats};
 use runtime::proc::{G, M, Startup};
 use spin::Once;
 
@@ -192,16 +193,32 @@ unsafe impl Port for Machine {
     }
 
     fn sys_alloc(bytes: usize, align: usize) -> *mut u8 {
-        match memory::frames::alloc_contiguous(bytes / memory::FRAME_SIZE, align / memory::FRAME_SIZE) {
-            Some(frames) => memory::direct_map::phys_to_virt(frames),
-            None => null_mut(),
-        }
+        let (n, align) = (bytes / memory::FRAME_SIZE, align / memory::FRAME_SIZE);
+        let run = frames::alloc_contiguous(n, align, Owner::Heap).or_else(|| {
+            stack::reclaim();
+            frames::alloc_contiguous(n, align, Owner::Heap)
+        });
+        run.map_or(null_mut(), memory::direct_map::phys_to_virt)
     }
 
     unsafe fn sys_free(p: *mut u8, bytes: usize) {
         let frame = memory::direct_map::virt_to_phys(p);
         // SAFETY: as the caller promises.
-        unsafe { memory::frames::free_contiguous(frame, bytes / memory::FRAME_SIZE) };
+        unsafe { frames::free_contiguous(frame, bytes / memory::FRAME_SIZE, Owner::Heap) };
+    }
+
+    fn sys_stats() -> SysStats {
+        let stats = frames::stats();
+        let bytes = |frames: usize| frames * memory::FRAME_SIZE;
+        let of = |owner: Owner| bytes(stats.owners[owner as usize]);
+        SysStats {
+            total: bytes(stats.total),
+            free: bytes(stats.free),
+            heap: of(Owner::Heap),
+            stacks: of(Owner::Stack),
+            page_tables: of(Owner::PageTable),
+            kernel: of(Owner::Kernel),
+        }
     }
 
     fn write(bytes: &[u8]) {

@@ -3,6 +3,8 @@
 use super::B;
 use alloc::boxed::Box;
 use core::hint::black_box;
+use core::mem::MaybeUninit;
+use runtime::{chan, go_with_stack};
 
 /// One allocation of `WORDS` zeroed words, and its freeing.
 pub fn alloc_words<const WORDS: usize>(b: &mut B) {
@@ -16,4 +18,26 @@ pub fn alloc_uninit<const WORDS: usize>(b: &mut B) {
     for _ in 0..b.n {
         drop(black_box(Box::<[u64; WORDS]>::new_uninit()));
     }
+}
+
+const PAGE: usize = 4096;
+
+/// Descends in steps of about a page; where it ended.
+fn descend(steps: u64) -> usize {
+    let mut frame = MaybeUninit::<[u8; PAGE - 256]>::uninit();
+    let here = black_box(&mut frame).as_ptr() as usize;
+    if steps == 0 { here } else { black_box(descend(steps - 1)) }
+}
+
+/// A goroutine that descends N pages and comes back; op = a page of stack that is touched for the first time, by page fault.
+pub fn stack_growth(b: &mut B) {
+    let done = chan::make(1);
+    let (result, steps) = (done.clone(), b.n);
+    b.start();
+    go_with_stack(b.n as usize * 2 * PAGE, move || {
+        let top = descend(0);
+        result.send(top - descend(steps));
+    });
+    b.n = done.recv().expect("one result") as u64 / PAGE as u64;
+    b.stop();
 }

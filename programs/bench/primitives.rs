@@ -5,6 +5,7 @@ use alloc::sync::Arc;
 use alloc::vec;
 use core::hint::black_box;
 use core::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use runtime::port::sys_stats;
 use runtime::sync::WaitGroup;
 use runtime::time::{self, Duration};
 use runtime::{chan, go};
@@ -31,11 +32,12 @@ pub fn spawn(b: &mut B) {
     }
 }
 
-/// N goroutines parked on a channel; op = spawning one and it having parked.
+/// N goroutines parked on a channel; op = spawning one and it having parked. What the machine's memory lost to one is told, by use.
 pub fn spawn_wait(b: &mut B) {
     let block = chan::make::<()>(0);
     let wg = Arc::new(WaitGroup::new());
     let up = Arc::new(AtomicU64::new(0));
+    let before = sys_stats();
     b.start();
     wg.add(b.n as i32);
     for _ in 0..b.n {
@@ -51,6 +53,16 @@ pub fn spawn_wait(b: &mut B) {
     }
     b.stop();
     time::sleep(Duration::from_millis(5));
+    let after = sys_stats();
+    let per_g = |now: usize, then: usize| (now as f64 - then as f64) / b.n as f64;
+    let parts = [
+        ("bytes_per_g", per_g(before.free, after.free)),
+        ("stack_per_g", per_g(after.stacks, before.stacks)),
+        ("tables_per_g", per_g(after.page_tables, before.page_tables)),
+        ("heap_per_g", per_g(after.heap, before.heap)),
+        ("kernel_per_g", per_g(after.kernel, before.kernel)),
+    ];
+    parts.iter().for_each(|(key, bytes)| b.extra(key, *bytes));
     let t = time::now();
     block.close();
     wg.wait();

@@ -37,6 +37,23 @@ impl Stack {
 #[repr(transparent)]
 pub struct OsThread(pub usize);
 
+/// What the machine's memory is used for, in bytes. A moment's figures, not all of one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SysStats {
+    /// All that can be allocated.
+    pub total: usize,
+    /// What of it nobody uses.
+    pub free: usize,
+    /// What the heap has by [`Port::sys_alloc`].
+    pub heap: usize,
+    /// What is backed of stacks: goroutines', dead or alive, and the machine's own.
+    pub stacks: usize,
+    /// Page tables.
+    pub page_tables: usize,
+    /// The machine's own data.
+    pub kernel: usize,
+}
+
 /// Why a port could not do what was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PortError {
@@ -168,6 +185,8 @@ port! {
     /// # Safety
     /// The range came from `sys_alloc`, is not in use and is not given back twice.
     [unsafe] fn sys_free = __gzero_sys_free(p: *mut u8, bytes: usize);
+    /// What the memory is used for. Takes time that grows with the memory.
+    fn sys_stats = __gzero_sys_stats() -> SysStats;
 
     /// Writes to the console. Writes do not mix within one call.
     fn write = __gzero_write(bytes: &[u8]);

@@ -14,7 +14,7 @@
 
 use super::features::SMAP_ON;
 use super::{apic, exception, ipi, local};
-use crate::memory::tlb;
+use crate::memory::{demand_zero, tlb};
 use core::arch::global_asm;
 use core::fmt;
 use core::mem::{offset_of, size_of};
@@ -199,10 +199,20 @@ fn page_fault(frame: &mut TrapFrame) {
     if let Err(outer) = slot.begin(frame) {
         exception::fault_in_page_fault(frame, addr, outer);
     }
-    if !(hooks().page_fault)(frame, addr as usize) {
+    if !(hooks().page_fault)(frame, addr as usize) && !back_kernel_data(frame, addr as usize) {
         exception::unhandled(frame);
     }
     slot.end();
+}
+
+/// Whether a fault was the first touch of kernel data that is backed by demand, which works before there are hooks.
+fn back_kernel_data(frame: &TrapFrame, addr: usize) -> bool {
+    /// In the error code: the page is there, but not for what was done (SDM 3A 4.7).
+    const PRESENT: u64 = 1;
+    let backed = if frame.error_code & PRESENT == 0 { demand_zero::back(addr) } else { Ok(false) };
+    backed.unwrap_or_else(|e| {
+        exception::fatal(format_args!("fatal error: {e}, or for the kernel's data"), Some(frame))
+    })
 }
 
 /// Address of a vector's stub.

@@ -2,18 +2,27 @@
 //!
 //! # Representation
 //! One state byte a frame, for every frame from the first of the range to the last: 1/4096 of the memory (16 MiB for 64 GiB; holes
-//! in the map cost the same as memory). A free block of 2^k frames starts at a multiple of 2^k; its first frame's state
-//! says `FREE | k`, the others' `INSIDE`. Free blocks of one size form a doubly linked list whose links lie in the
-//! blocks themselves. A block taken from a list must be what its neighbours' links say it is: a write to freed memory
+//! in the map cost the same as memory). It names the frame's [`Owner`], or its last one once it is free:
+//!
+//! | byte | the frame |
+//! |---|---|
+//! | `0000 0000` | is no memory of the allocator's |
+//! | `010k kkkk` | is the first of a free block of 2^k; its last owner stands behind the links |
+//! | `100. .ooo` | is used by owner o |
+//! | `110. .ooo` | lies in a free block and is not its first |
+//! | `111. .ooo` | is lent to a core's cache |
+//!
+//! A free block of 2^k frames starts at a multiple of 2^k. Free blocks of one size form a doubly linked list whose links lie in
+//! the blocks themselves. A block taken from a list must be what its neighbours' links say it is: a write to freed memory
 //! that hits a link is found there.
 //!
-//! Every allocated frame says `USED`, whatever it was allocated with, so any part of an allocation may be freed alone, and freeing
-//! any frame that is not `USED` is found.
+//! Any part of an allocation may be freed alone. Freeing a frame that is not in use, or is somebody else's, is found.
 //!
-//! Rejected: links in the metadata (8 more bytes a frame; 0.2 % of memory, and written at boot), and a bitmap a size
-//! (finding a block costs a search, or summaries that cost what the lists do).
+//! Rejected: links in the metadata (8 more bytes a frame; 0.2 % of memory, and written at boot), a bitmap a size
+//! (finding a block costs a search, or summaries that cost what the lists do), and the address of who freed a frame (8 bytes more).
 
 use super::direct_map;
+use super::owner::{OWNERS, Owner};
 use core::fmt;
 use core::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use x86_64::PhysAddr;
@@ -26,48 +35,100 @@ pub const FRAME_SIZE: usize = 4096;
 
 /// The frame is no memory of this allocator's.
 const FOREIGN: u8 = 0;
-/// The frame is allocated.
-pub const USED: u8 = 1;
-/// The frame lies in a per-core cache.
-pub const CACHED: u8 = 2;
-/// The frame lies in a free block and is not its first.
-const INSIDE: u8 = 3;
-/// The frame is the first of a free block; the low bits are the block's order.
+/// What tells the other states apart.
+const KIND: u8 = 0xe0;
+/// The frame is the first of a free block; the low five bits are the block's order.
 const FREE: u8 = 0x40;
+/// The frame is allocated.
+const USED: u8 = 0x80;
+/// The frame lies in a free block and is not its first.
+const INSIDE: u8 = 0xc0;
+/// The frame lies in a per-core cache.
+const CACHED: u8 = 0xe0;
+
+/// The state of a frame that `owner` uses.
+#[inline]
+pub const fn used(owner: Owner) -> u8 {
+    USED | owner as u8
+}
+
+/// The state of a frame in a per-core cache that was `owner`'s.
+#[inline]
+pub const fn cached(owner: Owner) -> u8 {
+    CACHED | owner as u8
+}
 
 /// Why frames could not be freed. All of them are errors of the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Misuse {
     /// The address is not a multiple of what is freed there.
-    Misaligned(PhysAddr),
+    Misaligned {
+        /// The address.
+        addr: PhysAddr,
+        /// Who frees it.
+        by: Owner,
+    },
     /// The frame never belonged to the allocator.
-    Foreign(PhysAddr),
+    Foreign {
+        /// The frame.
+        addr: PhysAddr,
+        /// Who frees it.
+        by: Owner,
+    },
     /// The frame is free already.
-    DoubleFree(PhysAddr),
+    DoubleFree {
+        /// The frame.
+        addr: PhysAddr,
+        /// Who had it last, and freed it.
+        first: Owner,
+        /// Who frees it again.
+        by: Owner,
+    },
+    /// The frame is in use by somebody else.
+    NotOwner {
+        /// The frame.
+        addr: PhysAddr,
+        /// Who uses it.
+        owner: Owner,
+        /// Who frees it.
+        by: Owner,
+    },
     /// The free block's list links do not fit: somebody wrote to memory that was freed.
-    WrittenAfterFree(PhysAddr),
+    WrittenAfterFree {
+        /// The block's first frame.
+        addr: PhysAddr,
+    },
 }
 
 impl fmt::Display for Misuse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Misuse::Misaligned(a) => write!(f, "misaligned free of physical frame {:#x}", a.as_u64()),
-            Misuse::Foreign(a) => {
-                write!(f, "free of physical frame {:#x}, which was never allocated", a.as_u64())
+        match *self {
+            Misuse::Misaligned { addr, by } => {
+                write!(f, "misaligned free of physical frame {addr:#x} by {by}")
             }
-            Misuse::DoubleFree(a) => write!(f, "double free of physical frame {:#x}", a.as_u64()),
-            Misuse::WrittenAfterFree(a) => {
-                write!(f, "physical frame {:#x} was written to after it was freed", a.as_u64())
+            Misuse::Foreign { addr, by } => {
+                write!(f, "free of physical frame {addr:#x}, which was never allocated, by {by}")
+            }
+            Misuse::DoubleFree { addr, first, by } => {
+                write!(f, "double free of physical frame {addr:#x}: freed by {first}, now again by {by}")
+            }
+            Misuse::NotOwner { addr, owner, by } => {
+                write!(f, "physical frame {addr:#x} is in use by {owner}, but freed by {by}")
+            }
+            Misuse::WrittenAfterFree { addr } => {
+                write!(f, "physical frame {addr:#x} was written to after it was freed")
             }
         }
     }
 }
 
-/// The links in a free block's first frame: frame numbers or [`NONE`].
+/// What a free block's first frame holds: links, which are frame numbers or [`NONE`], and the low bits of the state that it had.
 #[repr(C)]
+#[derive(Clone, Copy)]
 struct Link {
     next: usize,
     prev: usize,
+    last: u8,
 }
 
 const NONE: usize = usize::MAX;
@@ -111,7 +172,9 @@ impl Buddy {
     /// # Safety
     /// They are mapped in the direct map and nobody else uses them.
     pub unsafe fn add(&mut self, frame: usize, n: usize) -> Result<(), Misuse> {
-        self.mark(frame, n, INSIDE);
+        for f in frame..frame + n {
+            self.set(f, INSIDE);
+        }
         self.insert_range_merging(frame, n)
     }
 
@@ -131,27 +194,66 @@ impl Buddy {
         self.states.get(frame.wrapping_sub(self.first)).map_or(FOREIGN, |s| s.load(Relaxed))
     }
 
-    fn mark(&self, frame: usize, n: usize, state: u8) {
+    fn set(&self, frame: usize, state: u8) {
+        self.states[frame - self.first].store(state, Relaxed);
+    }
+
+    fn give(&self, frame: usize, n: usize, owner: Owner) {
         for s in &self.states[frame - self.first..][..n] {
-            s.store(state, Relaxed);
+            s.store(used(owner), Relaxed);
         }
+    }
+
+    /// How many frames each owner uses, at its number. Looks at every state.
+    pub fn count_owners(states: &[AtomicU8]) -> [usize; OWNERS] {
+        let mut counts = [0; 256];
+        for s in states {
+            counts[usize::from(s.load(Relaxed))] += 1;
+        }
+        Owner::ALL.map(|owner| counts[usize::from(used(owner))])
     }
 
     /// Allocates 2^`order` frames aligned to their size; the number of the first.
     ///
     /// # Errors
     /// [`Misuse::WrittenAfterFree`]; `Ok(None)` if there is no such block.
-    pub fn alloc(&mut self, order: usize) -> Result<Option<usize>, Misuse> {
+    pub fn alloc(&mut self, order: usize, owner: Owner) -> Result<Option<usize>, Misuse> {
         let Some(frame) = self.take(order)? else { return Ok(None) };
-        self.mark(frame, 1 << order, USED);
+        self.give(frame, 1 << order, owner);
         Ok(Some(frame))
+    }
+
+    /// Lends 2^`order` frames to a core's cache. They keep the names of their last owners.
+    ///
+    /// # Errors
+    /// As [`Buddy::alloc`].
+    pub fn lend(&mut self, order: usize) -> Result<Option<usize>, Misuse> {
+        let Some(frame) = self.take(order)? else { return Ok(None) };
+        for f in frame..frame + (1 << order) {
+            self.set(f, CACHED | self.state(f) & !KIND);
+        }
+        Ok(Some(frame))
+    }
+
+    /// Takes a frame back that a core's cache holds.
+    ///
+    /// # Errors
+    /// As [`Buddy::alloc`].
+    pub fn take_back(&mut self, frame: usize) -> Result<(), Misuse> {
+        self.set(frame, INSIDE | self.state(frame) & !KIND);
+        self.merge(frame, 0)
     }
 
     /// Allocates `n` frames in a row, the first of which is a multiple of `align` (a power of two).
     ///
     /// # Errors
     /// As [`Buddy::alloc`].
-    pub fn alloc_contiguous(&mut self, n: usize, align: usize) -> Result<Option<usize>, Misuse> {
+    pub fn alloc_contiguous(
+        &mut self,
+        n: usize,
+        align: usize,
+        owner: Owner,
+    ) -> Result<Option<usize>, Misuse> {
         let span = n.max(align).next_power_of_two();
         let order = span.trailing_zeros() as usize;
         let frame = match if order < ORDERS { self.take(order)? } else { None } {
@@ -167,27 +269,45 @@ impl Buddy {
                 None => return Ok(None),
             },
         };
-        self.mark(frame, n, USED);
+        self.give(frame, n, owner);
         Ok(Some(frame))
     }
 
-    /// Frees `n` frames from number `frame` on, which need not have been allocated together.
+    /// Frees `n` frames of `owner`'s from number `frame` on, which need not have been allocated together.
     ///
     /// # Errors
-    /// Which frame is not allocated; then nothing was freed. Or [`Misuse::WrittenAfterFree`].
+    /// Which frame is not the owner's; then nothing was freed. Or [`Misuse::WrittenAfterFree`].
     ///
     /// # Safety
     /// Nobody uses the frames.
-    pub unsafe fn free(&mut self, frame: usize, n: usize) -> Result<(), Misuse> {
+    pub unsafe fn free(&mut self, frame: usize, n: usize, owner: Owner) -> Result<(), Misuse> {
         for f in frame..frame + n {
-            match self.state(f) {
-                USED => {}
-                FOREIGN => return Err(Misuse::Foreign(address(f))),
-                _ => return Err(Misuse::DoubleFree(address(f))),
+            let state = self.state(f);
+            if state != used(owner) {
+                return Err(self.wrong_free(f, state, owner));
             }
         }
-        self.mark(frame, n, INSIDE);
+        for f in frame..frame + n {
+            self.set(f, INSIDE | owner as u8);
+        }
         self.insert_range_merging(frame, n)
+    }
+
+    /// What is wrong with freeing a frame whose state was `state`.
+    #[cold]
+    pub fn wrong_free(&self, frame: usize, state: u8, by: Owner) -> Misuse {
+        let addr = address(frame);
+        match state & KIND {
+            USED => Misuse::NotOwner { addr, owner: Owner::of_bits(state), by },
+            INSIDE | CACHED => Misuse::DoubleFree { addr, first: Owner::of_bits(state), by },
+            FREE => {
+                // SAFETY: the state says that it is the first frame of a free block. If the frame was taken meanwhile, what is
+                // read is a number that means nothing, in a report that is right about the rest.
+                let last = unsafe { (&raw const (*link(frame)).last).read_volatile() };
+                Misuse::DoubleFree { addr, first: Owner::of_bits(last), by }
+            }
+            _ => Misuse::Foreign { addr, by },
+        }
     }
 
     /// Takes a block of `order` off its list, or splits the smallest larger one. Its frames say `INSIDE`.
@@ -213,12 +333,12 @@ impl Buddy {
         let (mut run, mut f) = (self.first, self.first);
         while f < end {
             let state = self.state(f);
-            if state & FREE == 0 {
+            if state & KIND != FREE {
                 f += 1;
                 run = f;
                 continue;
             }
-            f += 1 << (state & !FREE);
+            f += 1 << (state & !KIND);
             let start = run.next_multiple_of(align);
             if start + n <= f {
                 return Some(start);
@@ -236,7 +356,7 @@ impl Buddy {
             .find(|&(b, k)| self.state(b) == FREE | k as u8)
             .map_or(frame, |(b, _)| b);
         while block < end {
-            let order = usize::from(self.state(block) & !FREE);
+            let order = usize::from(self.state(block) & !KIND);
             let block_end = block + (1 << order);
             self.unlink(block, order)?;
             self.insert_range(block, frame.saturating_sub(block));
@@ -283,13 +403,14 @@ impl Buddy {
 
     fn push(&mut self, frame: usize, order: usize) {
         let next = self.lists[order];
+        let last = self.state(frame) & !KIND;
         // SAFETY: the frame is free, so it is the allocator's to write, and mapped in the direct map (`add`).
-        unsafe { link(frame).write(Link { next, prev: NONE }) };
+        unsafe { link(frame).write(Link { next, prev: NONE, last }) };
         if next != NONE {
             // SAFETY: as above; `next` is the first frame of a free block.
             unsafe { (*link(next)).prev = frame };
         }
-        self.states[frame - self.first].store(FREE | order as u8, Relaxed);
+        self.set(frame, FREE | order as u8);
         self.lists[order] = frame;
         self.nonempty |= 1 << order;
         self.blocks[order] += 1;
@@ -299,7 +420,7 @@ impl Buddy {
     /// Takes a free block off its list. Its first frame then says `INSIDE` like the others.
     fn unlink(&mut self, frame: usize, order: usize) -> Result<(), Misuse> {
         // SAFETY: the frame is the first of a free block; its links may hold anything if it was written to after free.
-        let Link { next, prev } = unsafe { link(frame).read() };
+        let Link { next, prev, last } = unsafe { link(frame).read() };
         let head = FREE | order as u8;
         let next_fits = || {
             // SAFETY: the state says that `next` is the first frame of a free block.
@@ -311,7 +432,7 @@ impl Buddy {
             _ => self.state(prev) == head && unsafe { (*link(prev)).next } == frame,
         };
         if !next_fits() || !prev_fits() {
-            return Err(Misuse::WrittenAfterFree(address(frame)));
+            return Err(Misuse::WrittenAfterFree { addr: address(frame) });
         }
         if next != NONE {
             // SAFETY: checked above to be the first frame of a free block.
@@ -325,7 +446,7 @@ impl Buddy {
         if self.lists[order] == NONE {
             self.nonempty &= !(1 << order);
         }
-        self.states[frame - self.first].store(INSIDE, Relaxed);
+        self.set(frame, INSIDE | last & 7);
         self.blocks[order] -= 1;
         self.free -= 1 << order;
         Ok(())
@@ -338,5 +459,7 @@ fn largest_order(frame: usize, end: usize) -> usize {
     aligned.min((end - frame).ilog2() as usize)
 }
 
-#[cfg(feature = "kernel-tests")]
+// Tests run on the host, in `kernel/models`.
+#[cfg(test)]
+#[path = "buddy/tests.rs"]
 mod tests;

@@ -10,9 +10,10 @@
 //! A single frame from the cache: no shared cache line but its state byte. One in [`BATCH`] visits the buddy. Metadata: one byte a
 //! frame.
 
-use super::buddy::{Buddy, CACHED, FRAME_SIZE, Misuse, ORDERS, USED};
+use super::buddy::{Buddy, FRAME_SIZE, Misuse, ORDERS, cached, used};
 use super::direct_map;
 use super::early::{EarlyFrames, whole_frames};
+pub use super::owner::{OWNERS, Owner};
 use crate::cpu::irq::IrqMutex;
 use crate::cpu::{MAX_CPUS, exception, local};
 use bootloader_api::info::{MemoryRegion, MemoryRegionKind};
@@ -27,7 +28,7 @@ const CACHE: usize = 64;
 const BATCH_ORDER: usize = 5;
 const BATCH: usize = 1 << BATCH_ORDER;
 
-/// Free frames of one core. Their state says `CACHED`.
+/// Free frames of one core. Their state says that they are cached.
 #[repr(align(64))]
 struct Cache {
     len: usize,
@@ -61,6 +62,8 @@ pub struct Stats {
     pub metadata: usize,
     /// Free blocks of each order outside the caches.
     pub blocks: [usize; ORDERS],
+    /// Frames in use by each [`Owner`], at its number.
+    pub owners: [usize; OWNERS],
 }
 
 fn info() -> &'static Info {
@@ -132,34 +135,34 @@ pub fn trampoline_page() -> Option<PhysAddr> {
     info().trampoline
 }
 
-/// Allocates 2^`order` frames, aligned to their size; the contents are anything. None if there is no such block, also if `order` is
+/// Allocates 2^`order` frames for `owner`, aligned to their size; the contents are anything. None if there is no such block, also if `order` is
 /// 25 (128 GiB) or more. Runs on fully backed stacks only.
 #[inline]
-pub fn alloc(order: u32) -> Option<PhysAddr> {
-    if order == 0 { alloc_frame() } else { alloc_contiguous(1 << order, 1 << order) }
+pub fn alloc(order: u32, owner: Owner) -> Option<PhysAddr> {
+    if order == 0 { alloc_frame(owner) } else { alloc_contiguous(1 << order, 1 << order, owner) }
 }
 
 #[inline]
-fn alloc_frame() -> Option<PhysAddr> {
+fn alloc_frame(owner: Owner) -> Option<PhysAddr> {
     let mut cache = CACHES[local::id()].lock();
     if cache.len == 0 {
         refill(&mut cache);
         if cache.len == 0 {
             drop(cache);
-            return alloc_last();
+            return alloc_last(owner);
         }
     }
     cache.len -= 1;
     let number = cache.numbers[cache.len] as usize;
-    info().states[number].store(USED, Relaxed);
+    info().states[number].store(used(owner), Relaxed);
     Some(address(number))
 }
 
 /// The last resort: what lies in other cores' caches.
 #[cold]
-fn alloc_last() -> Option<PhysAddr> {
+fn alloc_last(owner: Owner) -> Option<PhysAddr> {
     drain_caches();
-    let number = BUDDY.lock().alloc(0).unwrap_or_else(|misuse| fatal(misuse))?;
+    let number = BUDDY.lock().alloc(0, owner).unwrap_or_else(|misuse| fatal(misuse))?;
     Some(address(number))
 }
 
@@ -168,9 +171,8 @@ fn alloc_last() -> Option<PhysAddr> {
 fn refill(cache: &mut Cache) {
     let mut buddy = BUDDY.lock();
     for order in (0..=BATCH_ORDER).rev() {
-        if let Some(first) = buddy.alloc(order).unwrap_or_else(|misuse| fatal(misuse)) {
+        if let Some(first) = buddy.lend(order).unwrap_or_else(|misuse| fatal(misuse)) {
             for i in 0..1 << order {
-                info().states[first + i].store(CACHED, Relaxed);
                 cache.numbers[i] = (first + i) as u32;
             }
             cache.len = 1 << order;
@@ -184,10 +186,7 @@ fn refill(cache: &mut Cache) {
 fn drain(cache: &mut Cache, n: usize) {
     let mut buddy = BUDDY.lock();
     for &number in &cache.numbers[..n] {
-        let number = number as usize;
-        info().states[number].store(USED, Relaxed);
-        // SAFETY: a cached frame is nobody's.
-        unsafe { buddy.free(number, 1) }.unwrap_or_else(|misuse| fatal(misuse));
+        buddy.take_back(number as usize).unwrap_or_else(|misuse| fatal(misuse));
     }
     cache.numbers.copy_within(n..cache.len, 0);
     cache.len -= n;
@@ -202,11 +201,11 @@ pub fn drain_caches() {
     }
 }
 
-/// Allocates `frames` frames in a row whose address is a multiple of `align_frames` (a power of two) frames; the contents are anything.
+/// Allocates `frames` frames for `owner` in a row whose address is a multiple of `align_frames` (a power of two) frames; the contents are anything.
 /// None if there is no such run. Runs on fully backed stacks only.
-pub fn alloc_contiguous(frames: usize, align_frames: usize) -> Option<PhysAddr> {
+pub fn alloc_contiguous(frames: usize, align_frames: usize, owner: Owner) -> Option<PhysAddr> {
     let attempt = || {
-        let number = BUDDY.lock().alloc_contiguous(frames, align_frames);
+        let number = BUDDY.lock().alloc_contiguous(frames, align_frames, owner);
         number.unwrap_or_else(|misuse| fatal(misuse)).map(address)
     };
     attempt().or_else(|| {
@@ -215,14 +214,16 @@ pub fn alloc_contiguous(frames: usize, align_frames: usize) -> Option<PhysAddr> 
     })
 }
 
-/// Frees what [`alloc`] gave. Runs on fully backed stacks only. Misuse ends the machine with a report that names the frame.
+/// Frees what [`alloc`] gave to `owner`. Runs on fully backed stacks only. Misuse ends the machine with a report that names the frame, whose
+/// it is and who frees it.
 ///
 /// # Safety
 /// Nobody uses the frames.
 #[inline]
-pub unsafe fn free(addr: PhysAddr, order: u32) {
+pub unsafe fn free(addr: PhysAddr, order: u32, owner: Owner) {
     // SAFETY: the caller's promise.
-    let result = unsafe { if order == 0 { try_free_frame(addr) } else { try_free(addr, 1 << order) } };
+    let result =
+        unsafe { if order == 0 { try_free_frame(addr, owner) } else { try_free(addr, 1 << order, owner) } };
     result.unwrap_or_else(|misuse| fatal(misuse));
 }
 
@@ -230,9 +231,9 @@ pub unsafe fn free(addr: PhysAddr, order: u32) {
 ///
 /// # Safety
 /// Nobody uses the frames.
-pub unsafe fn free_contiguous(addr: PhysAddr, frames: usize) {
+pub unsafe fn free_contiguous(addr: PhysAddr, frames: usize, owner: Owner) {
     // SAFETY: the caller's promise.
-    unsafe { try_free_run(addr, frames) }.unwrap_or_else(|misuse| fatal(misuse));
+    unsafe { try_free_run(addr, frames, owner) }.unwrap_or_else(|misuse| fatal(misuse));
 }
 
 /// Frees one frame into this core's cache.
@@ -243,15 +244,15 @@ pub unsafe fn free_contiguous(addr: PhysAddr, frames: usize) {
 /// # Safety
 /// Nobody uses the frame, if it is allocated.
 #[inline]
-unsafe fn try_free_frame(addr: PhysAddr) -> Result<(), Misuse> {
+unsafe fn try_free_frame(addr: PhysAddr, owner: Owner) -> Result<(), Misuse> {
     let number = addr.as_u64() as usize / FRAME_SIZE;
     if !addr.is_aligned(FRAME_SIZE as u64) {
-        return Err(Misuse::Misaligned(addr));
+        return Err(Misuse::Misaligned { addr, by: owner });
     }
-    let state = info().states.get(number).ok_or(Misuse::Foreign(addr))?;
+    let state = info().states.get(number).ok_or(Misuse::Foreign { addr, by: owner })?;
     // The exchange lets one of two racing frees of a frame through and no more.
-    if let Err(found) = state.compare_exchange(USED, CACHED, Relaxed, Relaxed) {
-        return Err(if found == 0 { Misuse::Foreign(addr) } else { Misuse::DoubleFree(addr) });
+    if let Err(found) = state.compare_exchange(used(owner), cached(owner), Relaxed, Relaxed) {
+        return Err(BUDDY.lock().wrong_free(number, found, owner));
     }
     let mut cache = CACHES[local::id()].lock();
     if cache.len == CACHE {
@@ -270,12 +271,12 @@ unsafe fn try_free_frame(addr: PhysAddr) -> Result<(), Misuse> {
 ///
 /// # Safety
 /// Nobody uses those of the frames that are allocated.
-unsafe fn try_free(addr: PhysAddr, frames: usize) -> Result<(), Misuse> {
+unsafe fn try_free(addr: PhysAddr, frames: usize, owner: Owner) -> Result<(), Misuse> {
     if !addr.is_aligned((frames * FRAME_SIZE) as u64) {
-        return Err(Misuse::Misaligned(addr));
+        return Err(Misuse::Misaligned { addr, by: owner });
     }
     // SAFETY: the caller's promise.
-    unsafe { try_free_run(addr, frames) }
+    unsafe { try_free_run(addr, frames, owner) }
 }
 
 /// Frees a run of frames.
@@ -285,20 +286,24 @@ unsafe fn try_free(addr: PhysAddr, frames: usize) -> Result<(), Misuse> {
 ///
 /// # Safety
 /// As [`try_free`].
-unsafe fn try_free_run(addr: PhysAddr, frames: usize) -> Result<(), Misuse> {
+unsafe fn try_free_run(addr: PhysAddr, frames: usize, owner: Owner) -> Result<(), Misuse> {
     if !addr.is_aligned(FRAME_SIZE as u64) {
-        return Err(Misuse::Misaligned(addr));
+        return Err(Misuse::Misaligned { addr, by: owner });
     }
     // SAFETY: the caller's promise.
-    unsafe { BUDDY.lock().free(addr.as_u64() as usize / FRAME_SIZE, frames) }
+    unsafe { BUDDY.lock().free(addr.as_u64() as usize / FRAME_SIZE, frames, owner) }
 }
 
-/// Counts what there is. The caches are counted one after the other, not at one moment.
+/// Counts what there is. Neither the caches nor the owners' frames are counted at one moment. Looks at every frame's state: that takes time with much
+/// memory, but no allocation pays for it.
 pub fn stats() -> Stats {
     let cached = CACHES.iter().map(|c| c.lock().len).sum();
     let buddy = BUDDY.lock();
     let free = buddy.free_frames() + cached;
-    Stats { total: info().total, free, cached, metadata: info().states.len(), blocks: buddy.free_blocks() }
+    let blocks = buddy.free_blocks();
+    drop(buddy);
+    let (states, total) = (info().states, info().total);
+    Stats { total, free, cached, metadata: states.len(), blocks, owners: Buddy::count_owners(states) }
 }
 
 fn address(number: usize) -> PhysAddr {

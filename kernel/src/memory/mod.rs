@@ -9,10 +9,12 @@
 
 pub mod boot_heap;
 mod buddy;
+pub mod demand_zero;
 pub mod direct_map;
 mod early;
 pub mod frames;
 mod image;
+mod owner;
 pub mod paging;
 pub mod region;
 pub mod stack;

@@ -13,6 +13,7 @@
 //! the caller settles.
 
 use super::buddy::FRAME_SIZE;
+use super::frames::Owner;
 use super::tlb::Flush;
 use super::{direct_map, frames};
 use core::fmt;
@@ -142,7 +143,7 @@ fn entry(table: u64, addr: usize, level: u32) -> &'static AtomicU64 {
 
 /// A zeroed frame for a table.
 fn table_frame() -> Option<PhysAddr> {
-    let frame = frames::alloc(0)?;
+    let frame = frames::alloc(0, Owner::PageTable)?;
     // SAFETY: the frame is ours alone.
     unsafe { direct_map::phys_to_virt(frame).write_bytes(0, FRAME_SIZE) };
     Some(frame)
@@ -178,7 +179,7 @@ fn install(e: &AtomicU64, new: PhysAddr) -> u64 {
         Ok(_) => value,
         Err(theirs) => {
             // SAFETY: the frame came from `table_frame`: at boot, where early frames are used, nobody is quicker.
-            unsafe { frames::free(new, 0) };
+            unsafe { frames::free(new, 0, Owner::PageTable) };
             theirs
         }
     }
@@ -230,7 +231,7 @@ fn split(e: &AtomicU64, value: u64, level: u32) -> Result<(), Error> {
     }
     if e.compare_exchange(value, table.as_u64() | TABLE, Ordering::AcqRel, Ordering::Relaxed).is_err() {
         // SAFETY: the table was not installed. Whoever changed the entry did the caller's work or made it void; the caller looks again.
-        unsafe { frames::free(table, 0) };
+        unsafe { frames::free(table, 0, Owner::PageTable) };
     }
     Ok(())
 }

@@ -26,12 +26,14 @@
 //! The lists belong to the class's lock. Page-table entries take care of themselves ([`paging`]).
 
 use super::buddy::FRAME_SIZE;
-use super::{paging, tlb};
+use super::{demand_zero, paging, tlb};
 use crate::cpu::exception;
 use crate::cpu::irq::IrqMutex;
-use crate::memory::frames;
+use crate::memory::frames::{self, Owner};
 use core::fmt;
-use core::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering::Relaxed};
+use core::sync::atomic::{
+    AtomicU8, AtomicU32, AtomicUsize, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
+};
 use x86_64::structures::paging::{Page, PhysFrame, Size4KiB};
 use x86_64::{PhysAddr, VirtAddr};
 
@@ -44,9 +46,10 @@ const CLASSES: usize = (MAX_SHIFT - MIN_SHIFT + 1) as usize;
 /// Bytes of address space of a class, as a power of two.
 const CLASS_SHIFT: u32 = 41;
 
-/// Where the slots' records are, and bytes of address space for those of one class: 32 Mi records at most.
-const RECORDS: usize = 0xffff_e800_0000_0000;
+/// Bytes of address space for the slots' records of one class, as a power of two: 32 Mi records at most.
 const RECORDS_SHIFT: u32 = 29;
+/// Where the slots' records are: demand-zero memory.
+static RECORDS: AtomicUsize = AtomicUsize::new(0);
 
 /// Pages that a warm slot keeps at most.
 const KEEP: u32 = 4;
@@ -99,7 +102,7 @@ pub enum FaultOutcome {
     OutOfMemory,
 }
 
-/// What is known of a slot besides its pages. All zero in a fresh page of records.
+/// What is known of a slot besides its pages. All zero at first.
 #[repr(align(16))]
 struct Record {
     /// The next slot of the list, plus one; 0 ends it.
@@ -177,7 +180,7 @@ impl Slot {
     fn of(addr: usize) -> Option<Slot> {
         let offset = addr.wrapping_sub(BASE);
         let class = offset >> CLASS_SHIFT;
-        let made = MADE.get(class)?.load(Relaxed);
+        let made = MADE.get(class)?.load(Acquire);
         let number = ((offset & ((1 << CLASS_SHIFT) - 1)) >> (MIN_SHIFT as usize + class)) as u32;
         (number < made).then_some(Slot { class: class as u32, number })
     }
@@ -198,12 +201,14 @@ impl Slot {
     }
 
     fn record_address(self) -> usize {
-        RECORDS + ((self.class as usize) << RECORDS_SHIFT) + self.number as usize * size_of::<Record>()
+        RECORDS.load(Relaxed)
+            + ((self.class as usize) << RECORDS_SHIFT)
+            + self.number as usize * size_of::<Record>()
     }
 
     #[inline]
     fn record(self) -> &'static Record {
-        // SAFETY: records of slots below `made` are mapped, zeroed at first, and never unmapped; all fields are atomic.
+        // SAFETY: `init` reserved room for the records of all slots, which zeroes are valid for; all fields are atomic.
         unsafe { &*(self.record_address() as *const Record) }
     }
 
@@ -214,8 +219,9 @@ impl Slot {
 
 const _: () = assert!(size_of::<Record>() << (CLASS_SHIFT - MIN_SHIFT) <= 1 << RECORDS_SHIFT);
 
-/// Sets the limit of the warm pool.
+/// Reserves the slots' records and sets the limit of the warm pool.
 pub(super) fn init() {
+    RECORDS.store(demand_zero::reserve(CLASSES << RECORDS_SHIFT) as usize, Relaxed);
     WARM_LIMIT.store(frames::stats().total / WARM_FRACTION, Relaxed);
 }
 
@@ -262,22 +268,11 @@ fn take(class: u32) -> Result<Slot, StackError> {
     if u64::from(lists.made) >= 1 << (CLASS_SHIFT - MIN_SHIFT - class) {
         return Err(StackError::OutOfAddressSpace);
     }
-    back_record(slot)?;
+    // Backs the record's page, before the fault handler may look at it.
+    slot.record().state.store(COLD, Relaxed);
     lists.made += 1;
-    MADE[class as usize].store(lists.made, Relaxed);
+    MADE[class as usize].store(lists.made, Release);
     Ok(slot)
-}
-
-/// Backs the page that holds the record of a new slot. No record lies in two: their size divides a page's.
-fn back_record(slot: Slot) -> Result<(), StackError> {
-    let addr = slot.record_address();
-    if paging::translate(addr).is_some() {
-        return Ok(());
-    }
-    let frame = frames::alloc(0).ok_or(StackError::OutOfMemory)?;
-    // SAFETY: the frame is ours alone.
-    unsafe { super::direct_map::phys_to_virt(frame).write_bytes(0, FRAME_SIZE) };
-    if map(addr, frame) { Ok(()) } else { Err(StackError::OutOfMemory) }
 }
 
 /// Puts a slot that has no stale translations on one of its class's lists.
@@ -295,12 +290,12 @@ fn put(slot: Slot) {
 /// Maps the page of `addr` to a frame of ours; false, with the frame freed, if it is mapped already or there is no memory for a table.
 fn map(addr: usize, frame: PhysAddr) -> bool {
     let page = Page::<Size4KiB>::containing_address(VirtAddr::new_truncate(addr as u64));
-    // SAFETY: the page is the stack's or the records', and the frame was just allocated for it.
+    // SAFETY: the page is the stack's, and the frame was just allocated for it.
     let mapped =
         unsafe { paging::map(page, PhysFrame::containing_address(frame), paging::Access::ReadWrite) };
     if mapped.is_err() {
         // SAFETY: the frame was not mapped.
-        unsafe { frames::free(frame, 0) };
+        unsafe { frames::free(frame, 0, Owner::Stack) };
     }
     mapped.is_ok()
 }
@@ -308,7 +303,7 @@ fn map(addr: usize, frame: PhysAddr) -> bool {
 /// Backs the page of `addr`, which is not the guard.
 #[inline]
 fn back_page(slot: Slot, addr: usize) -> FaultOutcome {
-    let Some(frame) = frames::alloc(0) else { return FaultOutcome::OutOfMemory };
+    let Some(frame) = frames::alloc(0, Owner::Stack) else { return FaultOutcome::OutOfMemory };
     if !map(addr, frame) {
         let present = paging::translate(addr).is_some();
         return if present { FaultOutcome::NotAStack } else { FaultOutcome::OutOfMemory };
@@ -414,7 +409,7 @@ fn settle(batch: Batch) {
     }
     for &frame in &batch.frames[..batch.nframes] {
         // SAFETY: the frame was unmapped and no core remembers it.
-        unsafe { frames::free(PhysAddr::new(u64::from(frame) * FRAME_SIZE as u64), 0) };
+        unsafe { frames::free(PhysAddr::new(u64::from(frame) * FRAME_SIZE as u64), 0, Owner::Stack) };
     }
     for &slot in &batch.slots[..batch.nslots] {
         put(slot);
@@ -465,7 +460,7 @@ pub unsafe fn shrink(stack: Stack, keep: usize) -> usize {
         tlb::shootdown(all.clone());
         for &frame in pending {
             // SAFETY: the frame was unmapped and no core remembers it.
-            unsafe { frames::free(frame, 0) };
+            unsafe { frames::free(frame, 0, Owner::Stack) };
         }
     };
     // SAFETY: the caller's promise.

@@ -15,21 +15,3 @@ pub fn on_backed_stack(test: impl FnOnce()) {
     touch();
     test();
 }
-
-/// Marsaglia's xorshift64: the same numbers in every run.
-pub struct Random(u64);
-
-impl Random {
-    /// Starts from `seed`, which is not 0.
-    pub fn new(seed: u64) -> Random {
-        Random(seed)
-    }
-
-    /// A number below `n`.
-    pub fn below(&mut self, n: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % n as u64) as usize
-    }
-}

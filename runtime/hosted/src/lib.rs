@@ -6,7 +6,7 @@
 mod memory;
 mod threads;
 
-use runtime::port::{OsThread, Port, PortError, Stack};
+use runtime::port::{OsThread, Port, PortError, Stack, SysStats};
 use runtime::proc::{G, M, Startup};
 use std::any::Any;
 use std::fmt;
@@ -111,6 +111,9 @@ unsafe impl Port for Host {
     }
     fn sys_alloc(bytes: usize, align: usize) -> *mut u8 {
         memory::sys_alloc(bytes, align)
+    }
+    fn sys_stats() -> SysStats {
+        memory::sys_stats()
     }
     unsafe fn sys_free(p: *mut u8, bytes: usize) {
         memory::sys_free(p, bytes);

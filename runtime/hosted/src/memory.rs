@@ -1,10 +1,10 @@
 //! Memory as the runtime knows it, from the host's `mmap`; and the runtime's heap as the process's allocator.
 
 use runtime::heap::Allocator;
-use runtime::port::{PortError, Stack};
+use runtime::port::{PortError, Stack, SysStats};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ptr::null_mut;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 const PAGE: usize = 4096;
@@ -17,6 +17,9 @@ fn reserve(bytes: usize, prot: libc::c_int) -> *mut u8 {
     if p == libc::MAP_FAILED { null_mut() } else { p.cast() }
 }
 
+/// Bytes of all stacks.
+static STACKS: AtomicUsize = AtomicUsize::new(0);
+
 pub(crate) fn stack_alloc(size: usize) -> Result<Stack, PortError> {
     let size = size.next_multiple_of(PAGE);
     let p = reserve(size + PAGE, libc::PROT_READ | libc::PROT_WRITE);
@@ -28,6 +31,7 @@ pub(crate) fn stack_alloc(size: usize) -> Result<Stack, PortError> {
         return Err(PortError::OutOfMemory);
     }
     let lo = p as usize + PAGE;
+    STACKS.fetch_add(size, Ordering::Relaxed);
     Ok(Stack { lo, hi: lo + size })
 }
 
@@ -37,6 +41,7 @@ pub(crate) unsafe fn stack_free(s: Stack) {
     // SAFETY: the whole mapping that `stack_alloc` made.
     let r = unsafe { libc::munmap((s.lo - PAGE) as *mut _, s.hi - s.lo + PAGE) };
     assert_eq!(r, 0, "munmap of a stack");
+    STACKS.fetch_sub(s.hi - s.lo, Ordering::Relaxed);
 }
 
 /// # Safety
@@ -131,6 +136,16 @@ pub(crate) fn sys_free(p: *mut u8, bytes: usize) {
         (false, true) => free.runs[i].0 = start,
         (false, false) => free.insert(i, start, end),
     }
+}
+
+/// The arena's use; of stacks, what is reserved, since the host does not say what it has backed.
+pub(crate) fn sys_stats() -> SysStats {
+    let free = {
+        let runs = free_runs();
+        runs.runs[..runs.n].iter().map(|(start, end)| end - start).sum()
+    };
+    let stacks = STACKS.load(Ordering::Relaxed);
+    SysStats { total: ARENA, free, heap: ARENA - free, stacks, page_tables: 0, kernel: 0 }
 }
 
 /// The runtime's heap as the process's allocator once [`serve`] has been called; the host's before that.

@@ -1,121 +1,253 @@
-//! The buddy allocator over 4 MiB of its own, against what a list of the allocations says.
+//! The buddy allocator against what a list of the allocations says. On the host, where each test has 8 GiB of physical memory.
 
 use super::*;
-use crate::memory::frames;
-use crate::memory::tests::{Random, on_backed_stack};
-use alloc::boxed::Box;
-use alloc::vec::Vec;
+use std::boxed::Box;
+use std::vec::Vec;
 
-/// Frames of a test's allocator.
-const FRAMES: usize = 1024;
+const OWNER: Owner = Owner::Kernel;
 
-/// Runs `test` with an allocator for [`FRAMES`] frames that nobody else uses.
-fn with_buddy(test: impl FnOnce(&mut Buddy, usize)) {
-    on_backed_stack(|| {
-        let block = frames::alloc(FRAMES.trailing_zeros()).expect("4 MiB in a row");
-        let first = block.as_u64() as usize / FRAME_SIZE;
-        let states: Vec<AtomicU8> = (0..FRAMES).map(|_| AtomicU8::new(FOREIGN)).collect();
-        let mut buddy = Buddy::new(first, Box::leak(states.into_boxed_slice()));
-        // SAFETY: the frames were just allocated.
-        unsafe { buddy.add(first, FRAMES) }.expect("nobody writes to them");
-        test(&mut buddy, first);
-        // SAFETY: the tests keep no frame.
-        unsafe { frames::free(block, FRAMES.trailing_zeros()) };
-    });
+/// A firmware's memory map as UEFI leaves it, in frames: reserved pieces of all sizes between usable ones, a hole below 4 GiB, the rest above.
+const UEFI: [(usize, usize); 12] = [
+    (0x1, 0x86),
+    (0x88, 0x18),
+    (0x100, 0x700),
+    (0x808, 0x3),
+    (0x80c, 0x4),
+    (0x900, 0x1_5f00),
+    (0x1_6a21, 0x6_4d17),
+    (0x7_b800, 0x29d),
+    (0x7_ba9f, 0x1),
+    (0x7_bb00, 0x41ff),
+    (0x7_ff00, 0x7d),
+    (0x10_0000, 0x8_0000),
+];
+
+/// One run of 4 MiB that starts nowhere special.
+const ONE: [(usize, usize); 1] = [(0x4_0c00, 1024)];
+
+fn buddy(map: &[(usize, usize)]) -> Buddy {
+    let (first, last) = (map[0].0, map[map.len() - 1]);
+    let states: Vec<AtomicU8> = (first..last.0 + last.1).map(|_| AtomicU8::new(FOREIGN)).collect();
+    let mut buddy = Buddy::new(first, Box::leak(states.into_boxed_slice()));
+    for &(frame, n) in map {
+        // SAFETY: the test's memory.
+        unsafe { buddy.add(frame, n) }.expect("nobody writes to it");
+    }
+    buddy
 }
 
-#[runtime::kernel_test]
-fn blocks_do_not_overlap_and_merge_back() {
-    with_buddy(|buddy, _| {
-        let fresh = buddy.free_blocks();
-        let mut random = Random::new(1);
-        for _ in 0..50 {
-            let mut taken: Vec<(usize, usize)> = Vec::new();
-            loop {
-                let (n, align) = match random.below(3) {
-                    0 => (1 + random.below(40), 1 << random.below(7)),
-                    _ => (1 << random.below(6), 1),
-                };
-                let align = if n.is_power_of_two() { align.max(n) } else { align };
-                let Some(frame) = buddy.alloc_contiguous(n, align).expect("nobody writes to free frames")
-                else {
-                    break;
-                };
-                assert_eq!(frame % align, 0, "{n} frames aligned to {align}");
-                assert!(
-                    taken.iter().all(|&(f, m)| frame + n <= f || f + m <= frame),
-                    "{frame}+{n} is in use"
-                );
-                taken.push((frame, n));
-            }
-            assert_eq!(buddy.free_frames(), FRAMES - taken.iter().map(|t| t.1).sum::<usize>());
-            while !taken.is_empty() {
-                let (frame, n) = taken.swap_remove(random.below(taken.len()));
-                // Allocations may be freed in parts.
-                let part = random.below(n + 1);
-                // SAFETY: the frames were allocated above and are not used.
-                unsafe {
-                    buddy.free(frame + part, n - part).expect("allocated");
-                    buddy.free(frame, part).expect("allocated");
+/// Marsaglia's xorshift64: the same numbers in every run from one seed.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % n as u64) as usize
+    }
+}
+
+/// Checks what must always hold: lists, states and counts tell the same story.
+fn check(buddy: &Buddy) {
+    let mut free = 0;
+    for order in 0..ORDERS {
+        let (mut n, mut prev, mut frame) = (0, NONE, buddy.lists[order]);
+        while frame != NONE {
+            assert_eq!(frame % (1 << order), 0, "a block of order {order} at {frame:#x}");
+            assert_eq!(buddy.state(frame), FREE | order as u8);
+            assert!((1..1 << order).all(|i| buddy.state(frame + i) & KIND == INSIDE));
+            let pair = frame ^ (1 << order);
+            assert_ne!(buddy.state(pair), FREE | order as u8, "{frame:#x} and {pair:#x} should be one");
+            // SAFETY: the first frame of a free block.
+            let link = unsafe { *link(frame) };
+            assert_eq!(link.prev, prev);
+            (n, prev, frame) = (n + 1, frame, link.next);
+        }
+        assert_eq!(buddy.blocks[order], n);
+        assert_eq!(buddy.nonempty >> order & 1 != 0, n != 0);
+        free += n << order;
+    }
+    assert_eq!(buddy.free, free);
+}
+
+/// Random allocations, frees in parts, and loans, on `map`, with at most `most` frames at a time.
+fn play(map: &[(usize, usize)], seed: u64, steps: usize, most: usize) {
+    let mut buddy = buddy(map);
+    let fresh = buddy.free_blocks();
+    let total: usize = map.iter().map(|piece| piece.1).sum();
+    assert_eq!(buddy.free_frames(), total);
+    let mut random = Random(seed);
+    let mut taken: Vec<(usize, usize, Owner)> = Vec::new();
+    let mut lent: Vec<usize> = Vec::new();
+    for step in 0..steps {
+        let owner = Owner::ALL[1 + random.below(OWNERS - 1)];
+        match random.below(8) {
+            0..4 => {
+                let align = 1 << random.below(12);
+                let largest = if random.below(4) == 0 { most } else { 64 };
+                let n = 1 + random.below(largest);
+                let got = buddy.alloc_contiguous(n, align, owner).expect("nobody writes to free frames");
+                if let Some(frame) = got {
+                    assert_eq!(frame % align, 0, "seed {seed}, step {step}: {n} frames aligned to {align}");
+                    let inside = |&(start, len): &(usize, usize)| start <= frame && frame + n <= start + len;
+                    assert!(map.iter().any(inside), "seed {seed}, step {step}: {frame:#x}+{n} is no memory");
+                    let apart = |&(f, m, _): &(usize, usize, Owner)| frame + n <= f || f + m <= frame;
+                    assert!(taken.iter().all(apart), "seed {seed}, step {step}: {frame:#x}+{n} is in use");
+                    assert!(
+                        lent.iter().all(|&f| f < frame || frame + n <= f),
+                        "seed {seed}, step {step}: lent"
+                    );
+                    taken.push((frame, n, owner));
                 }
             }
-            assert_eq!(buddy.free_blocks(), fresh);
+            4 => {
+                let order = random.below(6);
+                if let Some(frame) = buddy.lend(order).expect("nobody writes to free frames") {
+                    lent.extend(frame..frame + (1 << order));
+                }
+            }
+            5 if !lent.is_empty() => {
+                let frame = lent.swap_remove(random.below(lent.len()));
+                buddy.take_back(frame).expect("lent");
+            }
+            _ if !taken.is_empty() => {
+                let (frame, n, owner) = taken.swap_remove(random.below(taken.len()));
+                let part = random.below(n + 1);
+                // SAFETY: the frames were allocated above and are not used.
+                unsafe { buddy.free(frame + part, n - part, owner) }.expect("allocated");
+                if part > 0 {
+                    taken.push((frame, part, owner));
+                }
+            }
+            _ => {}
         }
-    });
+        let used: usize = taken.iter().map(|t| t.1).sum();
+        assert_eq!(buddy.free_frames(), total - used - lent.len(), "seed {seed}, step {step}");
+    }
+    check(&buddy);
+    let counted = Buddy::count_owners(buddy.states);
+    for owner in Owner::ALL {
+        let frames: usize = taken.iter().filter(|t| t.2 == owner).map(|t| t.1).sum();
+        assert_eq!(counted[owner as usize], frames, "seed {seed}: {owner}");
+    }
+    for (frame, n, owner) in taken {
+        // SAFETY: as above.
+        unsafe { buddy.free(frame, n, owner) }.expect("allocated");
+    }
+    lent.into_iter().for_each(|frame| buddy.take_back(frame).expect("lent"));
+    check(&buddy);
+    assert_eq!(buddy.free_blocks(), fresh, "seed {seed}: all merges back");
 }
 
-#[runtime::kernel_test]
+#[test]
+fn blocks_do_not_overlap_and_merge_back() {
+    for seed in 1..=40 {
+        play(&ONE, seed, 1000, 300);
+    }
+}
+
+#[test]
+fn a_fragmented_map_serves_as_well() {
+    for seed in 1..=6 {
+        play(&UEFI, seed, 1500, 100_000);
+    }
+}
+
+#[test]
+fn every_frame_of_a_fragmented_map_can_be_had() {
+    let mut buddy = buddy(&UEFI);
+    let fresh = buddy.free_blocks();
+    let mut frames: Vec<usize> =
+        core::iter::from_fn(|| buddy.alloc(0, OWNER).expect("nobody writes to free frames")).collect();
+    frames.sort_unstable();
+    assert!(frames.iter().copied().eq(UEFI.iter().flat_map(|&(start, n)| start..start + n)));
+    // Frees of frames that no region has, at both ends of each.
+    for &(start, n) in &UEFI {
+        for frame in [start - 1, start + n] {
+            if !UEFI.iter().any(|&(s, n)| (s..s + n).contains(&frame)) {
+                let foreign = Misuse::Foreign { addr: address(frame), by: OWNER };
+                // SAFETY: the wrong free is what is tested.
+                assert_eq!(unsafe { buddy.free(frame, 1, OWNER) }, Err(foreign));
+            }
+        }
+    }
+    for frame in frames {
+        // SAFETY: allocated above and not used.
+        unsafe { buddy.free(frame, 1, OWNER) }.expect("allocated");
+    }
+    check(&buddy);
+    assert_eq!(buddy.free_blocks(), fresh);
+}
+
+#[test]
 fn runs_that_no_block_holds_are_found() {
-    with_buddy(|buddy, first| {
-        let fresh = buddy.free_blocks();
-        let all = buddy.alloc(10).expect("intact").expect("all is free");
-        assert_eq!(all, first);
-        // SAFETY: all frames are allocated and unused.
-        unsafe { buddy.free(first + 200, 600) }.expect("allocated");
-        assert_eq!(buddy.alloc(9), Ok(None), "no aligned block of 512");
-        let run = buddy.alloc_contiguous(590, 2).expect("intact").expect("600 are free in a row");
-        assert!(run.is_multiple_of(2) && run >= first + 200 && run + 590 <= first + 800);
-        assert_eq!(buddy.free_frames(), 10);
-        // SAFETY: as above.
-        unsafe {
-            buddy.free(first, 200).expect("allocated");
-            buddy.free(run, 590).expect("allocated");
-            buddy.free(first + 800, FRAMES - 800).expect("allocated");
-        }
-        assert_eq!(buddy.free_blocks(), fresh);
-    });
+    let mut buddy = buddy(&ONE);
+    let (first, n) = ONE[0];
+    let fresh = buddy.free_blocks();
+    assert_eq!(buddy.alloc_contiguous(n, 1, OWNER), Ok(Some(first)));
+    // SAFETY: all frames are allocated and unused.
+    unsafe { buddy.free(first + 200, 600, OWNER) }.expect("allocated");
+    assert_eq!(buddy.alloc(9, OWNER), Ok(None), "no aligned block of 512");
+    let run = buddy.alloc_contiguous(590, 2, OWNER).expect("intact").expect("600 are free in a row");
+    assert!(run.is_multiple_of(2) && run >= first + 200 && run + 590 <= first + 800);
+    assert_eq!(buddy.free_frames(), 10);
+    // SAFETY: as above.
+    unsafe {
+        buddy.free(first, 200, OWNER).expect("allocated");
+        buddy.free(run, 590, OWNER).expect("allocated");
+        buddy.free(first + 800, n - 800, OWNER).expect("allocated");
+    }
+    check(&buddy);
+    assert_eq!(buddy.free_blocks(), fresh);
 }
 
-#[runtime::kernel_test]
-fn misuse_is_found() {
-    with_buddy(|buddy, first| {
-        let frame = buddy.alloc(3).expect("intact").expect("all is free");
-        // SAFETY: nobody uses any of these frames; the ones that are not allocated are what is tested.
-        unsafe {
-            assert_eq!(buddy.free(frame, 9), Err(Misuse::DoubleFree(address(frame + 8))));
-            assert_eq!(buddy.free(first + FRAMES, 1), Err(Misuse::Foreign(address(first + FRAMES))));
-            assert_eq!(buddy.free(first - 1, 1), Err(Misuse::Foreign(address(first - 1))));
-            assert_eq!(buddy.free(frame, 8), Ok(()));
-            assert_eq!(buddy.free(frame + 2, 1), Err(Misuse::DoubleFree(address(frame + 2))));
+#[test]
+fn misuse_names_the_frame_and_both_owners() {
+    let mut buddy = buddy(&ONE);
+    let (first, n) = ONE[0];
+    let by = Owner::Heap;
+    let frame = buddy.alloc(3, Owner::PageTable).expect("intact").expect("all is free");
+    let foreign = |frame| Err(Misuse::Foreign { addr: address(frame), by });
+    let again = |frame, first| Err(Misuse::DoubleFree { addr: address(frame), first, by });
+    // SAFETY: nobody uses any of these frames; the wrong frees are what is tested.
+    unsafe {
+        let theirs = Misuse::NotOwner { addr: address(frame), owner: Owner::PageTable, by };
+        assert_eq!(buddy.free(frame, 1, by), Err(theirs));
+        assert_eq!(
+            theirs.to_string(),
+            format!("physical frame {:#x} is in use by the page tables, but freed by the heap", frame << 12)
+        );
+        assert_eq!(buddy.free(first + n, 1, by), foreign(first + n));
+        assert_eq!(buddy.free(first - 1, 1, by), foreign(first - 1));
+        assert_eq!(buddy.free(frame, 8, Owner::PageTable), Ok(()));
+        // The first frame of a free block and one inside, whoever had them last.
+        for i in 0..8 {
+            assert_eq!(buddy.free(frame + i, 1, by), again(frame + i, Owner::PageTable));
         }
-    });
+        assert_eq!(buddy.free(first + n - 1, 1, by), again(first + n - 1, Owner::Nobody));
+    }
+    let lent = buddy.lend(0).expect("intact").expect("all is free");
+    // SAFETY: as above.
+    assert!(matches!(unsafe { buddy.free(lent, 1, by) }, Err(Misuse::DoubleFree { .. })));
+    buddy.take_back(lent).expect("lent");
+    check(&buddy);
 }
 
-#[runtime::kernel_test]
+#[test]
 fn a_write_after_free_is_found() {
-    with_buddy(|buddy, first| {
-        let frame = buddy.alloc(0).expect("intact").expect("all is free");
-        let neighbour = frame ^ 1;
-        // SAFETY: the frame is free, which makes this write the mistake that is to be found; the links are put right again.
-        let links = unsafe { link(neighbour).read() };
-        // SAFETY: as above.
-        unsafe { link(neighbour).write(Link { next: first + 77, prev: NONE }) };
-        assert_eq!(buddy.alloc(0), Err(Misuse::WrittenAfterFree(address(neighbour))));
-        // SAFETY: as above.
-        unsafe {
-            link(neighbour).write(links);
-            buddy.free(frame, 1).expect("allocated");
-        }
-        assert_eq!(buddy.free_frames(), FRAMES);
-    });
+    let mut buddy = buddy(&ONE);
+    let frame = buddy.alloc(0, OWNER).expect("intact").expect("all is free");
+    let neighbour = frame ^ 1;
+    // SAFETY: the frame is free, which makes this write the mistake that is to be found; the links are put right again.
+    let links = unsafe { link(neighbour).read() };
+    // SAFETY: as above.
+    unsafe { (*link(neighbour)).next = frame + 77 };
+    assert_eq!(buddy.alloc(0, OWNER), Err(Misuse::WrittenAfterFree { addr: address(neighbour) }));
+    // SAFETY: as above.
+    unsafe {
+        link(neighbour).write(links);
+        buddy.free(frame, 1, OWNER).expect("allocated");
+    }
+    check(&buddy);
 }

@@ -2,13 +2,17 @@
 
 use super::*;
 use crate::memory::tests::on_backed_stack;
-use alloc::vec::Vec;
+use ::alloc::string::ToString;
+use ::alloc::vec::Vec;
+
+const OWNER: Owner = Owner::Kernel;
 
 #[runtime::kernel_test]
 fn single_frames_are_distinct() {
     on_backed_stack(|| {
         // More than a cache holds, so that it is refilled and drained.
-        let mut frames: Vec<PhysAddr> = (0..3 * CACHE).map(|_| alloc(0).expect("memory is left")).collect();
+        let mut frames: Vec<PhysAddr> =
+            (0..3 * CACHE).map(|_| alloc(0, OWNER).expect("memory is left")).collect();
         frames.sort();
         frames.dedup();
         assert_eq!(frames.len(), 3 * CACHE);
@@ -16,7 +20,7 @@ fn single_frames_are_distinct() {
             assert!(frame.is_aligned(FRAME_SIZE as u64) && frame.as_u64() != 0);
             assert_ne!(Some(frame), trampoline_page());
             // SAFETY: allocated above.
-            unsafe { free(frame, 0) };
+            unsafe { free(frame, 0, OWNER) };
         }
     });
 }
@@ -24,21 +28,24 @@ fn single_frames_are_distinct() {
 #[runtime::kernel_test]
 fn misuse_is_told() {
     on_backed_stack(|| {
-        let frame = alloc(1).expect("memory is left");
+        let frame = alloc(1, OWNER).expect("memory is left");
+        let misaligned = |offset| Err(Misuse::Misaligned { addr: frame + offset, by: OWNER });
+        let foreign = |addr| Err(Misuse::Foreign { addr, by: OWNER });
         // SAFETY: nobody uses the frames; the wrong frees are what is tested.
         unsafe {
-            assert_eq!(try_free_frame(frame + 8), Err(Misuse::Misaligned(frame + 8)));
-            assert_eq!(
-                try_free(frame + FRAME_SIZE as u64, 2),
-                Err(Misuse::Misaligned(frame + FRAME_SIZE as u64))
-            );
-            assert_eq!(try_free_run(frame + 1, 1), Err(Misuse::Misaligned(frame + 1)));
+            assert_eq!(try_free_frame(frame + 8, OWNER), misaligned(8));
+            assert_eq!(try_free(frame + FRAME_SIZE as u64, 2, OWNER), misaligned(FRAME_SIZE as u64));
+            assert_eq!(try_free_run(frame + 1, 1, OWNER), misaligned(1));
             let nowhere = PhysAddr::new(1 << 50);
-            assert_eq!(try_free_frame(nowhere), Err(Misuse::Foreign(nowhere)));
-            assert_eq!(try_free_frame(PhysAddr::zero()), Err(Misuse::Foreign(PhysAddr::zero())));
-            assert_eq!(try_free(frame, 2), Ok(()));
-            assert_eq!(try_free_frame(frame), Err(Misuse::DoubleFree(frame)));
-            assert_eq!(try_free(frame, 2), Err(Misuse::DoubleFree(frame)));
+            assert_eq!(try_free_frame(nowhere, OWNER), foreign(nowhere));
+            assert_eq!(try_free_frame(PhysAddr::zero(), OWNER), foreign(PhysAddr::zero()));
+            let theirs = Err(Misuse::NotOwner { addr: frame, owner: OWNER, by: Owner::Heap });
+            assert_eq!(try_free_frame(frame, Owner::Heap), theirs);
+            assert_eq!(try_free(frame, 2, Owner::Heap), theirs);
+            assert_eq!(try_free(frame, 2, OWNER), Ok(()));
+            let again = |by| Err(Misuse::DoubleFree { addr: frame, first: OWNER, by });
+            assert_eq!(try_free_frame(frame, Owner::Stack), again(Owner::Stack));
+            assert_eq!(try_free(frame, 2, OWNER), again(OWNER));
         }
     });
 }
@@ -46,12 +53,29 @@ fn misuse_is_told() {
 #[runtime::kernel_test]
 fn a_cached_frame_is_free() {
     on_backed_stack(|| {
-        let frame = alloc(0).expect("memory is left");
+        let addr = alloc(0, OWNER).expect("memory is left");
         // SAFETY: nobody uses the frame; the second free is what is tested.
         unsafe {
-            assert_eq!(try_free_frame(frame), Ok(()));
-            assert_eq!(try_free_frame(frame), Err(Misuse::DoubleFree(frame)));
+            assert_eq!(try_free_frame(addr, OWNER), Ok(()));
+            let again = Misuse::DoubleFree { addr, first: OWNER, by: Owner::PageTable };
+            assert_eq!(try_free_frame(addr, Owner::PageTable), Err(again));
+            let text = again.to_string();
+            assert!(text.contains("freed by the kernel, now again by the page tables"), "{text}");
         }
+    });
+}
+
+#[runtime::kernel_test]
+fn owners_are_counted() {
+    on_backed_stack(|| {
+        let before = stats().owners[OWNER as usize];
+        let run = alloc_contiguous(33, 1, OWNER).expect("memory is left");
+        assert!(stats().owners[OWNER as usize] >= before + 33);
+        // SAFETY: allocated above.
+        unsafe { free_contiguous(run, 33, OWNER) };
+        let all = stats();
+        assert!(all.owners[Owner::Stack as usize] > 0 && all.owners[Owner::Heap as usize] > 0);
+        assert_eq!(all.owners[Owner::Nobody as usize], 0);
     });
 }
 

@@ -15,7 +15,9 @@ fn page<S: PageSize>(addr: usize) -> Page<S> {
 fn map_translate_unmap() {
     on_backed_stack(|| {
         let addr = SCRATCH;
-        let frame = PhysFrame::<Size4KiB>::containing_address(frames::alloc(0).expect("memory is left"));
+        let frame = PhysFrame::<Size4KiB>::containing_address(
+            frames::alloc(0, Owner::Kernel).expect("memory is left"),
+        );
         assert_eq!(translate(addr), None);
         // SAFETY: the frame and the page are the test's.
         unsafe {
@@ -31,7 +33,7 @@ fn map_translate_unmap() {
             assert_eq!(old, frame);
             assert_eq!(translate(addr), None);
             assert!(matches!(unmap(page::<Size4KiB>(addr)), Err(Error::NotMapped)));
-            frames::free(frame.start_address(), 0);
+            frames::free(frame.start_address(), 0, Owner::Kernel);
         }
     });
 }
@@ -41,7 +43,9 @@ fn huge_leaves_split() {
     on_backed_stack(|| {
         const HALF: usize = Size2MiB::SIZE as usize / 2;
         let addr = SCRATCH + (1 << 30);
-        let frame = PhysFrame::<Size2MiB>::containing_address(frames::alloc(9).expect("2 MiB in a row"));
+        let frame = PhysFrame::<Size2MiB>::containing_address(
+            frames::alloc(9, Owner::Kernel).expect("2 MiB in a row"),
+        );
         let small = page::<Size4KiB>(addr + HALF);
         // SAFETY: the frames and the pages are the test's.
         unsafe {
@@ -69,7 +73,7 @@ fn huge_leaves_split() {
                 flush.later();
             }
             tlb::shootdown(addr..addr + 2 * HALF);
-            frames::free(frame.start_address(), 9);
+            frames::free(frame.start_address(), 9, Owner::Kernel);
         }
     });
 }

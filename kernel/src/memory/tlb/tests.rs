@@ -1,9 +1,10 @@
 //! A mapping that one core changes is seen by all.
 
 use super::*;
+use crate::memory::direct_map;
+use crate::memory::frames::{self, Owner};
 use crate::memory::paging::{self, Access};
 use crate::memory::tests::on_backed_stack;
-use crate::memory::{direct_map, frames};
 use x86_64::structures::paging::{Page, PhysFrame, Size4KiB};
 
 /// In the lower half, which the kernel leaves empty; another GiB than the paging tests'.
@@ -50,7 +51,7 @@ fn a_changed_mapping_is_seen_on_all_cores() {
     on_backed_stack(|| {
         let readers = online_cores();
         let page = Page::<Size4KiB>::containing_address(VirtAddr::new(SCRATCH as u64));
-        let both = [0, 1].map(|_| frames::alloc(0).expect("memory is left"));
+        let both = [0, 1].map(|_| frames::alloc(0, Owner::Kernel).expect("memory is left"));
         for _ in 0..readers {
             runtime::go(reader);
         }
@@ -73,7 +74,7 @@ fn a_changed_mapping_is_seen_on_all_cores() {
         assert_eq!(WRONG.load(Relaxed), 0, "reads of a frame that was no longer mapped");
         for frame in both {
             // SAFETY: unmapped everywhere.
-            unsafe { frames::free(frame, 0) };
+            unsafe { frames::free(frame, 0, Owner::Kernel) };
         }
     });
 }
