@@ -258,6 +258,11 @@ fn elements_of_all_sizes() {
     round_trip(&[1u8, 2, 3, 255, 0, 7]);
     round_trip(&[[1u8; 7], [2; 7], [3; 7]]);
     round_trip(&[[1u8; 8], [2; 8], [3; 8]]);
+    round_trip(&[[1u8; 9], [2; 9], [3; 9]]);
+    round_trip(&[1u32, u32::MAX, 3]);
+    round_trip(&["one", "two", "three"]);
+    round_trip(&[[1u64, 2, 3], [4, 5, 6]]);
+    round_trip(&[[1u64, 2, 3, 4], [5, 6, 7, 8]]);
     round_trip(&[1.5f64, -0.0, 3.25, f64::MAX]);
     round_trip(&[Aligned(1), Aligned(2), Aligned(3)]);
     round_trip(&[(1u64, 2u32, 3u8), (4, 5, 6)]);
