@@ -14,6 +14,21 @@ use core::sync::atomic::{AtomicUsize, Ordering, fence};
 ///
 /// Elements are moved through it. It must be closed explicitly (or never): that handles go away does not wake anybody. When the last handle
 /// goes, elements that nobody received are dropped. [`Chan::default`] is the nil channel, which is never ready.
+///
+/// Only a channel of what may go to another goroutine may go there itself:
+///
+/// ```compile_fail,E0277
+/// fn goes<T: Send>(_: T) {}
+/// goes(runtime::chan::make::<std::rc::Rc<u8>>(0));
+/// ```
+///
+/// A channel of long-lived references is not one of shorter-lived ones, which could then be received as the former:
+///
+/// ```compile_fail
+/// fn shorten<'a>(c: runtime::chan::Chan<&'static str>) -> runtime::chan::Chan<&'a str> {
+///     c
+/// }
+/// ```
 pub struct Chan<T> {
     shared: *const Shared,
     // Owns `T`s, and is invariant: were a `Chan<&'static str>` also a `Chan<&'a str>`, a short-lived string could be sent through one
