@@ -187,6 +187,10 @@ unsafe impl Port for Machine {
         stack::back_range(from, to)
     }
 
+    fn stack_usage() -> (usize, usize) {
+        stack::usage()
+    }
+
     fn sys_arena() -> (usize, usize) {
         let range = memory::direct_map::range();
         (range.start, range.end)

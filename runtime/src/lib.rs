@@ -9,6 +9,7 @@ extern crate std;
 
 pub mod arch;
 pub mod chan;
+pub mod debug;
 pub mod godebug;
 pub mod heap;
 pub mod lock;
@@ -23,6 +24,7 @@ pub mod sync;
 pub mod testing;
 pub mod time;
 
+pub use heap::{MemStats, mem_stats};
 pub use proc::{go, go_with_stack, goexit, gomaxprocs, gosched, num_goroutine};
 pub use program::{PROGRAMS, Program, Termination};
 pub use runtime_macros::{kernel_test, program};
@@ -42,6 +44,7 @@ pub fn environ() -> &'static [(&'static str, &'static str)] {
 
 /// Ends the program with an exit status, 0 to 255 (Go: `os.Exit`).
 pub fn exit(status: i32) -> ! {
+    heap::program_ends();
     port::exit(status)
 }
 

@@ -49,6 +49,8 @@ pub enum Rank {
     Sched,
     /// The list of all goroutines.
     Allg,
+    /// The heap's debug mode.
+    Mdebug,
     /// A span class's central list.
     Mcentral,
     /// The page heap.

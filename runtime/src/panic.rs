@@ -58,6 +58,7 @@ pub fn catch_unwind<R>(f: impl FnOnce() -> R) -> Result<R, Box<dyn Any + Send>> 
 
 /// Where `core`'s panics arrive: to be called by the machine's panic handler.
 pub fn begin_panic(info: &PanicInfo<'_>) -> ! {
+    crate::heap::check_out_of_memory(info);
     let gp = port::getg();
     // SAFETY: the current G, if there is one; its fields are its own.
     let why = unsafe {
@@ -90,8 +91,9 @@ pub fn begin_panic(info: &PanicInfo<'_>) -> ! {
     port::begin_unwind(payload)
 }
 
+/// The frame pointer of the function that this is inlined into.
 #[inline(always)]
-fn frame_pointer() -> usize {
+pub(crate) fn frame_pointer() -> usize {
     let fp: usize;
     // SAFETY: reads a register.
     unsafe { core::arch::asm!("mov {}, rbp", out(reg) fp, options(nomem, nostack, preserves_flags)) };

@@ -175,6 +175,10 @@ port! {
     /// May be called with interrupts off.
     fn stack_back = __gzero_stack_back(s: Stack, from: usize, to: usize) -> bool;
 
+    /// Bytes of memory behind goroutine stacks in use, and behind those that are kept for new ones; a moment's figures. Takes time in proportion to
+    /// the stacks there ever were.
+    fn stack_usage = __gzero_stack_usage() -> (usize, usize);
+
     /// The address range in which all memory of [`Port::sys_alloc`] lies.
     fn sys_arena = __gzero_sys_arena() -> (usize, usize);
     /// Allocates `bytes` (a multiple of 8 KiB) of contiguous memory aligned to `align` (a power of two, at least 8 KiB). The contents are

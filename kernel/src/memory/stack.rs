@@ -219,6 +219,20 @@ impl Slot {
 
 const _: () = assert!(size_of::<Record>() << (CLASS_SHIFT - MIN_SHIFT) <= 1 << RECORDS_SHIFT);
 
+/// Bytes that back stacks in use, and stacks that wait for reuse; a moment's figures, as if all pages down to the deepest one ever backed were.
+pub fn usage() -> (usize, usize) {
+    let mut used = 0;
+    for class in 0..CLASSES as u32 {
+        for number in 0..MADE[class as usize].load(Relaxed) {
+            let record = Slot { class, number }.record();
+            if record.state.load(Relaxed) == IN_USE {
+                used += record.depth.load(Relaxed) as usize;
+            }
+        }
+    }
+    (used * FRAME_SIZE, WARM_PAGES.load(Relaxed) * FRAME_SIZE)
+}
+
 /// Reserves the slots' records and sets the limit of the warm pool.
 pub(super) fn init() {
     RECORDS.store(demand_zero::reserve(CLASSES << RECORDS_SHIFT) as usize, Relaxed);

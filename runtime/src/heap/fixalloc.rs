@@ -57,6 +57,10 @@ impl Persistent {
 pub(super) struct FixAlloc {
     size: usize,
     free: *mut *mut u8,
+    /// Records there are, in use and free.
+    made: usize,
+    /// Records in use.
+    in_use: usize,
 }
 
 // SAFETY: the pointer is to memory of this allocator alone.
@@ -66,14 +70,18 @@ impl FixAlloc {
     /// An allocator of records of `size` bytes, at least a pointer's.
     pub(super) const fn new(size: usize) -> FixAlloc {
         assert!(size >= size_of::<*mut u8>());
-        FixAlloc { size, free: null_mut() }
+        FixAlloc { size, free: null_mut(), made: 0, in_use: 0 }
     }
 
     /// A record aligned to 16: zero if new, with the contents it was freed with (but for the first word) if not. Null if there is no memory.
     pub(super) fn alloc<S: System>(&mut self, sys: &S, from: &mut Persistent) -> *mut u8 {
         if self.free.is_null() {
-            return from.alloc(sys, self.size);
+            let p = from.alloc(sys, self.size);
+            self.made += usize::from(!p.is_null());
+            self.in_use += usize::from(!p.is_null());
+            return p;
         }
+        self.in_use += 1;
         let p = self.free;
         // SAFETY: a free record's first word is the next one, and the record is ours.
         self.free = unsafe { *p }.cast();
@@ -89,5 +97,11 @@ impl FixAlloc {
         // SAFETY: the record is ours again, aligned and at least a word.
         unsafe { *p = self.free.cast() };
         self.free = p;
+        self.in_use -= 1;
+    }
+
+    /// Bytes of the records in use, and of all records.
+    pub(super) fn bytes(&self) -> (usize, usize) {
+        (self.in_use * self.size, self.made * self.size)
     }
 }

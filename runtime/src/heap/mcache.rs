@@ -10,7 +10,10 @@
 use super::Heap;
 use super::size_class::{CLASS_TO_SIZE, NUM_SIZE_CLASSES};
 use super::system::System;
+use core::cell::Cell;
 use core::ptr::null_mut;
+use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::{AtomicPtr, AtomicU64};
 
 /// Objects that a magazine holds at most and at least, and bytes between the two.
 const MAX_OBJECTS: usize = 64;
@@ -37,36 +40,39 @@ unsafe impl<T> Sync for Constant<T> {}
 
 /// A slot without an object, where the magazines that have no memory end.
 static NO_OBJECT: Constant<*mut u8> = Constant(null_mut());
-static NONE: Constant<MCache> = Constant(MCache::new());
+static NONE: MCache = MCache::new();
 
-/// Free objects of one class.
+/// Free objects of one class. Written by the cache's owner only; statistics read it from elsewhere. The slots are the owner's alone.
 struct Magazine {
     /// The last object's slot, or the slot of the null below the first.
-    top: *mut *mut u8,
-    /// The last slot there is; null before the magazine has memory.
-    limit: *mut *mut u8,
+    top: AtomicPtr<*mut u8>,
+    /// The last slot there is; null before the magazine has memory. The owner's alone.
+    limit: Cell<*mut *mut u8>,
+    /// The slot of the null below the first object; null before the magazine has memory.
+    bottom: AtomicPtr<*mut u8>,
     /// Objects given out, ever.
-    allocs: u64,
+    allocs: AtomicU64,
 }
 
 impl Magazine {
     const fn new() -> Magazine {
         // With a null limit it is full as well as empty, so the slot is never written.
-        Magazine { top: (&raw const NO_OBJECT.0).cast_mut(), limit: null_mut(), allocs: 0 }
-    }
-
-    /// The slot of the null below the first object.
-    fn bottom(&self, class: usize) -> *mut *mut u8 {
-        // SAFETY: the array has a slot for each object and one below; called only when it is there.
-        unsafe { self.limit.sub(usize::from(CAPACITY[class])) }
+        Magazine {
+            top: AtomicPtr::new((&raw const NO_OBJECT.0).cast_mut()),
+            limit: Cell::new(null_mut()),
+            bottom: AtomicPtr::new(null_mut()),
+            allocs: AtomicU64::new(0),
+        }
     }
 
     fn len(&self, class: usize) -> usize {
-        if self.limit.is_null() {
+        let bottom = self.bottom.load(Relaxed);
+        if bottom.is_null() {
             return 0;
         }
-        // SAFETY: both point into the magazine's array.
-        unsafe { self.top.offset_from_unsigned(self.bottom(class)) }
+        // Read from another P, the top may still be where it was before the magazine had memory.
+        let slots = self.top.load(Relaxed).addr().wrapping_sub(bottom.addr()) / size_of::<*mut u8>();
+        if slots <= usize::from(CAPACITY[class]) { slots } else { 0 }
     }
 }
 
@@ -76,8 +82,8 @@ pub struct MCache {
     magazines: [Magazine; NUM_SIZE_CLASSES],
 }
 
-// SAFETY: the magazines' memory and the objects in them are the cache's alone.
-unsafe impl Send for MCache {}
+// SAFETY: what is not atomic (`limit`) is touched by the owner only.
+unsafe impl Sync for MCache {}
 
 impl Default for MCache {
     fn default() -> Self {
@@ -93,7 +99,7 @@ impl MCache {
 
     /// The cache of an M that has no P: it is empty as well as full, so that everything goes to the central lists.
     pub const fn none() -> *mut MCache {
-        (&raw const NONE.0).cast_mut()
+        (&raw const NONE).cast_mut()
     }
 
     /// Whether `cache` is [`MCache::none`].
@@ -102,10 +108,10 @@ impl MCache {
     }
 
     #[inline(always)]
-    unsafe fn magazine(cache: *mut MCache, class: usize) -> *mut Magazine {
+    unsafe fn magazine<'a>(cache: *mut MCache, class: usize) -> &'a Magazine {
         debug_assert!(class < NUM_SIZE_CLASSES);
         // SAFETY: the caller passes a class that `class_of` returned, so it is in bounds.
-        unsafe { (&raw mut (*cache).magazines).cast::<Magazine>().add(class) }
+        unsafe { &*(&raw const (*cache).magazines).cast::<Magazine>().add(class) }
     }
 
     /// An object of a class, or null: [`MCache::refill`] has to get some. Class 0 has none.
@@ -117,11 +123,11 @@ impl MCache {
         // SAFETY: as the caller promises; `top` points to a readable slot, and if there is an object in it, there is a slot below.
         unsafe {
             let m = Self::magazine(cache, class);
-            let top = (*m).top;
+            let top = m.top.load(Relaxed);
             let p = *top;
             if !p.is_null() {
-                (*m).top = top.sub(1);
-                (*m).allocs += 1;
+                m.top.store(top.sub(1), Relaxed);
+                m.allocs.store(m.allocs.load(Relaxed) + 1, Relaxed);
             }
             p
         }
@@ -136,67 +142,73 @@ impl MCache {
         // SAFETY: as the caller promises; a slot above `top` is there if `top` is below the limit.
         unsafe {
             let m = Self::magazine(cache, class);
-            if (*m).top >= (*m).limit {
+            let top = m.top.load(Relaxed);
+            if top >= m.limit.get() {
                 return false;
             }
-            (*m).top = (*m).top.add(1);
-            *(*m).top = p;
+            let top = top.add(1);
+            *top = p;
+            m.top.store(top, Relaxed);
             true
         }
     }
 
     /// Gives the magazine of a class its memory, if it has none. False if there is no memory.
-    fn provide<S: System>(&mut self, heap: &Heap<S>, class: usize) -> bool {
-        let m = &mut self.magazines[class];
-        if m.limit.is_null() {
+    fn provide<S: System>(&self, heap: &Heap<S>, class: usize) -> bool {
+        let m = &self.magazines[class];
+        if m.limit.get().is_null() {
             let capacity = usize::from(CAPACITY[class]);
-            let array = heap.alloc_record((capacity + 1) * size_of::<*mut u8>()).cast::<*mut u8>();
+            let array = heap.alloc_magazine((capacity + 1) * size_of::<*mut u8>()).cast::<*mut u8>();
             if array.is_null() {
                 return false;
             }
-            m.top = array;
             // SAFETY: the array has `capacity + 1` slots.
-            m.limit = unsafe { array.add(capacity) };
+            m.limit.set(unsafe { array.add(capacity) });
+            m.bottom.store(array, Relaxed);
+            m.top.store(array, Relaxed);
         }
         true
     }
 
     /// Gets objects of a class from the central list and returns one of them; null if there is no memory. The magazine is empty.
-    pub(super) fn refill<S: System>(&mut self, heap: &Heap<S>, class: usize) -> *mut u8 {
+    pub(super) fn refill<S: System>(&self, heap: &Heap<S>, class: usize) -> *mut u8 {
         if !self.provide(heap, class) {
             return heap.alloc_central(class);
         }
-        let m = &mut self.magazines[class];
+        let m = &self.magazines[class];
         let mut batch = [null_mut(); MAX_OBJECTS / 2];
         let want = usize::from(CAPACITY[class]) / 2;
         let n = heap.central[class].lock().take(heap, class, &mut batch[..want]);
         // Lowest address on top: a run of allocations walks up.
+        let mut top = m.top.load(Relaxed);
         for &p in batch[..n].iter().rev() {
             // SAFETY: half a magazine fits into an empty one.
             unsafe {
-                m.top = m.top.add(1);
-                *m.top = p;
+                top = top.add(1);
+                *top = p;
             }
         }
-        // SAFETY: the cache is borrowed mutably.
-        unsafe { MCache::pop(self, class) }
+        m.top.store(top, Relaxed);
+        // SAFETY: the caller's own cache, as it promises by calling this.
+        unsafe { MCache::pop(core::ptr::from_ref(self).cast_mut(), class) }
     }
 
     /// Keeps a free object of a class whose magazine is full, and puts the older half of the magazine back into the spans.
     ///
     /// # Safety
     /// `p` and what is in the magazine are objects that are not used any more.
-    pub(super) unsafe fn flush<S: System>(&mut self, heap: &Heap<S>, class: usize, p: *mut u8) {
+    pub(super) unsafe fn flush<S: System>(&self, heap: &Heap<S>, class: usize, p: *mut u8) {
         if !self.provide(heap, class) {
             // SAFETY: as the caller promises.
             unsafe { heap.dealloc_central(class, p) };
             return;
         }
-        // SAFETY: as the caller promises; the cache is borrowed mutably.
+        let this = core::ptr::from_ref(self).cast_mut();
+        // SAFETY: as the caller promises.
         unsafe {
-            if !MCache::push(self, class, p) {
+            if !MCache::push(this, class, p) {
                 self.put_oldest(heap, class, usize::from(CAPACITY[class]) / 2);
-                MCache::push(self, class, p);
+                MCache::push(this, class, p);
             }
         }
     }
@@ -205,20 +217,20 @@ impl MCache {
     ///
     /// # Safety
     /// There are as many, and they are not used.
-    unsafe fn put_oldest<S: System>(&mut self, heap: &Heap<S>, class: usize, n: usize) {
+    unsafe fn put_oldest<S: System>(&self, heap: &Heap<S>, class: usize, n: usize) {
         let len = self.magazines[class].len(class);
-        let m = &mut self.magazines[class];
+        let m = &self.magazines[class];
         // SAFETY: the objects are in the `len` slots above the bottom; the rest moves down within the array.
         unsafe {
-            let first = m.bottom(class).add(1);
+            let first = m.bottom.load(Relaxed).add(1);
             heap.central[class].lock().put(heap, class, core::slice::from_raw_parts(first, n));
             core::ptr::copy(first.add(n), first, len - n);
-            m.top = m.top.sub(n);
+            m.top.store(m.top.load(Relaxed).sub(n), Relaxed);
         }
     }
 
     /// Puts all objects back into their spans: for a P that is destroyed.
-    pub fn flush_all<S: System>(&mut self, heap: &Heap<S>) {
+    pub fn flush_all<S: System>(&self, heap: &Heap<S>) {
         for class in 1..NUM_SIZE_CLASSES {
             let len = self.magazines[class].len(class);
             if len > 0 {
@@ -228,8 +240,8 @@ impl MCache {
         }
     }
 
-    /// Objects of a class in the magazine, and objects given out, ever.
+    /// Objects of a class in the magazine, and objects given out, ever; on another P than its own a moment's figures.
     pub(super) fn counts(&self, class: usize) -> (usize, u64) {
-        (self.magazines[class].len(class), self.magazines[class].allocs)
+        (self.magazines[class].len(class), self.magazines[class].allocs.load(Relaxed))
     }
 }

@@ -25,8 +25,23 @@ pub(super) struct MHeap {
     records: Persistent,
     spans: FixAlloc,
     bits: FixAlloc,
+    /// Bytes of all magazines.
+    magazines: usize,
+    /// Most bytes that the heap may have from the machine; `usize::MAX`: all there is.
+    limit: usize,
     /// Counters of pages and large objects.
     pub(super) stats: PageStats,
+}
+
+/// Bytes of the heap's own records.
+pub(super) struct RecordBytes {
+    /// All, with what lies unused.
+    pub(super) sys: usize,
+    pub(super) magazines: usize,
+    /// Records of spans, with their bits, in use.
+    pub(super) spans_in_use: usize,
+    /// In use and free.
+    pub(super) spans: usize,
 }
 
 /// Counters of the page heap.
@@ -51,6 +66,8 @@ impl MHeap {
             records: Persistent::new(),
             spans: FixAlloc::new(size_of::<Span>()),
             bits: FixAlloc::new(BITS_BYTES),
+            magazines: 0,
+            limit: usize::MAX,
             stats: PageStats {
                 in_use: 0,
                 released: 0,
@@ -88,16 +105,43 @@ impl MHeap {
         (p.addr() - self.base) / PAGE_SIZE
     }
 
+    /// Bytes that the heap may still get from the machine.
+    fn room(&self) -> usize {
+        self.limit
+            .saturating_sub((self.stats.in_use + self.pages.free_pages()) * PAGE_SIZE + self.records.sys)
+    }
+
+    /// Sets the memory limit in bytes; returns the old one. Above it already, the heap gives back what it can.
+    pub(super) fn set_limit<S: System>(&mut self, sys: &S, limit: usize) -> usize {
+        let old = core::mem::replace(&mut self.limit, limit);
+        if self.room() == 0 {
+            self.release(sys, 0);
+        }
+        old
+    }
+
+    /// The memory limit in bytes.
+    pub(super) fn limit(&self) -> usize {
+        self.limit
+    }
+
     /// Gets at least `n` pages in a row from the machine, aligned to `align` pages; they are free pages of the heap then.
-    /// Returns the first.
+    /// Returns the first. At the memory limit, other free pages go back first.
     fn grow<S: System>(&mut self, sys: &S, map: &ArenaMap, n: usize, align: usize) -> Option<usize> {
         if self.base == 0 {
             self.init(sys, map)?;
         }
         let align = align * PAGE_SIZE;
         let mut bytes = n.max(GROW_PAGES) * PAGE_SIZE;
+        if bytes > self.room() {
+            self.release(sys, 0);
+            bytes = n * PAGE_SIZE;
+            if bytes > self.room() {
+                return None;
+            }
+        }
         let mut p = sys.alloc(bytes, align);
-        if p.is_null() && n < GROW_PAGES {
+        if p.is_null() && n * PAGE_SIZE < bytes {
             bytes = n * PAGE_SIZE;
             p = sys.alloc(bytes, align);
         }
@@ -248,8 +292,10 @@ impl MHeap {
     }
 
     /// Memory for a magazine, zeroed, for ever; null if there is none.
-    pub(super) fn alloc_record<S: System>(&mut self, sys: &S, bytes: usize) -> *mut u8 {
-        self.records.alloc(sys, bytes)
+    pub(super) fn alloc_magazine<S: System>(&mut self, sys: &S, bytes: usize) -> *mut u8 {
+        let p = self.records.alloc(sys, bytes);
+        self.magazines += if p.is_null() { 0 } else { bytes };
+        p
     }
 
     /// Free pages.
@@ -258,7 +304,13 @@ impl MHeap {
     }
 
     /// Bytes of the heap's own records.
-    pub(super) fn record_bytes(&self) -> usize {
-        self.records.sys
+    pub(super) fn record_bytes(&self) -> RecordBytes {
+        let ((spans, spans_made), (bits, bits_made)) = (self.spans.bytes(), self.bits.bytes());
+        RecordBytes {
+            sys: self.records.sys,
+            magazines: self.magazines,
+            spans_in_use: spans + bits,
+            spans: spans_made + bits_made,
+        }
     }
 }

@@ -34,12 +34,16 @@
 //! Then null is returned; the caller's `handle_alloc_error` reports.
 
 mod arena;
+mod checks;
+mod debug;
+mod env;
 mod fixalloc;
 #[cfg(all(feature = "kernel-tests", not(test)))]
 mod machine_tests;
 mod mcache;
 mod mcentral;
 mod mheap;
+mod oom;
 mod page_alloc;
 mod page_bits;
 mod port;
@@ -50,8 +54,12 @@ mod system;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use checks::{main_begins, program_ends};
+pub use env::EnvError;
+pub(crate) use env::init;
 pub use mcache::MCache;
-pub use port::{Allocator, find_object, flush, free_os_memory, mem_stats};
+pub(crate) use oom::check as check_out_of_memory;
+pub use port::{Allocator, find_object, flush, free_os_memory, mem_stats, memory_limit, set_memory_limit};
 pub use size_class::{MAX_SMALL_SIZE, NUM_SIZE_CLASSES, PAGE_SIZE};
 pub use span::{Object, Span, SpanClass, SpanState};
 pub use stats::{BySize, MemStats};
@@ -177,8 +185,18 @@ impl<S: System> Heap<S> {
         unsafe { self.mheap.lock().free_span(&self.sys, span) };
     }
 
-    fn alloc_record(&self, bytes: usize) -> *mut u8 {
-        self.mheap.lock().alloc_record(&self.sys, bytes)
+    fn alloc_magazine(&self, bytes: usize) -> *mut u8 {
+        self.mheap.lock().alloc_magazine(&self.sys, bytes)
+    }
+
+    /// Sets how many bytes the heap may have from the machine; returns what it was.
+    pub fn set_memory_limit(&self, limit: usize) -> usize {
+        self.mheap.lock().set_limit(&self.sys, limit)
+    }
+
+    /// How many bytes the heap may have from the machine.
+    pub fn memory_limit(&self) -> usize {
+        self.mheap.lock().limit()
     }
 
     /// An object of a class without a magazine.

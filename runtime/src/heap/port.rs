@@ -7,11 +7,12 @@ use super::mcentral::Central;
 use super::mheap::MHeap;
 use super::size_class::{NUM_SIZE_CLASSES, class_of};
 use super::system::{Locked, RawLock, System};
-use super::{Heap, MemStats, Object};
+use super::{Heap, MemStats, Object, checks};
 use crate::lock::{Lock, Rank};
-use crate::proc::{acquirem, releasem, systemstack};
+use crate::proc::{acquirem, caches, releasem, systemstack};
 use crate::{panic, port};
 use core::alloc::{GlobalAlloc, Layout};
+use core::fmt;
 use core::ptr::copy_nonoverlapping;
 
 // SAFETY: it is the runtime's mutex.
@@ -66,18 +67,57 @@ static HEAP: Heap<PortSystem> = Heap::new(
 /// Null from `alloc` means that there is no memory. Any thread that has a G, or no G at all, may use it; interrupt handlers may not.
 pub struct Allocator;
 
-/// An allocation by a thread without a G: before the first M, or on a thread of the machine's own.
+/// The cache of the current M, which is not preempted while `f` has it; [`MCache::none`] for a thread without a G.
+fn with_cache<R>(f: impl FnOnce(*mut MCache) -> R) -> R {
+    if port::getg().is_null() {
+        return f(MCache::none());
+    }
+    let gp = acquirem();
+    // SAFETY: a G that runs has an M.
+    let r = f(unsafe { (*(*gp).m).mcache });
+    releasem(gp);
+    r
+}
+
+/// An allocation when the magazine is empty, or there is none (a thread without a G: before the first M, or of the machine's own), or
+/// everything is checked. With few arguments and alone on its path: it is inlined everywhere.
 #[cold]
 #[inline(never)]
-unsafe fn alloc_without_g(layout: Layout) -> *mut u8 {
+fn alloc_slow(layout: Layout) -> *mut u8 {
+    if checks::on() {
+        return checks::alloc(layout);
+    }
+    // SAFETY: `with_cache` gives the cache that is ours.
+    with_cache(|cache| unsafe { HEAP.alloc(cache, layout) })
+}
+
+/// A free when the magazine is full, and otherwise as [`alloc_slow`].
+///
+/// # Safety
+/// As `GlobalAlloc::dealloc`.
+#[cold]
+#[inline(never)]
+unsafe fn dealloc_slow(p: *mut u8, layout: Layout) {
+    // SAFETY: as the caller promises; `with_cache` gives the cache that is ours.
+    unsafe {
+        if checks::on() {
+            return checks::dealloc(p, layout);
+        }
+        with_cache(|cache| HEAP.dealloc(cache, p, layout));
+    }
+}
+
+/// An object that does not go through a magazine, for [`checks`].
+pub(super) fn alloc_unchecked(layout: Layout) -> *mut u8 {
     // SAFETY: there is no cache to share.
     unsafe { HEAP.alloc(MCache::none(), layout) }
 }
 
-/// A free by a thread without a G.
-#[cold]
-#[inline(never)]
-unsafe fn dealloc_without_g(p: *mut u8, layout: Layout) {
+/// Frees what [`alloc_unchecked`] returned.
+///
+/// # Safety
+/// As `GlobalAlloc::dealloc`.
+pub(super) unsafe fn dealloc_unchecked(p: *mut u8, layout: Layout) {
     // SAFETY: there is no cache to share; the object is as the caller promises.
     unsafe { HEAP.dealloc(MCache::none(), p, layout) }
 }
@@ -86,42 +126,37 @@ unsafe fn dealloc_without_g(p: *mut u8, layout: Layout) {
 unsafe impl GlobalAlloc for Allocator {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: a G that runs has an M, and with the count raised it stays on it, so the M's cache is ours.
-        unsafe {
-            if port::getg().is_null() {
-                return alloc_without_g(layout);
-            }
+        if !port::getg().is_null() {
             let gp = acquirem();
-            let cache = (*(*gp).m).mcache;
-            let class = class_of(layout.size(), layout.align());
-            let p = MCache::pop(cache, class);
-            // Two ends, so that the compiler knows of this one that the result is not null.
+            // SAFETY: a G that runs has an M, and with the count raised it stays on it, so the M's cache is ours.
+            let p = unsafe { MCache::pop((*(*gp).m).mcache, class_of(layout.size(), layout.align())) };
+            releasem(gp);
             if !p.is_null() {
-                releasem(gp);
                 return p;
             }
-            let p = HEAP.alloc_slow(cache, class, layout);
-            releasem(gp);
-            p
         }
+        alloc_slow(layout)
     }
 
     #[inline]
     unsafe fn dealloc(&self, p: *mut u8, layout: Layout) {
-        // SAFETY: as in `alloc`; the object is as the caller promises.
-        unsafe {
-            if port::getg().is_null() {
-                return dealloc_without_g(p, layout);
-            }
+        if !port::getg().is_null() {
             let gp = acquirem();
-            HEAP.dealloc((*(*gp).m).mcache, p, layout);
+            // SAFETY: as in `alloc`; the object is as the caller promises.
+            let kept = unsafe { MCache::push((*(*gp).m).mcache, class_of(layout.size(), layout.align()), p) };
             releasem(gp);
+            if kept {
+                return;
+            }
         }
+        // SAFETY: as the caller promises.
+        unsafe { dealloc_slow(p, layout) }
     }
 
     #[inline]
     unsafe fn realloc(&self, p: *mut u8, old: Layout, size: usize) -> *mut u8 {
-        if HEAP.realloc_in_place(p, old, size) {
+        // A checked object's zones follow its size.
+        if !checks::on() && HEAP.realloc_in_place(p, old, size) {
             return p;
         }
         // SAFETY: the caller promises that the new layout is valid; the old object is its until it is freed here.
@@ -151,11 +186,36 @@ pub fn free_os_memory() -> usize {
     systemstack(|| HEAP.release_all())
 }
 
-/// Sums the heap's statistics up over the caches of all Ps (Go: `runtime.ReadMemStats`).
+/// Go's `runtime.ReadMemStats`, without stopping anything: a moment's figures, see [`MemStats`].
+pub fn mem_stats() -> MemStats {
+    systemstack(|| {
+        let mut stats = HEAP.mem_stats(caches());
+        let (in_use, kept) = port::stack_usage();
+        stats.stack_inuse = in_use as u64;
+        stats.stack_sys = (in_use + kept) as u64;
+        stats.sys += stats.stack_sys;
+        stats
+    })
+}
+
+/// Sets how many bytes of memory the heap may have, its records included; returns what it was (Go: `debug.SetMemoryLimit`).
 ///
-/// # Safety
-/// The caches are not used meanwhile: the world is stopped, or there is only the caller's own.
-pub unsafe fn mem_stats<'a>(caches: impl Iterator<Item = &'a MCache>) -> MemStats {
-    // SAFETY: as the caller promises.
-    systemstack(|| unsafe { HEAP.mem_stats(caches) })
+/// Unlike Go's it is hard: the heap gives free pages back rather than exceed it, and allocations beyond it fail. `usize::MAX`: no limit.
+pub fn set_memory_limit(bytes: usize) -> usize {
+    systemstack(|| HEAP.set_memory_limit(bytes))
+}
+
+/// How many bytes of memory the heap may have.
+pub fn memory_limit() -> usize {
+    systemstack(|| HEAP.memory_limit())
+}
+
+/// What the heap holds, for a report that ends the program: to be printed when it has begun.
+pub(super) struct Usage;
+
+impl fmt::Display for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // SAFETY: the report has begun, so no other core runs.
+        unsafe { HEAP.print_usage(f, caches()) }
+    }
 }

@@ -61,3 +61,4 @@ pub(crate) use park::{park_pinned, ready_pinned};
 pub(crate) use preempt::{acquirem, async_preempt2, lock_count_down, lock_count_up, releasem};
 #[cfg(debug_assertions)]
 pub(crate) use preempt::{lock_rank_pop, lock_rank_push};
+pub(crate) use sched::caches;

@@ -5,7 +5,6 @@ use super::{G, M};
 use crate::heap::MCache;
 use crate::port::{self, Stack};
 use crate::time::Timers;
-use core::cell::UnsafeCell;
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 
@@ -47,7 +46,7 @@ pub struct P {
     /// Its goroutines.
     pub(super) runq: RunQueue,
     /// Its part of the heap.
-    pub mcache: UnsafeCell<MCache>,
+    pub mcache: MCache,
     /// Its timers.
     pub timers: Timers,
     /// Dead goroutines for reuse.
@@ -72,7 +71,7 @@ impl P {
             m: null_mut(),
             link: null_mut(),
             runq: RunQueue::new(),
-            mcache: UnsafeCell::new(MCache::new()),
+            mcache: MCache::new(),
             timers: Timers::new(),
             gfree: GList::new(),
             stacks: StackCache { list: [Stack::NONE; STACKS_MAX], n: 0 },

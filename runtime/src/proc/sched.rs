@@ -89,6 +89,12 @@ pub(super) fn allp(i: usize) -> &'static P {
     unsafe { &*ALLP[i].load(Ordering::Acquire) }
 }
 
+/// The caches of all Ps.
+pub(crate) fn caches() -> impl Iterator<Item = &'static MCache> {
+    // SAFETY: an entry that is not null is a P, and Ps are never freed.
+    ALLP.iter().map_while(|slot| unsafe { slot.load(Ordering::Acquire).as_ref() }).map(|p| &p.mcache)
+}
+
 /// Makes `n` Ps; the first goes to the current M `mp`, the others are idle (Go: `procresize` at start).
 ///
 /// # Safety
@@ -118,7 +124,7 @@ pub(super) unsafe fn acquirep(mp: *mut M, pp: *mut P) {
         (*pp).cas_status(PStatus::Idle, PStatus::Running);
         (*pp).m = mp;
         (*mp).p = pp;
-        (*mp).mcache = (*pp).mcache.get();
+        (*mp).mcache = (&raw const (*pp).mcache).cast_mut();
     }
 }
 

@@ -10,9 +10,9 @@ use super::preempt::{acquirem, releasem};
 use super::schedule::schedule;
 use super::threads::{allocm, init_g0, systemstack};
 use super::{M, sched};
-use crate::godebug;
 use crate::port::{self, OsThread, Stack};
 use crate::program::Program;
+use crate::{godebug, heap};
 use core::fmt;
 use core::sync::atomic::Ordering;
 
@@ -40,6 +40,8 @@ pub enum StartError {
     UnknownProgram(&'static str),
     /// `GODEBUG` cannot be obeyed.
     Godebug(godebug::Error<'static>),
+    /// A variable of the heap's cannot be obeyed.
+    Heap(heap::EnvError),
     /// GOMAXPROCS is not a number from 1 to the limit.
     Gomaxprocs(&'static str),
 }
@@ -52,6 +54,7 @@ impl fmt::Display for StartError {
                 write!(f, "no program {name:?}: ./qemu-run.sh -list names them")
             }
             StartError::Godebug(e) => e.fmt(f),
+            StartError::Heap(e) => e.fmt(f),
             StartError::Gomaxprocs(v) => {
                 write!(f, "GOMAXPROCS={v}: expected a number from 1 to {}", sched::MAX_PROCS)
             }
@@ -93,6 +96,7 @@ unsafe fn schedinit(mp: *mut M) -> Result<&'static Program, StartError> {
     let name = *port::args().first().ok_or(StartError::NoProgram)?;
     let program = Program::find(name).ok_or(StartError::UnknownProgram(name))?;
     godebug::init().map_err(StartError::Godebug)?;
+    heap::init().map_err(StartError::Heap)?;
     let procs = match port::environ().iter().rev().find(|(k, _)| *k == "GOMAXPROCS") {
         None => port::ncpu().min(sched::MAX_PROCS),
         Some((_, v)) => match v.parse() {
@@ -113,6 +117,8 @@ fn main(program: &'static Program) {
     // SAFETY: the current goroutine.
     debug_assert!(unsafe { (*gp).status() } == Status::Running);
     systemstack(super::sysmon::start);
+    heap::main_begins();
     (program.main)();
+    heap::program_ends();
     port::exit(0)
 }

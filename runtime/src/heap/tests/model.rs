@@ -130,8 +130,7 @@ fn run(seed: u64, steps: usize) {
             _ => model.free(cache, &mut rng),
         }
     }
-    // SAFETY: the caches are the test's own.
-    let stats = unsafe { heap.mem_stats(caches.iter()) };
+    let stats = heap.mem_stats(caches.iter());
     assert_eq!(stats.heap_objects as usize, model.live.len());
     assert!(stats.heap_alloc as usize >= model.live.values().map(|l| l.layout.size()).sum::<usize>());
     assert!(stats.heap_alloc <= stats.heap_inuse && stats.heap_sys >= stats.heap_inuse);
@@ -161,8 +160,7 @@ fn every_class_fills_a_span_exactly() {
             // One by one, so that no object waits in a magazine.
             model.alloc(MCache::none(), layout, i as u8);
         }
-        // SAFETY: the cache is the test's own.
-        let stats = unsafe { heap.mem_stats(core::iter::once(&cache)) };
+        let stats = heap.mem_stats(core::iter::once(&cache));
         let span = n * layout.size();
         assert_eq!(stats.heap_inuse as usize, (2 * span).next_multiple_of(2 * PAGE_SIZE), "class {class}");
         assert_eq!(stats.by_size[class].mallocs - stats.by_size[class].frees, 2 * n as u64);

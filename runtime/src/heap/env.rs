@@ -1,0 +1,85 @@
+//! What the environment says to the heap: `GOMEMLIMIT` (Go's syntax) and `GZERO_FAILALLOC`. `GODEBUG=mallocdebug=1` is read in `godebug.rs`.
+
+use super::checks;
+use super::port::set_memory_limit;
+use crate::port;
+use core::fmt;
+
+/// A variable that cannot be obeyed.
+#[derive(Debug, PartialEq, Eq)]
+pub enum EnvError {
+    /// The value of `GOMEMLIMIT`.
+    MemLimit(&'static str),
+    /// The value of `GZERO_FAILALLOC`.
+    FailAlloc(&'static str),
+}
+
+impl fmt::Display for EnvError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            EnvError::MemLimit(v) => write!(
+                f,
+                "GOMEMLIMIT={v}: expected a number of bytes, with B, KiB, MiB, GiB or TiB behind it if you like, or \"off\""
+            ),
+            EnvError::FailAlloc(v) => write!(f, "GZERO_FAILALLOC={v}: expected a number from 1"),
+        }
+    }
+}
+
+/// Obeys the environment. Called once, before the first P exists: what is checked from now on must not lie in a magazine.
+///
+/// # Errors
+/// The first variable that cannot be obeyed.
+pub(crate) fn init() -> Result<(), EnvError> {
+    let value = |name| port::environ().iter().rev().find(|(n, _)| *n == name).map(|&(_, v)| v);
+    if let Some(v) = value("GOMEMLIMIT") {
+        set_memory_limit(parse_limit(v).ok_or(EnvError::MemLimit(v))?);
+    }
+    if let Some(v) = value("GZERO_FAILALLOC") {
+        checks::fail_at(v.parse().ok().filter(|&n| n > 0).ok_or(EnvError::FailAlloc(v))?);
+    }
+    if crate::godebug::MALLOCDEBUG.is_on() {
+        checks::debug();
+    }
+    Ok(())
+}
+
+/// A number of bytes as Go writes it in `GOMEMLIMIT` (Go: `readGOMEMLIMIT`, `parseByteCount`); `off` and nothing: no limit.
+fn parse_limit(text: &str) -> Option<usize> {
+    if text.is_empty() || text == "off" {
+        return Some(usize::MAX);
+    }
+    const UNITS: [(&str, u32); 5] = [("KiB", 10), ("MiB", 20), ("GiB", 30), ("TiB", 40), ("B", 0)];
+    let unit = UNITS.iter().find_map(|(unit, shift)| Some((text.strip_suffix(unit)?, *shift)));
+    let (digits, shift) = unit.unwrap_or((text, 0));
+    if !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    digits.parse::<usize>().ok()?.checked_mul(1 << shift)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_are_written_as_in_go() {
+        for (text, bytes) in [
+            ("10MiB", Some(10 << 20)),
+            ("off", Some(usize::MAX)),
+            ("", Some(usize::MAX)),
+            ("4096", Some(4096)),
+            ("7B", Some(7)),
+            ("3KiB", Some(3 << 10)),
+            ("2TiB", Some(2 << 40)),
+            ("1GiB", Some(1 << 30)),
+            ("10MB", None),
+            ("MiB", None),
+            ("-1", None),
+            ("+1", None),
+            ("99999999TiB", None),
+        ] {
+            assert_eq!(parse_limit(text), bytes, "{text:?}");
+        }
+    }
+}
