@@ -77,13 +77,16 @@ impl Machine<'_> {
     pub fn arguments(&self, host: &Host, files: &RunFiles) -> Result<Vec<OsString>> {
         let mut args = Arguments(Vec::new());
         let icount = self.options.icount;
-        args.add("-machine q35 -cpu max -no-reboot -nodefaults -display none");
+        // Memory that the host backs when it is touched: the guest may be larger than the host.
+        let memory = &self.options.memory;
+        args.add(&format!("-object memory-backend-ram,id=memory,size={memory},reserve=off"));
+        args.add("-machine q35,memory-backend=memory -cpu max -no-reboot -nodefaults -display none");
         args.add(match self.accelerator {
             Accelerator::Kvm => "-accel kvm",
             Accelerator::Tcg if icount => "-accel tcg,thread=single -icount shift=0,sleep=off",
             Accelerator::Tcg => "-accel tcg,thread=multi",
         });
-        args.add(&format!("-smp {} -m {}", self.options.smp, self.options.memory));
+        args.add(&format!("-smp {} -m {}", self.options.smp, memory));
 
         args.add("-chardev stdio,id=console,signal=off");
         args.with("-chardev", "file,id=exit", "path", &files.status());

@@ -26,18 +26,30 @@ struct Case {
     smp: &'static [u32],
     line: &'static str,
     env: &'static [(&'static str, &'static str)],
+    memory: &'static str,
     want: Want,
     status: u8,
 }
 
 const fn case(name: &'static str, smp: &'static [u32], line: &'static str, want: Want, status: u8) -> Case {
-    Case { name, smp, line, env: &[], want, status }
+    Case { name, smp, line, env: &[], memory: "512M", want, status }
 }
 
 const FIFTEEN_PRIMES: &str = "2 3 5 7 11 13 17 19 23 29\n31 37 41 43 47\n";
 
 const CASES: &[Case] = &[
     case("hello", &[1, 2, 4, 16, 64], "hello", Text("hello, world\n"), 0),
+    Case { memory: "32M", ..case("least_memory", &[1, 2], "hello", Text("hello, world\n"), 0) },
+    Case { memory: "64G", ..case("most_memory", &[2], "hello", Text("hello, world\n"), 0) },
+    case("deep_recursion", &[1, 2], "deep_recursion", Pieces(&["at the bottom: 200 MiB", "after: "]), 0),
+    case(
+        "stack_overflow",
+        &[1],
+        "stack_overflow",
+        Pieces(&["stack exceeds", "-byte limit", "stack_overflow::"]),
+        2,
+    ),
+    case("tlb_bench", &[2], "tlb_bench", Pieces(&["tlb_hit", "tlb_miss", "cores=2 targets=1"]), 0),
     case("echo_status", &[1], "echo -status 7 a b", Text("a b\n"), 7),
     case("echo_largest_status", &[2], "echo -status 255", Text("\n"), 255),
     Case {
@@ -95,7 +107,8 @@ fn options(smp: u32, line: &str) -> Options {
 
 fn run(guests: &Guests, smp: u32, case: &Case) -> Outcome {
     let env = case.env.iter().map(|&(name, value)| (name.into(), value.into())).collect();
-    let ran = guests.run(&Options { env, ..options(smp, case.line) }, PATIENCE)?;
+    let ran =
+        guests.run(&Options { env, memory: case.memory.into(), ..options(smp, case.line) }, PATIENCE)?;
     check(&ran, case.want, case.status)
 }
 

@@ -21,6 +21,7 @@ pub mod stack;
 #[cfg(feature = "kernel-tests")]
 mod tests;
 pub mod tlb;
+mod tlb_bench;
 
 use crate::entry::PHYSICAL_MEMORY_OFFSET;
 use crate::log;

@@ -28,8 +28,19 @@
 //! either (a) running with interrupts on, then the IPI is taken; (b) halted in the idle loop, then the IPI wakes it; (c) running with
 //! interrupts off, in a handler or a critical section, which is bounded, unless it waits for something: for a spin lock taken with
 //! interrupts off, whose holder is not an initiator (the rule) and so is in a bounded section itself; or for answers in step 5, then it
-//! serves the inbox all the while. So every wait ends. A core that has been stopped for a fatal report or the machine's end does not
-//! answer; whoever waits for it waits for a machine that is over.
+//! serves the inbox all the while. So every wait ends.
+//!
+//! The corners of that:
+//! - An IPI that comes for a core in its own step 5 stays pending; the loop serves the bit, and the IPI, taken later, finds an empty inbox. A
+//!   bit that is set after the loop's last look has an IPI pending, or about to be sent by a core that is between its steps 3 and 4,
+//!   where it waits for nobody.
+//! - A page fault in the middle (the initiator may stand on a goroutine's stack) takes frame locks only, whose holders are in bounded
+//!   sections. The page fault handler never initiates: memory that it cannot find, it does not look for by taking pages away.
+//! - A core that starts is in nobody's set before [`online`]; after it, it serves: it waits for its release in `hlt` with interrupts on.
+//! - A runtime lock may be held, and spun for, during a shootdown: the runtime takes its locks with interrupts on, and no interrupt handler takes one.
+//! - Stopped cores (NMI: a fatal report, the machine's end) do not answer. The order to stop goes to every core and is not maskable, so an initiator that waits
+//!   for a stopped core is stopped itself. The core that gives it waits a bounded time, initiates nothing afterwards, and
+//!   a report takes no lock, so it may be about a core in the middle of anything here, also about itself.
 //!
 //! Rejected: a lock round one global request (initiators would queue, each with interrupts off, and a queued one would have to
 //! serve too: the same loop, with less done at once); flushing idle cores lazily (saves the wake-up, needs a proof that joins this one to the idle
@@ -165,13 +176,20 @@ fn flush(range: Range<usize>) {
 
 /// Flushes `range` on all cores, and returns when all have. The caller holds no `IrqMutex`; interrupts may be on or off.
 pub fn shootdown(range: Range<usize>) {
+    shootdown_on(range, |others| others);
+}
+
+/// As [`shootdown`], but only for those that `choose` leaves of the other online cores' set. To measure with: the rest go on with old
+/// translations.
+pub(super) fn shootdown_on(range: Range<usize>, choose: impl FnOnce(u64) -> u64) {
     let _here = IrqOff::new();
     let me = local::id();
     let mine = &MAILBOXES[me];
     count(&mine.counters.shootdowns, 1);
     flush(range.clone());
 
-    let others = ONLINE.load(Ordering::SeqCst) & !(1 << me);
+    let online = ONLINE.load(Ordering::SeqCst) & !(1 << me);
+    let others = choose(online) & online;
     if others == 0 {
         return;
     }
@@ -216,6 +234,11 @@ pub fn counters(cpu: usize) -> Counters {
         pages: c.pages.load(Relaxed),
         full: c.full.load(Relaxed),
     }
+}
+
+/// How many cores answer.
+pub(super) fn online_cores() -> usize {
+    ONLINE.load(Relaxed).count_ones() as usize
 }
 
 /// The numbers of the bits that are set.

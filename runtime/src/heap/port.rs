@@ -9,7 +9,7 @@ use super::size_class::{NUM_SIZE_CLASSES, class_of};
 use super::system::{Locked, RawLock, System};
 use super::{Heap, MemStats, Object, checks};
 use crate::lock::{Lock, Rank};
-use crate::proc::{acquirem, caches, releasem, systemstack};
+use crate::proc::{acquirem, caches, releasem, shrink_stacks, systemstack};
 use crate::{panic, port};
 use core::alloc::{GlobalAlloc, Layout};
 use core::fmt;
@@ -181,9 +181,10 @@ pub fn flush(cache: &mut MCache) {
     cache.flush_all(&HEAP);
 }
 
-/// Gives the memory that no object lies in back to the machine; returns how many bytes (Go: `debug.FreeOSMemory`).
+/// Gives the memory that no object lies in, and what parked goroutines no longer use of their stacks, back to the machine; returns how many
+/// bytes (Go: `debug.FreeOSMemory`).
 pub fn free_os_memory() -> usize {
-    systemstack(|| HEAP.release_all())
+    systemstack(|| HEAP.release_all()) + shrink_stacks()
 }
 
 /// Go's `runtime.ReadMemStats`, without stopping anything: a moment's figures, see [`MemStats`].

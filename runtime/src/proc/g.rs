@@ -178,6 +178,17 @@ impl G {
         }
     }
 
+    /// Keeps the G in state `status`, if it is in it, until [`G::end_scan`]: its stack may be looked at (Go: `castogscanstatus`).
+    pub(super) fn begin_scan(&self, status: Status) -> bool {
+        let (old, new) = (status as u32, status as u32 | SCAN);
+        self.status.compare_exchange(old, new, Ordering::Acquire, Ordering::Relaxed).is_ok()
+    }
+
+    /// Ends what [`G::begin_scan`] began (Go: `casfrom_Gscanstatus`).
+    pub(super) fn end_scan(&self, status: Status) {
+        self.status.store(status as u32, Ordering::Release);
+    }
+
     #[cold]
     fn cas_status_slow(&self, old: Status, new: Status) {
         loop {

@@ -30,6 +30,7 @@ mod runqput;
 mod sched;
 mod schedtrace;
 mod schedule;
+mod shrink;
 mod start;
 mod steal;
 pub mod syscall;
@@ -62,3 +63,4 @@ pub(crate) use preempt::{acquirem, async_preempt2, lock_count_down, lock_count_u
 #[cfg(debug_assertions)]
 pub(crate) use preempt::{lock_rank_pop, lock_rank_push};
 pub(crate) use sched::caches;
+pub(crate) use shrink::shrink_stacks;

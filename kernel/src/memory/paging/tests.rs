@@ -100,3 +100,82 @@ fn sections_are_protected() {
 fn addresses_that_are_not_canonical_mean_nothing() {
     assert_eq!(translate(0x0000_8000_0000_0000), None);
 }
+
+/// Calls `f` with every leaf's entry below `table`, whose level is `level`.
+fn for_each_leaf(table: u64, level: u32, f: &mut impl FnMut(u64)) {
+    for i in 0..512 {
+        let value = entry(table, i * leaf_size(level), level).load(Ordering::Acquire);
+        match value & PRESENT != 0 {
+            true if level == 1 || value & HUGE != 0 => f(value),
+            true => for_each_leaf(value, level - 1, f),
+            false => assert_eq!(value, 0, "an absent entry says nothing"),
+        }
+    }
+}
+
+/// No page of the address space is both writable and executable, and no kind of access is: so none will be (B2, V2).
+#[runtime::kernel_test]
+fn nothing_is_writable_and_executable() {
+    let breaks = |value: u64| value & Bits::WRITABLE.bits() != 0 && value & Bits::NO_EXECUTE.bits() == 0;
+    for access in [Access::Read, Access::ReadWrite, Access::ReadExecute, Access::Device] {
+        // Whoever adds a kind is asked here.
+        match access {
+            Access::Read | Access::ReadWrite | Access::ReadExecute | Access::Device => {
+                assert!(!breaks(access.bits()), "{access:?}")
+            }
+        }
+        assert_eq!(Access::of(access.bits()), access);
+    }
+    on_backed_stack(|| {
+        let mut leaves = 0;
+        for_each_leaf(root().as_u64(), 4, &mut |value| {
+            assert!(!breaks(value), "entry {value:#x}");
+            leaves += 1;
+        });
+        assert!(leaves > 100, "{leaves} leaves");
+    });
+}
+
+#[runtime::kernel_test]
+fn gigabyte_leaves_split_twice() {
+    const PDPE1GB: u32 = 1 << 26;
+    if core::arch::x86_64::__cpuid(0x8000_0001).edx & PDPE1GB == 0 {
+        return;
+    }
+    on_backed_stack(|| {
+        let addr = SCRATCH + (2 << 30);
+        let (mib2, gib) = (Size2MiB::SIZE as usize, Size1GiB::SIZE as usize);
+        let small = page::<Size4KiB>(addr + 5 * mib2 + FRAME_SIZE);
+        // SAFETY: the page is the test's; nothing is done with the memory that it maps.
+        unsafe {
+            let frame = PhysFrame::<Size1GiB>::containing_address(PhysAddr::zero());
+            assert_eq!(map(page(addr), frame, Access::Read), Ok(()));
+            assert_eq!(
+                translate(addr + gib - 1).map(|m| (m.phys.as_u64(), m.size)),
+                Some((gib as u64 - 1, gib))
+            );
+            let (old, flush) = unmap(small).expect("in the leaf");
+            flush.everywhere();
+            assert_eq!(old.start_address().as_u64() as usize, 5 * mib2 + FRAME_SIZE);
+            for (offset, size) in [
+                (0, mib2),
+                (4 * mib2 + 77, mib2),
+                (5 * mib2, FRAME_SIZE),
+                (5 * mib2 + 2 * FRAME_SIZE, FRAME_SIZE),
+                (6 * mib2, mib2),
+                (gib - 1, mib2),
+            ] {
+                let phys = PhysAddr::new(offset as u64);
+                assert_eq!(translate(addr + offset), Some(Mapping { phys, access: Access::Read, size }));
+            }
+            assert_eq!(translate(addr + 5 * mib2 + FRAME_SIZE), None);
+            for at in (addr..addr + gib).step_by(mib2).filter(|&at| at != addr + 5 * mib2) {
+                unmap(page::<Size2MiB>(at)).expect("mapped by the split").1.later();
+            }
+            for at in (addr + 5 * mib2..addr + 6 * mib2).step_by(FRAME_SIZE).map(page::<Size4KiB>) {
+                assert_eq!(unmap(at).map(|(_, flush)| flush.later()).is_err(), at == small);
+            }
+        }
+        tlb::shootdown(addr..addr + gib);
+    });
+}

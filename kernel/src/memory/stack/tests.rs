@@ -123,3 +123,28 @@ fn deep_stacks_are_reused_by_all_cores() {
     }
     assert_eq!(WRONG.load(Relaxed), 0, "stacks that another goroutine wrote to");
 }
+
+/// A goroutine that waits after a peak gives the pages of the peak back, and may go as deep again (K3).
+#[runtime::kernel_test]
+fn parked_stacks_are_shrunk() {
+    const DEPTH: usize = 200;
+    let (parked, go_on) = (runtime::chan::make(0), runtime::chan::make::<()>(0));
+    let (say, wait) = (parked.clone(), go_on.clone());
+    runtime::go(move || {
+        for id in [1 << 8, 2 << 8] {
+            let right = descend(id, DEPTH);
+            say.send(right);
+            wait.recv();
+        }
+    });
+    for _ in 0..2 {
+        assert_eq!(parked.recv(), Some(true));
+        // A thousand bytes a step. It waits soon after it has sent.
+        let mut bytes = 0;
+        while bytes < DEPTH * 900 {
+            bytes += runtime::heap::free_os_memory();
+            runtime::gosched();
+        }
+        go_on.send(());
+    }
+}

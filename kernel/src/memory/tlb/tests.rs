@@ -18,10 +18,6 @@ static GONE: AtomicUsize = AtomicUsize::new(0);
 
 const ROUNDS: u64 = 50;
 
-fn online_cores() -> usize {
-    ONLINE.load(Relaxed).count_ones() as usize
-}
-
 fn wait_until(done: impl Fn() -> bool) {
     let mut spins = 0u32;
     while !done() {
