@@ -42,6 +42,11 @@ impl B {
         self.total = Some(self.started.elapsed());
     }
 
+    /// The time that counts, where a benchmark adds it up itself.
+    pub fn set_total(&mut self, total: Duration) {
+        self.total = Some(total);
+    }
+
     /// A further `key=value` for the line.
     pub fn extra(&mut self, key: &str, value: f64) {
         _ = write!(self.extra, " {key}={value:.1}");
@@ -79,6 +84,7 @@ const BENCHES: &[Bench] = &[
     bench("chan_buf", 400_000, primitives::chan_buf),
     bench("waitgroup", 1_000_000, primitives::waitgroup),
     bench("timer_sleep", 20_000, primitives::timer_sleep),
+    Bench { reps: 1, ..bench("preempt_latency", 200, primitives::preempt_latency) },
     bench("alloc_8", 1_000_000, memory::alloc_words::<1>),
     bench("alloc_16", 1_000_000, memory::alloc_words::<2>),
     bench("alloc_64", 500_000, memory::alloc_words::<8>),

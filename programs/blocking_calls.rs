@@ -1,8 +1,8 @@
 //! A hundred goroutines block in the kernel, holding an M each, while as many as there are Ps compute at full speed. `blocking_calls`.
 
+use alloc::sync::Arc;
 use core::hint::black_box;
 use core::sync::atomic::{AtomicUsize, Ordering};
-use alloc::sync::Arc;
 use runtime::sync::WaitGroup;
 use runtime::time::{Duration, now};
 use runtime::{go, println};

@@ -39,6 +39,8 @@ words! {
     SCHEDTRACE = "schedtrace", u32::MAX;
     /// With `schedtrace`: also a line for each P, M and G.
     SCHEDDETAIL = "scheddetail", 1;
+    /// How many milliseconds a goroutine runs while others wait; 10 unless given (`proc/preempt.rs`).
+    TIMESLICE = "timeslice", 10_000;
     /// The heap checks itself (`heap`).
     MALLOCDEBUG = "mallocdebug", 1;
     /// Which goroutines a fatal report shows: `none` (0), `single` (1), `all` (2). Unless given: the one that failed.

@@ -35,28 +35,20 @@ const ACTIVE_SPIN_PAUSES: u32 = 30;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Rank {
-    /// A program's console line.
-    Print,
     /// A channel (several at a time in `select`, by address).
     Hchan,
     /// A semaphore or wait queue of `sync`.
     Sema,
     /// A P's timers.
     Timers,
-    /// A timer being changed.
-    Timer,
     /// The scheduler.
     Sched,
-    /// The list of all goroutines.
-    Allg,
     /// The heap's debug mode.
     Mdebug,
     /// A span class's central list.
     Mcentral,
     /// The page heap.
     Mheap,
-    /// Nothing may be taken inside.
-    Leaf,
 }
 
 /// The runtime's M-level mutex; see the module's text.

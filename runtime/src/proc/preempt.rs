@@ -32,11 +32,17 @@
 use super::g::Status;
 use super::sched::{RUNQ_SIZE, allp, gomaxprocs};
 use super::{G, M, P};
+use crate::godebug::TIMESLICE;
 use crate::{arch, port};
 use core::sync::atomic::{Ordering, compiler_fence};
 
-/// How long a goroutine may run while others wait (Go: `forcePreemptNS`).
-const SLICE_NS: i64 = 10_000_000;
+/// How long a goroutine may run while others wait, in nanoseconds (Go: `forcePreemptNS`).
+fn slice_ns() -> i64 {
+    match TIMESLICE.get() {
+        0 => 10_000_000,
+        ms => i64::from(ms) * 1_000_000,
+    }
+}
 /// How soon a request that met an unsafe place is repeated.
 const RETRY_NS: i64 = 100_000;
 /// Room that the saved general registers and the frames of `async_preempt` need, beside the XSAVE area.
@@ -173,7 +179,8 @@ unsafe fn arm(mp: *mut M, pp: *mut P) {
     // The mark comes first: who queues work from now on finds it, what was queued before is seen below.
     pp.lone.store(true, Ordering::SeqCst);
     let now = port::nanotime();
-    let slice_end = now + SLICE_NS - ran_ns(pp).clamp(0, SLICE_NS);
+    let slice = slice_ns();
+    let slice_end = now + slice - ran_ns(pp).clamp(0, slice);
     let due = pp.timers.wake_time();
     let when = if others_wait(pp) || (due != 0 && due <= slice_end) {
         pp.lone.store(false, Ordering::Relaxed);
@@ -269,7 +276,7 @@ pub unsafe fn preempt_signal(sp: usize) -> Option<usize> {
         }
         let due = (*pp).timers.wake_time();
         let wanted = others_wait(&*pp) || (due != 0 && due <= port::nanotime());
-        if !wanted || ran_ns(&*pp) < SLICE_NS {
+        if !wanted || ran_ns(&*pp) < slice_ns() {
             arm(mp, pp);
             return None;
         }

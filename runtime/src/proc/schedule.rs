@@ -95,6 +95,11 @@ pub(super) unsafe fn schedule_after_gosched(mp: *mut M, gp: *mut G) -> ! {
             wakep();
         }
         if next.is_null() {
+            let tick = (*pp).schedtick.load(Ordering::Relaxed);
+            if tick.is_multiple_of(61) && RUNQ_SIZE.load(Ordering::Relaxed) == 1 {
+                // The one that has just had its turn must not be the global queue's favourite before those whose timers are due.
+                (*pp).schedtick.store(tick.wrapping_add(1), Ordering::Relaxed);
+            }
             schedule()
         }
         execute(mp, next, false)
