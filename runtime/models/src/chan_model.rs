@@ -4,7 +4,7 @@ use crate::proc::go;
 use loom::sync::Arc;
 use std::mem::MaybeUninit;
 
-/// What `hchan.rs` sees: loads and stores that are exchanges to loom, so that what the model tries is all interleavings, and not what weaker
+/// What the core sees: loads and stores that are exchanges to loom, so that what the model tries is all interleavings, and not what weaker
 /// orders allow (all but the looks without the lock are under one). Loom remembers the last access of a variable only, so that a thread which loads before
 /// it stores would hide an earlier load by another thread, and orders in which that matters would not be tried.
 mod atomic {
@@ -62,10 +62,16 @@ mod atomic {
 
 #[path = "../../src/chan/hchan.rs"]
 mod hchan;
+#[path = "../../src/chan/recv.rs"]
+mod recv;
+#[path = "../../src/chan/send.rs"]
+mod send;
 #[path = "../../src/chan/waitq.rs"]
 mod waitq;
 
-use hchan::{Hchan, Received, Sent, chanrecv, chansend, closechan};
+use hchan::{Hchan, closechan};
+use recv::{Received, chanrecv};
+use send::{Sent, chansend};
 
 /// A channel of `u64` with its buffer, which lives as long as the model.
 struct Chan(Hchan);

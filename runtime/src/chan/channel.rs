@@ -1,7 +1,6 @@
 //! The typed skin: ownership of elements, reference counts, and errors as values.
 
-use super::hchan::{Hchan, Received, Sent, chanrecv, chansend, closechan};
-use super::{Receiver, Sender};
+use super::{Hchan, Received, Receiver, Sender, Sent, chanrecv, chansend, closechan};
 use alloc::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use core::cell::UnsafeCell;
 use core::fmt;

@@ -41,13 +41,16 @@
 mod channel;
 mod ends;
 mod hchan;
+mod recv;
+mod send;
 #[cfg(all(feature = "kernel-tests", not(test)))]
 mod tests;
 mod waitq;
 
 pub use channel::{Chan, IntoIter, Iter, TryRecvError, TrySendError, make};
 pub use ends::{Receiver, Sender};
-pub use hchan::{Hchan, Received, Sent, chanrecv, chansend, closechan};
-pub use waitq::Sudog;
+pub use hchan::{Hchan, closechan};
+pub use recv::{Received, chanrecv};
+pub use send::{Sent, chansend};
 
 use core::sync::atomic;

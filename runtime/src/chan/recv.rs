@@ -1,0 +1,163 @@
+//! Receive (Go: `chanrecv`).
+//!
+//! `runtime/models` compiles this file once more, over loom's atomics.
+
+use super::atomic::Ordering;
+use super::hchan::{Hchan, copy, park_for_ever, unlock_contended, wait};
+use super::waitq::Sudog;
+use crate::proc::{G, WaitReason, acquirem, ready_pinned, releasem};
+
+/// How a receive ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Received {
+    /// An element was moved to the address given.
+    Element,
+    /// The channel is not ready, and the caller did not want to wait.
+    WouldBlock,
+    /// The channel is closed and drained; nothing was written.
+    Closed,
+}
+
+/// Receives an element to `elem`; with `block`, waits until there is one, on a null channel for ever.
+///
+/// `size` is the channel's element size, as for [`chansend`].
+///
+/// # Safety
+/// `c` is null or a channel that lives during the call, with elements of `size` bytes; `elem` is the address of room for one, which is the
+/// caller's if the result is [`Received::Element`].
+#[inline(always)]
+pub unsafe fn chanrecv(c: *const Hchan, elem: *mut u8, size: usize, block: bool) -> Received {
+    if c.is_null() {
+        return if block { park_for_ever(WaitReason::ChanReceiveNilChan) } else { Received::WouldBlock };
+    }
+    // SAFETY: as the caller promises.
+    let c = unsafe { &*c };
+    if !block && c.empty() {
+        if !c.closed.load(Ordering::Acquire) {
+            return Received::WouldBlock;
+        }
+        if c.empty() {
+            return Received::Closed;
+        }
+    }
+    if c.dataqsiz == 0 {
+        // SAFETY: as the caller promises.
+        return unsafe { recv_unbuffered(c, elem, block) };
+    }
+    let me = acquirem();
+    if !c.lock.lock_fast() {
+        // SAFETY: pinned; else as the caller promises.
+        return unsafe { recv_contended(me, c, elem, block) };
+    }
+    // SAFETY: the lock is held; else as the caller promises.
+    if !unsafe { c.take(elem, size) } {
+        // SAFETY: pinned, and the lock is held; else as the caller promises.
+        return unsafe { recv_slow(me, c, elem, block) };
+    }
+    if !c.lock.unlock_fast() {
+        unlock_contended(me, c);
+        return Received::Element;
+    }
+    releasem(me);
+    Received::Element
+}
+
+/// The rest of [`chanrecv`] from where the lock was not free.
+///
+/// # Safety
+/// As [`chanrecv`]; `me` is the current goroutine after [`acquirem`], which is undone here.
+#[cold]
+#[inline(never)]
+unsafe fn recv_contended(me: *mut G, c: &Hchan, elem: *mut u8, block: bool) -> Received {
+    c.lock.lock_slow();
+    // SAFETY: the lock is held; else as the caller promises.
+    unsafe {
+        if c.take(elem, c.elemsize) {
+            c.lock.unlock_pinned();
+            releasem(me);
+            return Received::Element;
+        }
+        recv_slow(me, c, elem, block)
+    }
+}
+
+/// [`chanrecv`] on a channel without a buffer.
+///
+/// # Safety
+/// As [`chanrecv`].
+#[inline(never)]
+unsafe fn recv_unbuffered(c: &Hchan, elem: *mut u8, block: bool) -> Received {
+    let me = acquirem();
+    c.lock.lock_pinned();
+    // SAFETY: the lock is held; the sender's sudog and its element stay good until it is readied.
+    unsafe {
+        let sg = c.sendq.dequeue();
+        if !sg.is_null() {
+            copy((*sg).elem, elem, c.elemsize);
+            hand_over(me, c, sg);
+            return Received::Element;
+        }
+        recv_empty(me, c, elem, block)
+    }
+}
+
+/// [`chanrecv`] on a channel with a buffer that is empty, or full with senders waiting.
+///
+/// # Safety
+/// As [`recv_empty`].
+#[inline(never)]
+unsafe fn recv_slow(me: *mut G, c: &Hchan, elem: *mut u8, block: bool) -> Received {
+    // SAFETY: the lock is held; the sender's sudog and its element stay good until it is readied.
+    unsafe {
+        let sg = c.sendq.dequeue();
+        if !sg.is_null() {
+            // The buffer is full: its head is the oldest element and, once taken, the free slot behind the youngest.
+            let i = c.recvx.get();
+            let slot = c.slot(i, c.elemsize);
+            copy(slot, elem, c.elemsize);
+            copy((*sg).elem, slot, c.elemsize);
+            c.recvx.set(c.after(i));
+            c.sendx.set(c.recvx.get());
+            hand_over(me, c, sg);
+            return Received::Element;
+        }
+        recv_empty(me, c, elem, block)
+    }
+}
+
+/// Lets the sender of `sg` go on, whose element was taken.
+///
+/// # Safety
+/// `me` is the current goroutine after [`acquirem`], which is undone here; the lock is held and given up; `sg` was taken off the queue.
+#[inline(always)]
+unsafe fn hand_over(me: *mut G, c: &Hchan, sg: *mut Sudog) {
+    // SAFETY: as the caller promises, this is the one waker.
+    unsafe {
+        (*sg).success = true;
+        c.lock.unlock_pinned();
+        ready_pinned(me, (*sg).g);
+    }
+    releasem(me);
+}
+
+/// A receive under the lock when there is no element: waits if it may and if one can come.
+///
+/// # Safety
+/// As [`chanrecv`]; `me` is the current goroutine after [`acquirem`], which is undone here, and the lock is held and given up.
+#[inline(always)]
+unsafe fn recv_empty(me: *mut G, c: &Hchan, elem: *mut u8, block: bool) -> Received {
+    let received = if c.closed.load(Ordering::Relaxed) {
+        c.lock.unlock_pinned();
+        Received::Closed
+    } else if !block {
+        c.lock.unlock_pinned();
+        Received::WouldBlock
+    // SAFETY: pinned, and the lock is held; the room for the element stays where it is during the call.
+    } else if unsafe { wait(me, c, &c.recvq, elem, WaitReason::ChanReceive) } {
+        Received::Element
+    } else {
+        Received::Closed
+    };
+    releasem(me);
+    received
+}
