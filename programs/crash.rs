@@ -1,8 +1,12 @@
 //! Dies in a way to be chosen, on a goroutine of its own: to see the reports. `crash KIND`.
 
-use runtime::{args, chan, go, println, program};
+use core::fmt;
+use core::sync::atomic::{AtomicBool, Ordering};
+use runtime::lock::{Lock, Rank};
+use runtime::time::{Duration, sleep};
+use runtime::{args, chan, defer, go, println, program};
 
-const KINDS: [(&str, fn()); 11] = [
+const KINDS: [(&str, fn()); 19] = [
     ("divide", fault::divide),
     ("invalid_opcode", fault::invalid_opcode),
     ("null_read", fault::null_read),
@@ -12,7 +16,15 @@ const KINDS: [(&str, fn()); 11] = [
     ("stack_overflow", || println!("{}", deep(0, usize::MAX))),
     ("panic", panic_in_the_middle),
     ("index", || println!("{}", args()[core::hint::black_box(99)])),
+    ("panic_beside_others", panic_beside_others),
     ("nested", nested_panic),
+    ("nested_goexit", nested_goexit),
+    ("deferred_panic", deferred_panic),
+    ("panic_in_text", || panic!("text: {}", PanicsWhenShown)),
+    ("panic_no_unwind", || no_unwind()),
+    ("panic_on_g0", || runtime::proc::systemstack(|| panic!("on the scheduler's stack"))),
+    ("panic_text_on_g0", || runtime::proc::systemstack(|| panic!("text: {}", PanicsWhenShown))),
+    ("panic_locked", panic_locked),
     ("deadlock", || _ = chan::make::<()>(0).recv()),
 ];
 
@@ -36,6 +48,22 @@ fn panic_in_the_middle() {
     panic!("crash on purpose");
 }
 
+/// With one goroutine running and one waiting, where there are two cores.
+fn panic_beside_others() {
+    static STARTED: AtomicBool = AtomicBool::new(false);
+    go(|| {
+        loop {
+            STARTED.store(true, Ordering::Relaxed);
+        }
+    });
+    while !STARTED.load(Ordering::Relaxed) {
+        runtime::gosched();
+    }
+    // Long enough for the main goroutine to begin to wait.
+    sleep(Duration::from_millis(10));
+    panic!("crash on purpose");
+}
+
 struct PanicsWhenDropped;
 
 impl Drop for PanicsWhenDropped {
@@ -46,6 +74,35 @@ impl Drop for PanicsWhenDropped {
 
 fn nested_panic() {
     let _d = PanicsWhenDropped;
+    panic!("crash on purpose");
+}
+
+fn nested_goexit() {
+    let _d = PanicsWhenDropped;
+    runtime::goexit();
+}
+
+fn deferred_panic() {
+    defer! { panic!("and again, deferred"); }
+    panic!("crash on purpose");
+}
+
+struct PanicsWhenShown;
+
+impl fmt::Display for PanicsWhenShown {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        panic!("in the text of a panic: {self}");
+    }
+}
+
+/// Nothing can unwind a function that other languages call.
+extern "C" fn no_unwind() {
+    panic!("crash on purpose");
+}
+
+fn panic_locked() {
+    let lock = Lock::new(Rank::Leaf);
+    lock.lock();
     panic!("crash on purpose");
 }
 

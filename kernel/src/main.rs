@@ -4,6 +4,7 @@
 //! the runtime stands on. `device` serves all of them.
 #![no_std]
 #![no_main]
+#![feature(panic_can_unwind)]
 
 extern crate alloc;
 extern crate programs;
@@ -38,5 +39,5 @@ fn kernel_main(info: &'static BootInfo) -> ! {
 
 #[panic_handler]
 fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
-    runtime::panic::begin_panic(info)
+    runtime::panic::begin_panic(info, info.can_unwind())
 }

@@ -12,6 +12,7 @@ pub mod chan;
 pub mod debug;
 pub mod godebug;
 pub mod heap;
+pub mod init;
 pub mod lock;
 pub mod note;
 pub mod panic;
@@ -25,9 +26,10 @@ pub mod testing;
 pub mod time;
 
 pub use heap::{MemStats, mem_stats};
-pub use proc::{go, go_with_stack, goexit, gomaxprocs, gosched, num_goroutine};
+pub use panic::{goexit, panic_any, recover};
+pub use proc::{go, go_with_stack, gomaxprocs, gosched, num_goroutine};
 pub use program::{PROGRAMS, Program, Termination};
-pub use runtime_macros::{kernel_test, program};
+pub use runtime_macros::{init, kernel_test, program};
 
 /// What `note.rs` is built on; its model has loom's.
 use core::sync::atomic;

@@ -1,17 +1,35 @@
-//! Panics, fatal errors and goroutine tracebacks (Go: `panic.go`, `throw`, `traceback.go`).
+//! Panics: unwinding, `recover`, `defer!` (Go: `panic.go`; C5).
 //!
-//! A **panic** belongs to a goroutine: it unwinds the stack, running destructors, up to [`catch_unwind`] or the goroutine's first frame; there
-//! it ends the program with its text, the trace of where it began, and exit status 2. A **throw** is the runtime finding itself
-//! broken: nothing is unwound, the report is printed at once. So is a panic where nothing may be unwound: on g0, with a runtime lock held,
-//! or while the same goroutine unwinds already.
+//! A **panic** belongs to a goroutine: it unwinds the stack, running destructors and deferred closures, up to [`recover`] or the goroutine's
+//! first frame; there it ends the program with its text, the trace of where it began, and exit status 2. [`goexit`](crate::goexit) unwinds in the
+//! same way, but nothing stops it.
+//!
+//! A **throw** is the runtime finding itself broken: nothing is unwound, the report is printed at once. So is a panic where
+//! nothing can be unwound: on g0, with a runtime lock held, while the text of another panic is being made, or out of a destructor that runs because
+//! of another panic.
+//!
+//! # What is unwinding
+//! A G has a list of what unwinds it (Go: `g._panic`), innermost first: destructors may panic in their turn, as long as they recover from it
+//! themselves. The machine unwinds with an empty mark; what the mark stands for is the head of the list, since of several the innermost is always
+//! caught first. That is how deferred work that panics can change what is unwinding already: its panic takes the older one's place.
 
-use crate::proc::{ALLGS, G, Status};
+mod defer;
+mod report;
+#[cfg(all(feature = "kernel-tests", not(test)))]
+mod tests;
+mod traceback;
+
+pub use defer::Deferred;
+pub(crate) use report::{deadlock, unrecovered};
+pub use report::{report_current, throw, throw_with};
+
+use crate::proc::G;
 use crate::{arch, port};
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use core::any::Any;
-use core::fmt::{self, Write};
-use core::panic::PanicInfo;
+use core::fmt;
+use core::panic::{Location, PanicInfo};
 use core::sync::atomic::Ordering;
 
 /// Exit status of a program that died (Go's).
@@ -19,21 +37,137 @@ pub const EXIT_FATAL: i32 = 2;
 /// Frames that a traceback shows at most (Go: 50 innermost and 50 outermost).
 const MAX_FRAMES: usize = 64;
 
-/// What a panic unwinds with: its text and where it began.
+/// A panic: its text, its value, and where it began.
 pub struct PanicPayload {
     /// The message.
     pub message: String,
     /// `file:line:column`.
     pub location: Option<String>,
+    /// What [`panic_any`] was called with.
+    pub value: Option<Box<dyn Any + Send>>,
+    trace: Trace,
+    /// It was recovered and [`PanicPayload::resume`]d.
+    repanicked: bool,
+    /// The panic whose place it took, as deferred work that panicked while that one ran (Go: `_panic.link`).
+    replaced: Option<Box<PanicPayload>>,
+}
+
+impl fmt::Display for PanicPayload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl fmt::Debug for PanicPayload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "panic: {}", self.message)
+    }
+}
+
+impl PanicPayload {
+    /// Goes on panicking with a panic that was recovered; should it end the program, the trace is that of its beginning.
+    pub fn resume(mut self: Box<Self>) -> ! {
+        self.repanicked = true;
+        unwind(InFlight::panic(self))
+    }
+
+    /// The payload as ours; one of the host's own panics (`std`) has text only.
+    fn of(payload: Box<dyn Any + Send>) -> Box<PanicPayload> {
+        payload.downcast().unwrap_or_else(|value| {
+            let text = value.downcast_ref::<&str>().copied();
+            let text = text.or_else(|| value.downcast_ref::<String>().map(String::as_str));
+            Box::new(PanicPayload {
+                message: text.unwrap_or("(a value that is not text)").into(),
+                location: None,
+                value: Some(value),
+                trace: Trace::EMPTY,
+                repanicked: false,
+                replaced: None,
+            })
+        })
+    }
+}
+
+/// Return addresses, innermost first.
+struct Trace {
     pcs: [usize; MAX_FRAMES],
     depth: usize,
 }
 
-/// Calls `f`; if it panics, returns what the panic carries: a [`PanicPayload`], or what [`core::panic`]'s hosted twin carries.
+impl Trace {
+    const EMPTY: Trace = Trace { pcs: [0; MAX_FRAMES], depth: 0 };
+}
+
+/// What unwinds a goroutine: a panic, its end, or its end with a panic that deferred work added.
+pub(crate) struct InFlight {
+    panic: Option<Box<PanicPayload>>,
+    goexit: bool,
+    /// What unwound the goroutine when this began, in a destructor.
+    outer: *mut InFlight,
+}
+
+impl InFlight {
+    fn panic(panic: Box<PanicPayload>) -> Box<InFlight> {
+        Box::new(InFlight { panic: Some(panic), goexit: false, outer: core::ptr::null_mut() })
+    }
+}
+
+/// What the machine unwinds with in place of the head of the G's list.
+struct Mark;
+
+/// Unwinds the current goroutine.
+fn unwind(what: Box<InFlight>) -> ! {
+    let gp = port::getg();
+    let what = Box::into_raw(what);
+    // SAFETY: the current G's list is its own; what it holds lives until `caught` takes it off.
+    unsafe {
+        (*what).outer = (*gp).unwinding;
+        (*gp).unwinding = what;
+    }
+    port::begin_unwind(Box::new(Mark))
+}
+
+/// What [`Port::try_call`](port::Port::try_call) caught, off the list. One of the host's own panics was never on it.
+fn caught(payload: Box<dyn Any + Send>) -> Result<Box<InFlight>, Box<dyn Any + Send>> {
+    payload.downcast::<Mark>().map(|_| {
+        let gp = port::getg();
+        // SAFETY: the current G; the mark was raised for the head, which `unwind` made of a box.
+        unsafe {
+            let what = Box::from_raw((*gp).unwinding);
+            (*gp).unwinding = what.outer;
+            what
+        }
+    })
+}
+
+/// Calls `f`; if it panics, returns what the panic carries: a [`PanicPayload`], or what a panic of the host's `std` carries.
+/// The end of the goroutine ([`goexit`](crate::goexit)) passes through.
+///
+/// # Errors
+/// What `f` panicked with.
 pub fn catch_unwind<R>(f: impl FnOnce() -> R) -> Result<R, Box<dyn Any + Send>> {
+    let what = match call(f) {
+        Ok(r) => return Ok(r),
+        Err(payload) => caught(payload)?,
+    };
+    match what.panic {
+        Some(panic) if !what.goexit => Err(panic),
+        _ => unwind(what),
+    }
+}
+
+/// Calls `f`; if it panics, the panic ends here and is returned (Go: a function with a deferred call of `recover`).
+///
+/// # Errors
+/// The panic.
+pub fn recover<R>(f: impl FnOnce() -> R) -> Result<R, Box<PanicPayload>> {
+    catch_unwind(f).map_err(PanicPayload::of)
+}
+
+fn call<R>(f: impl FnOnce() -> R) -> Result<R, Box<dyn Any + Send>> {
     struct Call<F, R>(Option<F>, Option<R>);
     extern "C-unwind" fn run<F: FnOnce() -> R, R>(call: *mut u8) {
-        // SAFETY: `catch_unwind` passed a `Call` that outlives the call.
+        // SAFETY: `call` passed a `Call` of these types that outlives the call.
         let call = unsafe { &mut *call.cast::<Call<F, R>>() };
         if let Some(f) = call.0.take() {
             call.1 = Some(f());
@@ -45,50 +179,119 @@ pub fn catch_unwind<R>(f: impl FnOnce() -> R) -> Result<R, Box<dyn Any + Send>> 
     let mut call = Call(Some(f), None);
     let run = runner(&call);
     // SAFETY: `run` takes what it is called with.
-    let caught = unsafe { port::try_call(run, (&raw mut call).cast()) };
-    let gp = port::getg();
-    // SAFETY: the current G.
-    unsafe { (*gp).panicking = false };
-    caught?;
+    unsafe { port::try_call(run, (&raw mut call).cast())? };
     match call.1 {
         Some(r) => Ok(r),
         None => throw("a function neither returned nor unwound"),
     }
 }
 
-/// Where `core`'s panics arrive: to be called by the machine's panic handler.
-pub fn begin_panic(info: &PanicInfo<'_>) -> ! {
+/// Whether the current goroutine is being unwound (by its end or by a panic, not counting those of a host's `std`).
+pub fn panicking() -> bool {
+    // SAFETY: the current G.
+    unsafe { !(*port::getg()).unwinding.is_null() }
+}
+
+/// Runs a goroutine's function; returns when it has returned or [`goexit`] has unwound it.
+///
+/// # Safety
+/// `f` may be called with `arg`, once.
+pub(crate) unsafe fn run_goroutine(f: extern "C-unwind" fn(*mut u8), arg: *mut u8) {
+    // SAFETY: as the caller promises.
+    let Err(payload) = (unsafe { port::try_call(f, arg) }) else { return };
+    let panic = match caught(payload) {
+        Ok(what) => what.panic,
+        Err(foreign) => Some(PanicPayload::of(foreign)),
+    };
+    if let Some(panic) = panic {
+        unrecovered(&panic);
+    }
+}
+
+/// Ends the current goroutine: its destructors and deferred closures run, others go on (S9). From the main goroutine: the program goes
+/// on without it, and ends in a deadlock report when no goroutine is left.
+pub fn goexit() -> ! {
+    if let Some(why) = cannot_unwind(port::getg()) {
+        throw_with(format_args!("goexit {why}"));
+    }
+    unwind(Box::new(InFlight { panic: None, goexit: true, outer: core::ptr::null_mut() }))
+}
+
+/// Panics with a value, which [`recover`] returns in [`PanicPayload::value`] (Go: `panic(v)`).
+#[track_caller]
+pub fn panic_any<T: fmt::Display + Send + 'static>(value: T) -> ! {
+    let gp = port::getg();
+    let location = Location::caller();
+    if let Some(why) = cannot_unwind(gp) {
+        throw_with(format_args!("panic {why}, at {location}"));
+    }
+    let mut panic = new_panic(gp, &value, Some(location));
+    panic.value = Some(Box::new(value));
+    unwind(InFlight::panic(panic))
+}
+
+/// Where `core`'s panics arrive: to be called by the machine's panic handler. `can_unwind` is what the information says of itself: false if the
+/// compiler ends an unwinding that may not go on.
+pub fn begin_panic(info: &PanicInfo<'_>, can_unwind: bool) -> ! {
     crate::heap::check_out_of_memory(info);
     let gp = port::getg();
+    if let Some(why) = cannot_unwind(gp) {
+        if !gp.is_null() {
+            // SAFETY: the current G. Making the text may panic, too; then it is left out.
+            let nested = unsafe { core::mem::replace(&mut (*gp).printing_panic, true) };
+            if nested {
+                throw_with(format_args!("panic {why}, at {}", Place(info)));
+            }
+        }
+        throw_with(format_args!("panic {why}: {} at {}", info.message(), Place(info)));
+    }
+    if !can_unwind {
+        // SAFETY: the current goroutine's list.
+        match unsafe { (*gp).unwinding.as_ref() } {
+            Some(what) => report::not_unwindable(info.message(), what),
+            None => throw_with(format_args!("{} at {}", info.message(), Place(info))),
+        }
+    }
+    unwind(InFlight::panic(new_panic(gp, &info.message(), info.location())))
+}
+
+/// Why nothing can be unwound here, if so.
+fn cannot_unwind(gp: *mut G) -> Option<&'static str> {
     // SAFETY: the current G, if there is one; its fields are its own.
-    let why = unsafe {
+    unsafe {
         if gp.is_null() {
             Some("outside of any goroutine")
         } else if (*gp).m.is_null() || (*(*gp).m).g0 == gp {
             Some("on a scheduler stack")
         } else if (*gp).locks.load(Ordering::Relaxed) != 0 {
             Some("with a runtime lock held")
-        } else if (*gp).panicking {
-            Some("in a destructor while panicking")
+        } else if (*gp).printing_panic {
+            Some("while printing panic value")
         } else {
             None
         }
-    };
-    if let Some(why) = why {
-        throw_with(format_args!("panic {why}: {info}"));
     }
-    let mut payload = Box::new(PanicPayload {
-        message: info.message().to_string(),
-        location: info.location().map(ToString::to_string),
-        pcs: [0; MAX_FRAMES],
-        depth: 0,
-    });
+}
+
+/// A panic that begins here. Making its text runs code of the program's: should that panic, the flag tells.
+fn new_panic(gp: *mut G, text: &dyn fmt::Display, location: Option<&Location<'_>>) -> Box<PanicPayload> {
     // SAFETY: the current goroutine.
+    unsafe { (*gp).printing_panic = true };
+    let message = text.to_string();
+    let mut panic = Box::new(PanicPayload {
+        message,
+        location: location.map(ToString::to_string),
+        value: None,
+        trace: Trace::EMPTY,
+        repanicked: false,
+        replaced: None,
+    });
+    // SAFETY: as above; the walk stays in the stack that this runs on.
     unsafe {
-        (*gp).panicking = true;
-        payload.depth = arch::callers(frame_pointer(), (*gp).stack.lo, (*gp).stack.hi, &mut payload.pcs);
+        (*gp).printing_panic = false;
+        (panic.trace.depth, _) = arch::callers(frame_pointer(), (*gp).stack, &mut panic.trace.pcs);
     }
-    port::begin_unwind(payload)
+    panic
 }
 
 /// The frame pointer of the function that this is inlined into.
@@ -100,166 +303,14 @@ pub(crate) fn frame_pointer() -> usize {
     fp
 }
 
-/// Ends the program: a panic reached the goroutine's first frame.
-pub(crate) fn unrecovered(payload: &(dyn Any + Send)) -> ! {
-    port::begin_fatal(format_args!("a panic that nothing recovered"));
-    let gp = port::getg();
-    let mut w = Stderr;
-    if let Some(p) = payload.downcast_ref::<PanicPayload>() {
-        _ = writeln!(w, "panic: {}\n", p.message);
-        // SAFETY: the current goroutine.
-        unsafe { header(&mut w, gp, "running") };
-        if let Some(l) = &p.location {
-            _ = writeln!(w, "\tat {l}");
+/// Where a panic stands in the source.
+struct Place<'a, 'b>(&'a PanicInfo<'b>);
+
+impl fmt::Display for Place<'_, '_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.location() {
+            Some(location) => location.fmt(f),
+            None => f.write_str("an unknown place"),
         }
-        frames(&mut w, &p.pcs[..p.depth]);
-    } else {
-        let text = payload
-            .downcast_ref::<&str>()
-            .copied()
-            .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
-            .unwrap_or("(a value that is not text)");
-        _ = writeln!(w, "panic: {text}\n");
-    }
-    port::exit(EXIT_FATAL)
-}
-
-/// Ends the program: the runtime found itself broken (Go: `throw`).
-#[cold]
-#[inline(never)]
-pub fn throw(message: &str) -> ! {
-    throw_with(format_args!("{message}"))
-}
-
-/// [`throw`] with a formatted message.
-#[cold]
-#[inline(never)]
-pub fn throw_with(message: fmt::Arguments<'_>) -> ! {
-    port::begin_fatal(message);
-    let mut w = Stderr;
-    _ = writeln!(w, "fatal error: {message}\n");
-    let gp = port::getg();
-    if !gp.is_null() {
-        // SAFETY: the current G, on its own stack; the g0's M is the current one.
-        unsafe {
-            header(&mut w, gp, "running");
-            let mut pcs = [0; MAX_FRAMES];
-            let n = arch::callers(frame_pointer(), (*gp).stack.lo, (*gp).stack.hi, &mut pcs);
-            frames(&mut w, &pcs[..n]);
-            let mp = (*gp).m;
-            if !mp.is_null() && (*mp).g0 == gp && !(*mp).curg.is_null() {
-                _ = writeln!(w);
-                goroutine(&mut w, (*mp).curg);
-            }
-        }
-    }
-    port::exit(EXIT_FATAL)
-}
-
-/// Ends the program: no goroutine can ever run again (S13). On g0, every M asleep or about to.
-pub(crate) fn deadlock() -> ! {
-    port::begin_fatal(format_args!("deadlock"));
-    let mut w = Stderr;
-    _ = writeln!(w, "fatal error: all goroutines are asleep - deadlock!");
-    // Oldest first: the list has the newest first, and nothing may be allocated here.
-    let mut after = 0;
-    loop {
-        let mut next: *mut G = core::ptr::null_mut();
-        ALLGS.for_each(|gp| {
-            // SAFETY: Gs are never freed, and no M runs any.
-            unsafe {
-                if (*gp).status() != Status::Dead
-                    && (*gp).goid > after
-                    && (next.is_null() || (*gp).goid < (*next).goid)
-                {
-                    next = gp;
-                }
-            }
-        });
-        if next.is_null() {
-            break;
-        }
-        _ = writeln!(w);
-        // SAFETY: as above.
-        unsafe {
-            goroutine(&mut w, next);
-            after = (*next).goid;
-        }
-    }
-    port::exit(EXIT_FATAL)
-}
-
-/// Prints a goroutine that does not run: state, wait reason, wait time, trace.
-///
-/// # Safety
-/// Nobody runs or frees `gp`.
-unsafe fn goroutine(w: &mut Stderr, gp: *mut G) {
-    // SAFETY: as the caller promises; `sched_sp` points to six saved registers, rbp the last.
-    unsafe {
-        let status = (*gp).status();
-        let text = if status == Status::Waiting { (*gp).wait_reason.text() } else { status.text() };
-        header(w, gp, text);
-        let sp = (*gp).sched_sp;
-        if sp != 0 {
-            let saved = (sp + 5 * 8) as *const usize;
-            let mut pcs = [0; MAX_FRAMES];
-            pcs[0] = *saved.add(1);
-            let n = arch::callers(*saved, (*gp).stack.lo, (*gp).stack.hi, &mut pcs[1..]);
-            frames(w, &pcs[..n + 1]);
-        }
-        if let Some(at) = (*gp).created_by {
-            _ = writeln!(w, "created at {at}");
-        }
-    }
-}
-
-/// # Safety
-/// `gp` exists.
-unsafe fn header(w: &mut Stderr, gp: *mut G, state: &str) {
-    // SAFETY: as the caller promises.
-    unsafe {
-        let wait = (*gp).wait_since;
-        let minutes =
-            if state == "running" || wait == 0 { 0 } else { (port::nanotime() - wait) / 60_000_000_000 };
-        _ = match minutes {
-            0 => writeln!(w, "goroutine {} [{state}]:", (*gp).goid),
-            m => writeln!(w, "goroutine {} [{state}, {m} minutes]:", (*gp).goid),
-        };
-    }
-}
-
-fn frames(w: &mut Stderr, pcs: &[usize]) {
-    for &pc in pcs {
-        // A return address names the call before it.
-        _ = match port::symbol(pc - 1) {
-            Some((name, offset)) => writeln!(w, "{name}\n\t{pc:#x} +{:#x}", offset + 1),
-            None => writeln!(w, "\t{pc:#x}"),
-        };
-    }
-}
-
-/// Prints the line that names the current goroutine in a report of the machine's own (an exception, say).
-pub fn report_current(w: &mut dyn fmt::Write) {
-    let gp = port::getg();
-    // The console does not fail.
-    // SAFETY: the current G, if there is one.
-    _ = unsafe {
-        if gp.is_null() {
-            writeln!(w, "no goroutine")
-        } else if !(*gp).m.is_null() && (*(*gp).m).g0 == gp {
-            writeln!(w, "goroutine 0 [scheduler of M{}]:", (*(*gp).m).id)
-        } else {
-            writeln!(w, "goroutine {} [running]:", (*gp).goid)
-        }
-    };
-}
-
-/// The console, as fatal reports write to it.
-struct Stderr;
-
-impl fmt::Write for Stderr {
-    fn write_str(&mut self, s: &str) -> fmt::Result {
-        port::write_err(s.as_bytes());
-        Ok(())
     }
 }

@@ -6,6 +6,8 @@ use linkme::distributed_slice;
 pub struct Program {
     /// The name on the command line.
     pub name: &'static str,
+    /// The path of its module, `crate::module`.
+    pub module: &'static str,
     /// Runs the program on the main goroutine; the machine ends when it returns.
     pub main: fn(),
 }
@@ -22,7 +24,7 @@ impl Program {
         while start > 0 && bytes[start - 1] != b':' {
             start -= 1;
         }
-        Program { name: path.split_at(start).1, main }
+        Program { name: path.split_at(start).1, module: path, main }
     }
 
     /// The program of that name, if the image has it.

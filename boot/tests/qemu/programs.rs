@@ -37,6 +37,56 @@ const fn case(name: &'static str, smp: &'static [u32], line: &'static str, want:
 
 const FIFTEEN_PRIMES: &str = "2 3 5 7 11 13 17 19 23 29\n31 37 41 43 47\n";
 
+const INIT_ORDER: &str = "config: loaded\ncache: warm\nlog: opened\nserver: listening\nmain\n";
+
+const INIT_CYCLE: &[&str] = &[
+    "fatal error: initialization cycle:\n",
+    "init_cycle::chicken is after programs::init_cycle::egg\n",
+    "init_cycle::egg is after programs::init_cycle::chicken\n",
+];
+
+const PANIC_RECOVER: &str = "request 1: deferred\nrequest 1: answer 100\n\
+    request 2: deferred\nrequest 2: recovered: request 2 is bad\n\
+    request 3: deferred\nrequest 3: recovered: index out of bounds: the len is 3 but the index is 3\n\
+    request 4: deferred\nrequest 4: recovered, status 418\n\
+    goexit: deferred\n";
+
+/// Deferred work runs before the report; the trace is of where the panic began.
+const PANIC_UNRECOVERED: &[&str] = &[
+    "goexit: deferred\nrequest 2: deferred\npanic: request 2 is bad\n\ngoroutine 1 [running]:\n\tat ",
+    "programs/panic_recover.rs:",
+    "programs::panic_recover::main\n",
+];
+
+/// Every goroutine, oldest first, with why and where it waits (S13).
+const DEADLOCK: &[&str] = &[
+    "fatal error: all goroutines are asleep - deadlock!\n\ngoroutine 1 [chan receive]:\n",
+    "deadlock::main\n",
+    "[chan send]:\n",
+    "programs/deadlock.rs:",
+    "[chan receive]:\n",
+    "[sync.WaitGroup.Wait]:\n",
+];
+
+const GREEDY: &[&str] = &[
+    "everybody has one fork\nfatal error: all goroutines are asleep - deadlock!\n\ngoroutine 1 [chan receive]:\n",
+    "dining_philosophers::take\n",
+    "[chan receive]:\n",
+    "[chan receive]:\n",
+    "[chan receive]:\n",
+    "[chan receive]:\n",
+    "[chan receive]:\n",
+];
+
+/// The one that panicked first, then the others; what runs on another core has no trace.
+const TRACEBACK_ALL: &[&str] = &[
+    "panic: crash on purpose\n\ngoroutine ",
+    "crash::panic_beside_others",
+    "goroutine 1 [chan receive]:\n",
+    "crash::main\n",
+    "[running]:\n\tgoroutine running on other thread; stack unavailable\ncreated at ",
+];
+
 const CASES: &[Case] = &[
     case("hello", &[1, 2, 4, 16, 64], "hello", Text("hello, world\n"), 0),
     Case { memory: "32M", ..case("least_memory", &[1, 2], "hello", Text("hello, world\n"), 0) },
@@ -61,6 +111,17 @@ const CASES: &[Case] = &[
     case("prime_sieve", &[1, 2, 4], "prime_sieve 15", Text(FIFTEEN_PRIMES), 0),
     case("parfib", &[1, 2, 4], "parfib 20", Text("fib(20) = 6765\n"), 0),
     case("endless_loop", &[1, 4], "endless_loop", Pieces(&["tick 1\n", "tick 10\n10 ticks beside"]), 0),
+    case("init_order", &[1, 4], "init_order", Text(INIT_ORDER), 0),
+    case("init_cycle", &[1], "init_cycle", Pieces(INIT_CYCLE), 2),
+    case("panic_recover", &[1, 4], "panic_recover", Text(PANIC_RECOVER), 0),
+    case("panic_unrecovered", &[1, 4], "panic_recover -unrecovered", Pieces(PANIC_UNRECOVERED), 2),
+    case("deadlock", &[1, 4], "deadlock", Pieces(DEADLOCK), 2),
+    case("philosophers", &[1, 4], "dining_philosophers", Pieces(&["forks were used 1000 times\n"]), 0),
+    case("philosophers_greedy", &[1, 4], "dining_philosophers -greedy", Pieces(GREEDY), 2),
+    Case {
+        env: &[("GODEBUG", "traceback=all")],
+        ..case("traceback_all", &[2, 4], "crash panic_beside_others", Pieces(TRACEBACK_ALL), 2)
+    },
     case("matmul", &[1, 2], "matmul", Pieces(&["ratio ", "all results are the same, bit for bit\n"]), 0),
 ];
 
@@ -71,6 +132,41 @@ const CRASHES: &[(&str, &[&str])] = &[
     ("null_read", &["0x8", "goroutine ", "crash::fault::null_read"]),
     ("stack_overflow", &["stack exceeds", "-byte limit", "crash::deep"]),
     ("panic", &["destructor runs", "panic: crash on purpose", "goroutine ", "crash::panic_in_the_middle"]),
+    (
+        "nested",
+        &[
+            "panic: crash on purpose\n\tpanic: and again, in a destructor\n",
+            "fatal error: panic in a destructor during cleanup\n\ngoroutine ",
+            "crash::nested_panic",
+        ],
+    ),
+    (
+        "nested_goexit",
+        &["goexit\n\tpanic: and again, in a destructor\n", "in a destructor during cleanup\n\ngoroutine "],
+    ),
+    (
+        "deferred_panic",
+        &["panic: crash on purpose\n\tpanic: and again, deferred\n\ngoroutine ", "crash::deferred_panic"],
+    ),
+    ("panic_in_text", &["fatal error: panic while printing panic value, at ", "crash.rs:", "goroutine "]),
+    (
+        "panic_no_unwind",
+        &["panic: crash on purpose\nfatal error: panic in a function that cannot unwind\n\ngoroutine "],
+    ),
+    (
+        "panic_on_g0",
+        &[
+            "fatal error: panic on a scheduler stack: on the",
+            "runtime stack:\n",
+            "\n\ngoroutine ",
+            "crash::main",
+        ],
+    ),
+    (
+        "panic_text_on_g0",
+        &["panic on a scheduler stack", "panic on a scheduler stack, at ", "while the error above was being"],
+    ),
+    ("panic_locked", &["panic with a runtime lock held: crash on purpose", "goroutine ", "panic_locked"]),
     ("deadlock", &["fatal error: all goroutines are asleep - deadlock!", "goroutine ", "chan receive"]),
 ];
 

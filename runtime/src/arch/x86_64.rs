@@ -10,7 +10,7 @@
 //! both directions: then an interrupt sees either a g0, which is not preempted, or a goroutine with a stack pointer outside
 //! its stack, which is not preempted either (`preempt.rs`).
 
-use crate::port;
+use crate::port::{self, Stack};
 use crate::proc::G;
 use core::arch::{asm, global_asm};
 use core::sync::atomic::AtomicU64;
@@ -259,23 +259,25 @@ pub(crate) unsafe fn on_stack<R>(sp: usize, f: impl FnOnce() -> R) -> R {
     }
 }
 
-/// Return addresses of the frames on a stack, innermost first, by frame pointers from `fp`; returns how many were found.
+/// Return addresses of the frames on a stack, innermost first, by frame pointers from `fp`; returns how many were found, and the frame pointer at
+/// which the walk ended.
 ///
-/// Frame pointers outside `[lo, hi)` or that do not ascend end the walk.
-pub fn callers(mut fp: usize, lo: usize, hi: usize, pcs: &mut [usize]) -> usize {
+/// Frame pointers outside the stack or that do not ascend end the walk.
+pub fn callers(mut fp: usize, stack: Stack, pcs: &mut [usize]) -> (usize, usize) {
     let mut n = 0;
-    while n < pcs.len() && fp.is_multiple_of(8) && lo <= fp && fp + 16 <= hi {
-        // SAFETY: both words lie in the stack `[lo, hi)`, above a stack pointer of it, so they are backed.
+    while n < pcs.len() && fp.is_multiple_of(8) && stack.contains(fp) && fp + 16 <= stack.hi {
+        // SAFETY: both words lie in the stack, above a stack pointer of it, so they are backed.
         let (next, pc) = unsafe { (*(fp as *const usize), *(fp as *const usize).add(1)) };
         if pc == 0 {
             break;
         }
         pcs[n] = pc;
         n += 1;
-        if next <= fp {
+        let ascends = next > fp;
+        fp = next;
+        if !ascends {
             break;
         }
-        fp = next;
     }
-    n
+    (n, fp)
 }

@@ -157,7 +157,7 @@ fn trace() -> Trace {
     if !gp.is_null() {
         // SAFETY: the current G, on its own stack.
         let stack = unsafe { (*gp).stack };
-        arch::callers(panic::frame_pointer(), stack.lo, stack.hi, &mut pcs);
+        arch::callers(panic::frame_pointer(), stack, &mut pcs);
     }
     pcs
 }

@@ -2,6 +2,7 @@
 
 use super::alllist::Listed;
 use super::{M, WaitReason};
+use crate::panic::InFlight;
 use crate::port::Stack;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 
@@ -102,7 +103,7 @@ pub struct G {
     pub wait_reason: WaitReason,
     /// It has grown its stack by page faults since it got it.
     pub(super) stack_grew: AtomicBool,
-    /// When it began to wait (nanotime), 0 if not recorded.
+    /// When it last began to wait ([`port::cputicks`](crate::port::cputicks)).
     pub(crate) wait_since: i64,
     /// Its entry and the argument.
     pub(super) startfn: extern "C-unwind" fn(*mut u8),
@@ -111,8 +112,10 @@ pub struct G {
     pub(super) stack_limit: usize,
     /// Where the `go` stands that made it.
     pub(crate) created_by: Option<&'static core::panic::Location<'static>>,
-    /// A panic is unwinding it: a second one cannot be.
-    pub(crate) panicking: bool,
+    /// What unwinds it, innermost first (Go: `_panic`).
+    pub(crate) unwinding: *mut InFlight,
+    /// The text of a panic is being made, by code that may panic itself.
+    pub(crate) printing_panic: bool,
     pub(super) inline: [usize; INLINE_WORDS],
     /// Next in `allgs`.
     alllink: AtomicPtr<G>,
@@ -145,7 +148,8 @@ impl G {
             startarg: core::ptr::null_mut(),
             stack_limit: 0,
             created_by: None,
-            panicking: false,
+            unwinding: core::ptr::null_mut(),
+            printing_panic: false,
             inline: [0; INLINE_WORDS],
             alllink: AtomicPtr::new(core::ptr::null_mut()),
             #[cfg(debug_assertions)]

@@ -42,7 +42,7 @@ mod waitreason;
 
 pub use g::{G, Status};
 pub use m::M;
-pub use newproc::{go, go_with_stack, goexit, num_goroutine};
+pub use newproc::{go, go_with_stack, num_goroutine};
 pub use p::P;
 pub use park::{gopark, goparkunlock, goready, gosched};
 pub use preempt::{preempt_signal, stack_grew};

@@ -198,23 +198,10 @@ extern "C" fn goroutine_entry() -> ! {
     // SAFETY: the current goroutine; `newproc` set the entry.
     let (f, arg) = unsafe { ((*gp).startfn, (*gp).startarg) };
     // SAFETY: the entry and its argument, for this one call.
-    if let Err(payload) = unsafe { port::try_call(f, arg) }
-        && !payload.is::<Goexit>()
-    {
-        panic::unrecovered(&*payload);
-    }
+    unsafe { panic::run_goroutine(f, arg) };
     acquirem();
     // SAFETY: the goroutine is done with its stack.
     unsafe { arch::mcall_noreturn(gp, goexit0) }
-}
-
-/// What [`goexit`] unwinds with.
-struct Goexit;
-
-/// Ends the current goroutine: its destructors run, others go on (S9). From the main goroutine: the program goes on without it, and ends in
-/// a deadlock report when no goroutine is left.
-pub fn goexit() -> ! {
-    port::begin_unwind(Box::new(Goexit))
 }
 
 /// On g0: buries the goroutine that ran.
@@ -227,7 +214,6 @@ extern "C" fn goexit0(gp: *mut G) -> ! {
         (*gp).m = null_mut();
         (*mp).curg = null_mut();
         (*gp).locks.store(0, Ordering::Relaxed);
-        (*gp).panicking = false;
         let stack = core::mem::replace(&mut (*gp).stack, Stack::NONE);
         (*gp).sched_sp = 0;
         // A stack that grew goes to the port: it gathers what is to be unmapped, so that many share one TLB shootdown.

@@ -15,6 +15,7 @@ use super::schedule::{queue_and_wake, schedule, schedule_after_gosched, schedule
 use super::{G, WaitReason};
 use crate::arch;
 use crate::lock::Lock;
+use crate::port;
 use core::ptr::null_mut;
 
 /// Parks the current goroutine until [`goready`]. `unlockf(gp, lock)` runs on g0 once it may be readied; if that returns false, the
@@ -28,6 +29,7 @@ pub fn gopark(unlockf: Option<UnlockFn>, lock: *mut (), reason: WaitReason) {
         (*mp).waitlock = lock;
         (*mp).waitunlockf = unlockf;
         (*gp).wait_reason = reason;
+        (*gp).wait_since = port::cputicks();
         arch::mcall(gp, park_m);
     }
     releasem(gp);
@@ -36,7 +38,7 @@ pub fn gopark(unlockf: Option<UnlockFn>, lock: *mut (), reason: WaitReason) {
 /// Parks the current goroutine and gives up `lock`, the only one that it holds.
 #[inline]
 pub fn goparkunlock(lock: &Lock, reason: WaitReason) {
-    let gp = crate::port::getg();
+    let gp = port::getg();
     // SAFETY: the current goroutine; the lock has raised its count.
     unsafe { park_pinned(gp, lock, reason) };
     releasem(gp);
@@ -53,6 +55,7 @@ pub(crate) unsafe fn park_pinned(gp: *mut G, lock: &Lock, reason: WaitReason) {
     unsafe {
         (*(*gp).m).waitlock = core::ptr::from_ref(lock).cast_mut().cast();
         (*gp).wait_reason = reason;
+        (*gp).wait_since = port::cputicks();
         arch::mcall(gp, park_unlock_m);
     }
 }

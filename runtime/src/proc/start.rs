@@ -2,7 +2,7 @@
 //!
 //! 1. The port starts one thread and calls [`rt0`] on it: that thread is M0, its stack is M0's g0.
 //! 2. `schedinit`: the command line names a program, GOMAXPROCS is read, the Ps are made, M0 takes the first.
-//! 3. The main goroutine is made, with a closure that starts sysmon, runs the program's `main` and then ends the machine.
+//! 3. The main goroutine is made, with a closure that starts sysmon, runs the init tasks and the program's `main` and then ends the machine.
 //! 4. M0 schedules.
 
 use super::g::Status;
@@ -117,6 +117,7 @@ fn main(program: &'static Program) {
     // SAFETY: the current goroutine.
     debug_assert!(unsafe { (*gp).status() } == Status::Running);
     systemstack(super::sysmon::start);
+    crate::init::run(program);
     heap::main_begins();
     (program.main)();
     heap::program_ends();

@@ -1,8 +1,8 @@
 //! Tests of the scheduler that need no preemption: they run on the machine and over host threads.
 
-use super::{go, go_with_stack, goexit, gosched, num_goroutine, syscall, systemstack};
+use super::{go, go_with_stack, gosched, num_goroutine, syscall, systemstack};
 use crate::chan::{Chan, make};
-use crate::panic::catch_unwind;
+use crate::panic::{catch_unwind, goexit};
 use crate::sync::WaitGroup;
 use crate::{kernel_test, port};
 use alloc::sync::Arc;

@@ -1,0 +1,150 @@
+//! Reports with which a program ends (Go: `fatalpanic`, `printpanics`, `throw`, `checkdead`).
+//!
+//! A report is printed with the other cores stopped, in whatever they did: nothing here allocates or takes a lock.
+
+use super::traceback::{Stderr, all_goroutines, current, frames, goroutine, header};
+use super::{EXIT_FATAL, InFlight, PanicPayload, frame_pointer};
+use crate::godebug;
+use crate::port;
+use crate::proc::G;
+use core::fmt::{self, Write};
+
+/// Value of `GODEBUG=traceback` for all goroutines.
+const TRACEBACK_ALL: u32 = 2;
+
+/// Ends the program: a panic reached the goroutine's first frame.
+pub(crate) fn unrecovered(panic: &PanicPayload) -> ! {
+    port::begin_fatal(format_args!("panic: {panic}"));
+    let mut w = Stderr;
+    print_panic(&mut w, panic);
+    _ = writeln!(w);
+    panic_trace(&mut w, panic);
+    end(&mut w)
+}
+
+/// Ends the program: `what` unwinds code that cannot be unwound, says `why`: a destructor that runs because of an older panic, or a
+/// function that is called by another language.
+pub(super) fn not_unwindable(why: impl fmt::Display, what: &InFlight) -> ! {
+    port::begin_fatal(format_args!("{why}"));
+    let mut w = Stderr;
+    print_panics(&mut w, what);
+    _ = writeln!(w, "fatal error: {why}\n");
+    match &what.panic {
+        Some(panic) => panic_trace(&mut w, panic),
+        // SAFETY: the current goroutine, on its own stack.
+        None => unsafe { current(&mut w, port::getg(), frame_pointer()) },
+    }
+    end(&mut w)
+}
+
+/// Oldest first, the later ones indented, as Go does.
+fn print_panics(w: &mut Stderr, what: &InFlight) {
+    // SAFETY: what is on the list lives until it is caught, and this goroutine catches nothing any more.
+    if let Some(outer) = unsafe { what.outer.as_ref() } {
+        print_panics(w, outer);
+        _ = w.write_char('\t');
+    }
+    match &what.panic {
+        Some(panic) => print_panic(w, panic),
+        None => _ = writeln!(w, "goexit"),
+    }
+}
+
+fn print_panic(w: &mut Stderr, panic: &PanicPayload) {
+    if let Some(older) = &panic.replaced {
+        print_panic(w, older);
+        _ = w.write_char('\t');
+    }
+    let repanicked = if panic.repanicked { " [recovered, repanicked]" } else { "" };
+    _ = writeln!(w, "panic: {panic}{repanicked}");
+}
+
+/// The goroutine's trace from where the panic began.
+fn panic_trace(w: &mut Stderr, panic: &PanicPayload) {
+    // SAFETY: the current goroutine.
+    unsafe { header(w, port::getg(), "running") };
+    if let Some(location) = &panic.location {
+        _ = writeln!(w, "\tat {location}");
+    }
+    frames(w, &panic.trace.pcs[..panic.trace.depth]);
+    // SAFETY: as above.
+    unsafe { super::traceback::created(w, port::getg()) };
+}
+
+/// Ends the program: the runtime found itself broken (Go: `throw`).
+#[cold]
+#[inline(never)]
+pub fn throw(message: &str) -> ! {
+    throw_with(format_args!("{message}"))
+}
+
+/// [`throw`] with a formatted message.
+#[cold]
+#[inline(never)]
+pub fn throw_with(message: fmt::Arguments<'_>) -> ! {
+    port::begin_fatal(message);
+    let mut w = Stderr;
+    _ = writeln!(w, "fatal error: {message}\n");
+    let gp = port::getg();
+    if !gp.is_null() {
+        // SAFETY: the current G, on its own stack.
+        unsafe { current(&mut w, gp, frame_pointer()) };
+    }
+    end(&mut w)
+}
+
+/// The other goroutines, if they are asked for; then the end.
+fn end(w: &mut Stderr) -> ! {
+    if godebug::TRACEBACK.get() == TRACEBACK_ALL {
+        let me = port::getg();
+        // SAFETY: `begin_fatal` stopped the other cores. On a host, whose threads go on, a trace may be of a moment that is over.
+        unsafe {
+            all_goroutines(|gp| {
+                let mine = gp == me || (!me.is_null() && !(*me).m.is_null() && (*(*me).m).curg == gp);
+                if !mine {
+                    _ = writeln!(w);
+                    goroutine(w, gp);
+                }
+            });
+        }
+    }
+    port::exit(EXIT_FATAL)
+}
+
+/// Ends the program: no goroutine can ever run again (S13). On g0, every M asleep or about to.
+pub(crate) fn deadlock() -> ! {
+    port::begin_fatal(format_args!("deadlock"));
+    let mut w = Stderr;
+    let mut first: *mut G = core::ptr::null_mut();
+    // SAFETY: no goroutine runs.
+    unsafe {
+        all_goroutines(|gp| {
+            if first.is_null() {
+                first = gp;
+                _ = writeln!(w, "fatal error: all goroutines are asleep - deadlock!");
+            }
+            _ = writeln!(w);
+            goroutine(&mut w, gp);
+        });
+    }
+    if first.is_null() {
+        _ = writeln!(w, "fatal error: no goroutines (main called runtime::goexit) - deadlock!");
+    }
+    port::exit(EXIT_FATAL)
+}
+
+/// Prints the line that names the current goroutine in a report of the machine's own (an exception, say).
+pub fn report_current(w: &mut dyn fmt::Write) {
+    let gp = port::getg();
+    // The console does not fail.
+    // SAFETY: the current G, if there is one.
+    _ = unsafe {
+        if gp.is_null() {
+            writeln!(w, "no goroutine")
+        } else if !(*gp).m.is_null() && (*(*gp).m).g0 == gp {
+            writeln!(w, "goroutine 0 [scheduler of M{}]:", (*(*gp).m).id)
+        } else {
+            writeln!(w, "goroutine {} [running]:", (*gp).goid)
+        }
+    };
+}

@@ -1,0 +1,146 @@
+//! Goroutines in reports: state, wait reason, wait time, frames (Go: `traceback.go`).
+
+use super::MAX_FRAMES;
+use crate::proc::{ALLGS, G, Status};
+use crate::{arch, port};
+use core::fmt::{self, Write};
+
+/// The console, as fatal reports write to it.
+pub(super) struct Stderr;
+
+impl fmt::Write for Stderr {
+    fn write_str(&mut self, s: &str) -> fmt::Result {
+        port::write_err(s.as_bytes());
+        Ok(())
+    }
+}
+
+/// Calls `f` with each goroutine that is not dead, oldest first.
+///
+/// # Safety
+/// The program is ending; nothing else uses the list of all Gs any more.
+pub(super) unsafe fn all_goroutines(mut f: impl FnMut(*mut G)) {
+    // SAFETY: as the caller promises; Gs are never freed.
+    unsafe { ALLGS.sort(|gp| (*gp).goid) };
+    ALLGS.for_each(|gp| {
+        // SAFETY: Gs are never freed.
+        if unsafe { (*gp).status() } != Status::Dead {
+            f(gp);
+        }
+    });
+}
+
+/// Prints the current G from the frame at `fp`; from a g0, also the goroutine that it works for.
+///
+/// # Safety
+/// `gp` is the current G, and `fp` a frame pointer of its stack.
+pub(super) unsafe fn current(w: &mut Stderr, gp: *mut G, fp: usize) {
+    // SAFETY: as the caller promises; an M runs this, and its goroutine's stack does not move under it.
+    unsafe {
+        let mp = (*gp).m;
+        let on_g0 = !mp.is_null() && (*mp).g0 == gp;
+        if on_g0 {
+            _ = writeln!(w, "runtime stack:");
+        } else {
+            header(w, gp, "running");
+        }
+        let mut pcs = [0; MAX_FRAMES];
+        let (n, outer_fp) = arch::callers(fp, (*gp).stack, &mut pcs);
+        frames(w, &pcs[..n]);
+        if !on_g0 {
+            return created(w, gp);
+        }
+        let curg = (*mp).curg;
+        if curg.is_null() {
+            return;
+        }
+        _ = writeln!(w);
+        if (*curg).stack.contains(outer_fp) {
+            // It called the scheduler stack like a function (`systemstack`): its frames go on where those of g0 end.
+            header(w, curg, "running");
+            let (n, _) = arch::callers(outer_fp, (*curg).stack, &mut pcs);
+            frames(w, &pcs[..n]);
+            created(w, curg);
+        } else {
+            saved(w, curg, (*curg).status().text());
+        }
+    }
+}
+
+/// Prints a goroutine other than the current one.
+///
+/// # Safety
+/// Nobody runs `gp` any more, or it runs on a core that has been stopped.
+pub(super) unsafe fn goroutine(w: &mut Stderr, gp: *mut G) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        match (*gp).status() {
+            Status::Running => {
+                header(w, gp, "running");
+                _ = writeln!(w, "\tgoroutine running on other thread; stack unavailable");
+                created(w, gp);
+            }
+            Status::Waiting => saved(w, gp, (*gp).wait_reason.text()),
+            status => saved(w, gp, status.text()),
+        }
+    }
+}
+
+/// Prints a goroutine from its saved registers. One that has not run yet has none.
+///
+/// # Safety
+/// `gp` does not run; `sched_sp` points to six saved registers, rbp the last, and the return address.
+unsafe fn saved(w: &mut Stderr, gp: *mut G, state: &str) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        header(w, gp, state);
+        let sp = (*gp).sched_sp;
+        if sp != 0 {
+            let saved = (sp + 5 * 8) as *const usize;
+            let mut pcs = [0; MAX_FRAMES];
+            pcs[0] = *saved.add(1);
+            let (n, _) = arch::callers(*saved, (*gp).stack, &mut pcs[1..]);
+            frames(w, &pcs[..n + 1]);
+        }
+        created(w, gp);
+    }
+}
+
+/// `goroutine 7 [chan receive, 2 minutes]:`, with whole minutes from the first on.
+///
+/// # Safety
+/// `gp` exists.
+pub(super) unsafe fn header(w: &mut dyn Write, gp: *mut G, state: &str) {
+    // SAFETY: as the caller promises.
+    let (goid, waits, since) = unsafe { ((*gp).goid, (*gp).status() == Status::Waiting, (*gp).wait_since) };
+    let minutes = if waits { (port::cputicks() - since) / port::cputicks_per_ms() / 60_000 } else { 0 };
+    // The console does not fail.
+    _ = match minutes {
+        ..1 => writeln!(w, "goroutine {goid} [{state}]:"),
+        m => writeln!(w, "goroutine {goid} [{state}, {m} minutes]:"),
+    };
+}
+
+/// Where the `go` stands; of the main goroutine the runtime's own would say nothing.
+///
+/// # Safety
+/// `gp` exists.
+pub(super) unsafe fn created(w: &mut Stderr, gp: *mut G) {
+    // SAFETY: as the caller promises.
+    let (goid, created_by) = unsafe { ((*gp).goid, (*gp).created_by) };
+    if let Some(at) = created_by.filter(|_| goid != 1) {
+        _ = writeln!(w, "created at {at}");
+    }
+}
+
+/// The frames of return addresses, innermost first.
+
+pub(super) fn frames(w: &mut Stderr, pcs: &[usize]) {
+    for &pc in pcs {
+        // A return address names the call before it.
+        _ = match port::symbol(pc - 1) {
+            Some((name, offset)) => writeln!(w, "{name}\n\t{pc:#x} +{:#x}", offset + 1),
+            None => writeln!(w, "\t{pc:#x}"),
+        };
+    }
+}
