@@ -2,7 +2,7 @@
 //!
 //! From the bottom: [`buddy`] and [`frames`] hand out physical memory, [`direct_map`] is where the kernel sees it, [`paging`] maps it elsewhere,
 //! [`tlb`] makes all cores notice. On them stand [`stack`] (goroutine stacks, backed at page fault) and [`region`] (everything else that has an
-//! address of its own). [`boot_heap`] serves what runs before all that.
+//! address of its own); [`demand_zero`] is for the kernel's own large tables. [`boot_heap`] serves what runs before all that.
 //!
 //! Locks: a stack class's or [`region`]'s, then a core's frame cache, then the buddy's. All keep interrupts off; none is held during a
 //! [`tlb::shootdown`].
@@ -73,6 +73,10 @@ pub fn log_counters() {
         (stats.total * FRAME_SIZE) >> 10,
         (stats.cached * FRAME_SIZE) >> 10,
     ));
+    for owner in frames::Owner::ALL.into_iter().skip(1) {
+        let bytes = stats.owners[owner as usize] * FRAME_SIZE;
+        log::last_line(format_args!("memory: {} KiB used by {owner}", bytes >> 10));
+    }
     for cpu in 0..crate::cpu::count() {
         let c = tlb::counters(cpu);
         if c != tlb::Counters::default() {

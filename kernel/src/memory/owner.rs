@@ -38,7 +38,7 @@ impl fmt::Display for Owner {
             Owner::Nobody => "nobody",
             Owner::Heap => "the heap",
             Owner::PageTable => "the page tables",
-            Owner::Stack => "a stack",
+            Owner::Stack => "the stacks",
             Owner::Kernel => "the kernel",
         })
     }
