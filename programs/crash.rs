@@ -101,7 +101,7 @@ extern "C" fn no_unwind() {
 }
 
 fn panic_locked() {
-    let lock = Lock::new(Rank::Leaf);
+    let lock = Lock::new(Rank::Hchan);
     lock.lock();
     panic!("crash on purpose");
 }
