@@ -91,6 +91,7 @@ const BENCHES: &[Bench] = &[
     bench("alloc_1k", 100_000, memory::alloc_words::<128>),
     bench("alloc_32k", 4_000, memory::alloc_uninit::<4096>),
     bench("alloc_1m", 200, memory::alloc_uninit::<131_072>),
+    bench("alloc_parallel", 1_000_000, memory::alloc_parallel),
     bench("parfib", 121_392, whole::parfib),
     bench("skynet", 1_111_111, whole::skynet),
     bench("prime_sieve", 1_000, whole::prime_sieve),

@@ -6,7 +6,7 @@ use runtime::lock::{Lock, Rank};
 use runtime::time::{Duration, sleep};
 use runtime::{args, chan, defer, go, println, program};
 
-const KINDS: [(&str, fn()); 19] = [
+const KINDS: [(&str, fn()); 24] = [
     ("divide", fault::divide),
     ("invalid_opcode", fault::invalid_opcode),
     ("null_read", fault::null_read),
@@ -25,6 +25,11 @@ const KINDS: [(&str, fn()); 19] = [
     ("panic_on_g0", || runtime::proc::systemstack(|| panic!("on the scheduler's stack"))),
     ("panic_text_on_g0", || runtime::proc::systemstack(|| panic!("text: {}", PanicsWhenShown))),
     ("panic_locked", panic_locked),
+    ("double_free", misuse::double_free),
+    ("foreign_free", misuse::foreign_free),
+    ("overrun", misuse::overrun),
+    ("underrun", misuse::underrun),
+    ("use_after_free", misuse::use_after_free),
     ("deadlock", || _ = chan::make::<()>(0).recv()),
 ];
 
@@ -143,6 +148,63 @@ mod fault {
         let code = black_box(write_code as *const () as usize);
         // SAFETY: faults; nothing after it runs.
         unsafe { asm!("mov byte ptr [{0}], 0x90", in(reg) code) };
+    }
+}
+
+/// What a heap cannot stop and its debug mode finds (`GODEBUG=mallocdebug=1`; without it the first may go unseen and the others are).
+#[allow(unsafe_code, reason = "misuse of the heap is the point")]
+mod misuse {
+    use alloc::alloc::{Layout, alloc, dealloc};
+    use core::hint::black_box;
+
+    const LAYOUT: Layout = Layout::new::<[u8; 100]>();
+
+    fn object() -> *mut u8 {
+        // SAFETY: the layout has a size.
+        black_box(unsafe { alloc(LAYOUT) })
+    }
+
+    pub fn double_free() {
+        let p = object();
+        // SAFETY: none: the second free is the misuse that is to be found, and ends the program.
+        unsafe {
+            dealloc(p, LAYOUT);
+            dealloc(black_box(p), LAYOUT);
+        }
+    }
+
+    pub fn foreign_free() {
+        let mut local = [0_u8; 100];
+        // SAFETY: none: the stack is not the heap's, which is to be found, and ends the program.
+        unsafe { dealloc(black_box(local.as_mut_ptr()), LAYOUT) };
+    }
+
+    pub fn overrun() {
+        let p = object();
+        // SAFETY: none: the byte is the first behind the object, in the debug mode a red zone's, else the size class's.
+        unsafe {
+            black_box(p).add(100).write(1);
+            dealloc(black_box(p), LAYOUT);
+        }
+    }
+
+    pub fn underrun() {
+        let p = object();
+        // SAFETY: none: the byte is the last before the object, in the debug mode a red zone's; not to be run without.
+        unsafe {
+            black_box(p).sub(1).write(1);
+            dealloc(black_box(p), LAYOUT);
+        }
+    }
+
+    pub fn use_after_free() {
+        let p = object();
+        // SAFETY: none: the object is free, and in the debug mode rests.
+        unsafe {
+            dealloc(p, LAYOUT);
+            black_box(p).add(7).write(1);
+        }
+        runtime::exit(0);
     }
 }
 

@@ -2,7 +2,11 @@
 
 use super::B;
 use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::hint::black_box;
+use runtime::gomaxprocs;
+use runtime::sync::WaitGroup;
 use core::mem::MaybeUninit;
 use runtime::{chan, go_with_stack};
 
@@ -11,6 +15,26 @@ pub fn alloc_words<const WORDS: usize>(b: &mut B) {
     for _ in 0..b.n {
         drop(black_box(Box::new([0_u64; WORDS])));
     }
+}
+
+/// [`alloc_words`] in batches of 100 objects, by a goroutine for each P at once; op = one allocation and its freeing. Under `-icount` the
+/// time is the instructions of all cores, so that what the Ps cost each other shows.
+pub fn alloc_parallel(b: &mut B) {
+    let wg = Arc::new(WaitGroup::new());
+    let ps = gomaxprocs();
+    let rounds = b.n / 100 / ps as u64;
+    b.start();
+    for _ in 0..ps {
+        wg.go(move || {
+            let mut batch = Vec::with_capacity(100);
+            for _ in 0..rounds {
+                batch.extend((0..100).map(|_| black_box(Box::<[u64; 8]>::new_uninit())));
+                batch.clear();
+            }
+        });
+    }
+    wg.wait();
+    b.stop();
 }
 
 /// One allocation of `WORDS` words as they come, and its freeing. (Go zeroes; BASELINE compares without that.)

@@ -122,8 +122,65 @@ const CASES: &[Case] = &[
         env: &[("GODEBUG", "traceback=all")],
         ..case("traceback_all", &[2, 4], "crash panic_beside_others", Pieces(TRACEBACK_ALL), 2)
     },
+    case(
+        "memstats",
+        &[1, 4],
+        "memstats",
+        Pieces(&["before:", "FreeOSMemory gave", "the figures agree\n"]),
+        0,
+    ),
+    case("out_of_memory", &[1, 4], "out_of_memory", Pieces(OUT_OF_MEMORY), 2),
+    case("out_of_memory_small", &[2], "out_of_memory 1000", Pieces(OUT_OF_MEMORY), 2),
+    Case {
+        env: &[("GOMEMLIMIT", "20MiB")],
+        ..case(
+            "memory_limit",
+            &[2],
+            "out_of_memory",
+            Pieces(&["16 blocks", "memory limit 20971520", "large "]),
+            2,
+        )
+    },
+    Case {
+        env: &[("GOMEMLIMIT", "20MB")],
+        ..case("bad_memory_limit", &[1], "hello", Pieces(&["GOMEMLIMIT=20MB"]), 64)
+    },
+    Case {
+        env: MALLOCDEBUG,
+        ..case("no_leaks", &[2], "hello", Pieces(&["0 objects of 0 bytes in all were not freed"]), 0)
+    },
+    Case {
+        env: MALLOCDEBUG,
+        ..case(
+            "leaks",
+            &[2],
+            "prime_sieve 5",
+            Pieces(&["2 3 5 7 11\n", "were not freed", "prime_sieve::"]),
+            0,
+        )
+    },
     case("matmul", &[1, 2], "matmul", Pieces(&["ratio ", "all results are the same, bit for bit\n"]), 0),
 ];
+
+const OUT_OF_MEMORY: &[&str] =
+    &["fatal error: runtime: out of memory", "live objects by size class:", "goroutine 1"];
+
+const MALLOCDEBUG: &[(&str, &str)] = &[("GODEBUG", "mallocdebug=1")];
+
+/// Misuse of the heap that its debug mode finds (A5), with where the object was allocated and freed.
+const MISUSES: &[(&str, &[&str])] = &[
+    (
+        "double_free",
+        &["mallocdebug: double free", "allocated at:", "misuse::", "freed at:", "misuse::double_free"],
+    ),
+    ("foreign_free", &["mallocdebug: free of", "not the heap's", "misuse::foreign_free"]),
+    ("overrun", &["mallocdebug: overrun", "byte 100", "allocated at:", "misuse::"]),
+    ("underrun", &["mallocdebug: underrun", "byte 1 before", "allocated at:", "misuse::"]),
+    ("use_after_free", &["after its free: byte 7", "allocated at:", "misuse::", "freed at:"]),
+];
+
+/// Programs whose every early allocation is made to fail in turn (`GZERO_FAILALLOC`), and the status they end with when none does.
+const FAILING: &[(&str, u8)] = &[("pingpong", 0), ("memstats", 0), ("parfib 8", 0), ("crash panic", 2)];
 
 /// Deaths by name (B5, K2, C5, S13): each ends in a report and with exit status 2.
 const CRASHES: &[(&str, &[&str])] = &[
@@ -176,7 +233,7 @@ pub fn jobs(guests: &Guests) -> Vec<Job<'_>> {
     for case in CASES {
         for &smp in case.smp {
             let name = format!("programs::{}::smp{smp}", case.name);
-            jobs.push(Job::one(name, move || run(guests, smp, case)));
+            jobs.push(Job::one(name, move || run(guests, smp, case, case.line)));
         }
     }
     for (kind, pieces) in CRASHES {
@@ -184,6 +241,15 @@ pub fn jobs(guests: &Guests) -> Vec<Job<'_>> {
             let name = format!("programs::crash_{kind}::smp{smp}");
             jobs.push(Job::one(name, move || crash(guests, smp, kind, pieces)));
         }
+    }
+    for (kind, pieces) in MISUSES {
+        let case = Case { env: MALLOCDEBUG, ..case("misuse", &[2], "", Pieces(pieces), 2) };
+        let name = format!("programs::misuse_{kind}");
+        jobs.push(Job::one(name, move || run(guests, 2, &case, &format!("crash {kind}"))));
+    }
+    for &(line, status) in FAILING {
+        let name = format!("programs::failing_allocations::{}", line.replace(' ', "_"));
+        jobs.push(Job::one(name, move || failing_allocations(guests, line, status)));
     }
     jobs.push(Job::one("programs::matmul_uses_both_cores", || matmul_ratio(guests)));
     jobs.push(Job::one("programs::boot_log", || boot_log(guests)));
@@ -201,10 +267,9 @@ fn options(smp: u32, line: &str) -> Options {
     Options { smp, ..Options::new(program, &args.split_whitespace().collect::<Vec<_>>()) }
 }
 
-fn run(guests: &Guests, smp: u32, case: &Case) -> Outcome {
+fn run(guests: &Guests, smp: u32, case: &Case, line: &str) -> Outcome {
     let env = case.env.iter().map(|&(name, value)| (name.into(), value.into())).collect();
-    let ran =
-        guests.run(&Options { env, memory: case.memory.into(), ..options(smp, case.line) }, PATIENCE)?;
+    let ran = guests.run(&Options { env, memory: case.memory.into(), ..options(smp, line) }, PATIENCE)?;
     check(&ran, case.want, case.status)
 }
 
@@ -241,6 +306,21 @@ fn check(ran: &Ran, want: Want, status: u8) -> Outcome {
 fn crash(guests: &Guests, smp: u32, kind: &str, pieces: &'static [&'static str]) -> Outcome {
     let ran = guests.run(&options(smp, &format!("crash {kind}")), PATIENCE)?;
     check(&ran, Pieces(pieces), 2)
+}
+
+/// The N-th allocation fails, for many N: the program goes on without it or ends with the report, and never hangs.
+fn failing_allocations(guests: &Guests, line: &str, status: u8) -> Outcome {
+    for n in (1..16).chain([20, 30, 50, 80, 200]) {
+        let env = vec![("GZERO_FAILALLOC".into(), n.to_string())];
+        let ran = guests
+            .run(&Options { env, ..options(2, line) }, PATIENCE)
+            .map_err(|error| format!("allocation {n}: {error}"))?;
+        let reported = ran.status == 2 && ran.output.contains("out of memory");
+        if !reported && ran.status != status {
+            return Err(format!("allocation {n}: exit status {} and\n{}", ran.status, ran.output));
+        }
+    }
+    Ok(())
 }
 
 /// Two Ps are faster than one, in the ratio that the program prints of two runs in one guest. Where the host has other

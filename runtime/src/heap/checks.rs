@@ -6,6 +6,7 @@
 
 use super::debug;
 use super::port::{alloc_unchecked, dealloc_unchecked};
+use crate::port;
 use core::alloc::Layout;
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -55,7 +56,14 @@ pub(super) fn alloc(layout: Layout) -> *mut u8 {
     if n != 0 && n == FAIL_AT.load(Relaxed) {
         return null_mut();
     }
-    if DEBUG.load(Relaxed) { debug::alloc(layout, n != 0) } else { alloc_unchecked(layout) }
+    if DEBUG.load(Relaxed) { debug::alloc(layout, n != 0 && on_goroutine()) } else { alloc_unchecked(layout) }
+}
+
+/// Whether a goroutine runs here: what is allocated on a scheduler stack is the runtime's own.
+fn on_goroutine() -> bool {
+    let gp = port::getg();
+    // SAFETY: the current G, whose M is the current one.
+    !gp.is_null() && unsafe { !(*gp).m.is_null() && (*(*gp).m).g0 != gp }
 }
 
 /// A free while something is checked.

@@ -3,7 +3,7 @@
 //! # What it finds
 //! Each object gets a header and a red zone on both sides:
 //!
-//! ```
+//! ```text
 //!  object of the heap
 //!  |…alignment…|magic, links, size, two backtraces|red zone, 24 B|the program's object|red zone, 32 B|…
 //!                                                                ^ aligned as asked for
@@ -13,8 +13,8 @@
 //!    is not the allocation's and a changed red zone end the program with a report: what, and where the object was allocated and freed.
 //! 3. The freed object is filled with [`FREED`] and rests in a queue, whose oldest go back to the heap when there are more than [`REST_OBJECTS`] or
 //!    [`REST_BYTES`]. What was written to it meanwhile is found then.
-//! 4. When the program ends, red zones of live objects and the bytes of resting ones are looked at once more, and what `main` or later code has
-//!    allocated and not freed is listed by where it was allocated. Goroutines, whose records the runtime keeps, are among it.
+//! 4. When the program ends, red zones of live objects and the bytes of resting ones are looked at once more, and what goroutines
+//!    have allocated since `main` began and not freed is listed by where it was allocated. Goroutines' records, which the runtime keeps, are among it.
 //!
 //! What was allocated before the mode was on has no header: it is told by a pointer to the first byte of the heap's object, which no
 //! program's object is here, and freed as it is.
@@ -55,7 +55,7 @@ struct Header {
     align: usize,
     allocated: Trace,
     freed: Trace,
-    /// Allocated since `main` began.
+    /// By a goroutine, since `main` began.
     by_main: bool,
 }
 

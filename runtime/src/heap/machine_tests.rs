@@ -1,9 +1,10 @@
 //! Tests of the heap as the program's allocator, under the scheduler: on the machine and over host threads.
 
-use super::find_object;
+use super::{find_object, mem_stats};
 use crate::chan::make;
+use crate::proc::{acquirem, getp, releasem};
 use crate::sync::WaitGroup;
-use crate::{go, gosched, kernel_test};
+use crate::{go, gomaxprocs, gosched, kernel_test};
 use alloc::alloc::{Layout, alloc, alloc_zeroed, dealloc, realloc};
 use alloc::sync::Arc;
 use alloc::vec;
@@ -66,6 +67,40 @@ fn objects_travel_between_goroutines() {
         });
     }
     wg.wait();
+}
+
+/// Objects allocated on one P and freed on another come back to the first by the central lists: memory stays bounded.
+#[kernel_test]
+fn one_p_allocates_what_another_frees() {
+    const ROUNDS: usize = 200;
+    const BATCH: usize = 300;
+    let p_number = || {
+        let gp = acquirem();
+        // SAFETY: not preempted, so the P stays the M's.
+        let id = unsafe { (*getp()).id };
+        releasem(gp);
+        id
+    };
+    let before = mem_stats();
+    let full = make::<(u32, Vec<Filled>)>(2);
+    let to = full.clone();
+    go(move || {
+        for round in 0..ROUNDS {
+            let size = [16, 100, 1024, 9000][round % 4];
+            let batch = (0..BATCH).map(|i| Filled::new(size, 8, (round + i) as u8)).collect();
+            to.send((p_number(), batch));
+        }
+        to.close();
+    });
+    let mut crossed = 0;
+    for (from, batch) in full.iter() {
+        crossed += usize::from(from != p_number());
+        drop(batch);
+    }
+    // With the sender busy beside the receiver they are on two Ps.
+    assert!(gomaxprocs() == 1 || crossed > 0, "all {ROUNDS} batches were freed where they were allocated");
+    let after = mem_stats();
+    assert!(after.heap_sys < before.heap_sys + (32 << 20), "{before:?} {after:?}");
 }
 
 #[kernel_test]

@@ -82,6 +82,8 @@ pub struct MCache {
     magazines: [Magazine; NUM_SIZE_CLASSES],
 }
 
+// SAFETY: the magazines' memory and the objects in them are the cache's alone.
+unsafe impl Send for MCache {}
 // SAFETY: what is not atomic (`limit`) is touched by the owner only.
 unsafe impl Sync for MCache {}
 

@@ -148,6 +148,19 @@ fn random_operations_agree_with_the_model() {
     }
 }
 
+/// The fuzzer: random operations from random seeds for `HEAP_FUZZ_SECONDS`, 1 unless told. A failure prints the seed.
+#[test]
+fn fuzz() {
+    let seconds = std::env::var("HEAP_FUZZ_SECONDS").ok().and_then(|s| s.parse().ok()).unwrap_or(1);
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(seconds);
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let mut seed = now.map_or(1, |t| t.as_nanos() as u64);
+    while std::time::Instant::now() < end {
+        run(seed, 6_000);
+        seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    }
+}
+
 #[test]
 fn every_class_fills_a_span_exactly() {
     let heap = source::heap(256 << 20);
