@@ -1,4 +1,4 @@
-//! Tests of recovery that the bare machine and a host share (C5). What needs to see a host's own panics is in `kernel/src/port/tests`.
+//! Tests of recovery, on the bare machine and over host threads (C5).
 
 use super::{PanicPayload, catch_unwind, panic_any, recover, traceback};
 use crate::proc::{G, Status};
@@ -14,7 +14,7 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 /// A value of any kind comes back from `recover`, with its text.
 #[kernel_test]
 fn panic_any_carries_its_value() {
-    let panic = recover(|| panic_any(42_u64)).map(|()| ()).expect_err("no panic");
+    let panic = recover(|| panic_any(42_u64)).expect_err("no panic");
     assert_eq!(panic.message, "42");
     assert!(panic.location.as_deref().is_some_and(|l| l.contains("panic/tests.rs")));
     assert_eq!(panic.value.and_then(|v| v.downcast::<u64>().ok()), Some(Box::new(42)));
@@ -26,11 +26,11 @@ fn panic_any_carries_its_value() {
 fn a_recovered_panic_goes_on() {
     let passed = AtomicUsize::new(0);
     let outer = recover(|| {
-        let inner = recover(|| panic_any(String::from("first"))).map(|()| ()).expect_err("no panic");
+        let inner = recover(|| panic_any(String::from("first"))).expect_err("no panic");
         defer! { passed.fetch_add(1, Ordering::Relaxed); }
         inner.resume()
     });
-    assert_eq!(outer.map(|()| ()).expect_err("no panic").message, "first");
+    assert_eq!(outer.expect_err("no panic").message, "first");
     assert_eq!(passed.into_inner(), 1);
 }
 
@@ -80,7 +80,7 @@ fn a_deferred_panic_takes_the_place() {
         defer! { panic_any("second"); }
         panic_any("first")
     });
-    let panic = panic.map(|()| ()).expect_err("no panic");
+    let panic = panic.expect_err("no panic");
     assert_eq!(panic.message, "second");
     assert_eq!(panic.replaced.as_ref().map(|p| p.message.as_str()), Some("first"));
     assert_eq!(ran.load(Ordering::Relaxed), 1);
@@ -93,12 +93,12 @@ fn deferred_work_recovers_its_own_panics() {
     let seen = chan::make(1);
     let panic = recover(|| {
         defer! {
-            let inner = recover(|| panic_any("inner")).map(|()| ()).expect_err("no panic");
+            let inner = recover(|| panic_any("inner")).expect_err("no panic");
             seen.send((inner.message, super::panicking()));
         }
         panic_any("outer")
     });
-    assert_eq!(panic.map(|()| ()).expect_err("no panic").message, "outer");
+    assert_eq!(panic.expect_err("no panic").message, "outer");
     assert_eq!(seen.recv(), Some(("inner".into(), true)));
 }
 
@@ -113,7 +113,7 @@ fn a_deferred_goexit_aborts_the_panic() {
             defer! { goexit() }
             panic_any("aborted")
         });
-        end.send(if panic.map(|()| ()).is_ok() { "returned" } else { "recovered" });
+        end.send(if panic.is_ok() { "returned" } else { "recovered" });
     });
     assert_eq!(log.recv(), Some("ended"));
 }

@@ -134,7 +134,6 @@ pub(super) unsafe fn created(w: &mut Stderr, gp: *mut G) {
 }
 
 /// The frames of return addresses, innermost first.
-
 pub(super) fn frames(w: &mut Stderr, pcs: &[usize]) {
     for &pc in pcs {
         // A return address names the call before it.
