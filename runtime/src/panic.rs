@@ -233,7 +233,10 @@ pub fn panic_any<T: fmt::Display + Send + 'static>(value: T) -> ! {
 /// Where `core`'s panics arrive: to be called by the machine's panic handler. `can_unwind` is what the information says of itself: false if the
 /// compiler ends an unwinding that may not go on.
 pub fn begin_panic(info: &PanicInfo<'_>, can_unwind: bool) -> ! {
-    crate::heap::check_out_of_memory(info);
+    if !can_unwind {
+        // Such panics are the compiler's and `handle_alloc_error`'s: no text of the program's is made here.
+        crate::heap::check_out_of_memory(info);
+    }
     let gp = port::getg();
     if let Some(why) = cannot_unwind(gp) {
         if !gp.is_null() {
