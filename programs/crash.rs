@@ -96,7 +96,7 @@ struct PanicsWhenShown;
 
 impl fmt::Display for PanicsWhenShown {
     fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
-        panic!("in the text of a panic: {self}");
+        panic!("in the text of a panic");
     }
 }
 

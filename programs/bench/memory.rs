@@ -5,9 +5,9 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::hint::black_box;
+use core::mem::MaybeUninit;
 use runtime::gomaxprocs;
 use runtime::sync::WaitGroup;
-use core::mem::MaybeUninit;
 use runtime::{chan, go_with_stack};
 
 /// One allocation of `WORDS` zeroed words, and its freeing.
