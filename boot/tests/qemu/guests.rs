@@ -73,18 +73,8 @@ impl Guests {
 
     /// Runs a program to its end, or for `patience`.
     pub fn run(&self, options: &Options, patience: Duration) -> Result<Ran, String> {
-        let mut session = self.start(Variant::Programs, options, None)?;
-        let deadline = Instant::now() + patience;
-        let mut output = Vec::new();
-        loop {
-            match session.next(deadline) {
-                Event::Output(bytes) => output.extend(bytes),
-                Event::Ended => break,
-                Event::Quiet => return Err(session.late()),
-            }
-        }
-        let status = session.end()?;
-        Ok(Ran { status, output: String::from_utf8_lossy(&output).into_owned() })
+        let (session, output) = self.start(Variant::Programs, options, None)?.read_to_end(patience)?;
+        Ok(Ran { status: session.end()?, output })
     }
 }
 
@@ -112,6 +102,19 @@ impl Session<'_> {
             self.tail.push(bytes);
         }
         event
+    }
+
+    /// All that the guest prints until it closes its console; a report if that takes longer than `patience`.
+    pub fn read_to_end(mut self, patience: Duration) -> Result<(Self, String), String> {
+        let deadline = Instant::now() + patience;
+        let mut output = Vec::new();
+        loop {
+            match self.next(deadline) {
+                Event::Output(bytes) => output.extend(bytes),
+                Event::Ended => return Ok((self, String::from_utf8_lossy(&output).into_owned())),
+                Event::Quiet => return Err(self.late()),
+            }
+        }
     }
 
     /// Ends a guest that is late; the report has all its cores and the end of its console.

@@ -39,19 +39,11 @@ fn options(smp: u32, args: &[&str]) -> Options {
 
 fn list(guests: &Guests) -> Result<Vec<String>, String> {
     guests.built(Variant::Tests, Door::Pvh)?;
-    let mut session = guests.start(Variant::Tests, &options(1, &["-list"]), None)?;
-    let deadline = Instant::now() + PATIENCE;
-    let mut output = Vec::new();
-    loop {
-        match session.next(deadline) {
-            Event::Output(bytes) => output.extend(bytes),
-            Event::Ended => break,
-            Event::Quiet => return Err(session.late()),
-        }
-    }
+    let (session, output) =
+        guests.start(Variant::Tests, &options(1, &["-list"]), None)?.read_to_end(PATIENCE)?;
     let tail = session.tail();
     match session.end()? {
-        0 => Ok(String::from_utf8_lossy(&output).lines().map(String::from).collect()),
+        0 => Ok(output.lines().map(String::from).collect()),
         status => Err(format!("kernel_tests -list: exit status {status}\n{tail}")),
     }
 }

@@ -135,20 +135,23 @@ pub(super) unsafe fn stopm(mp: *mut M) {
     // SAFETY: as the caller promises.
     unsafe {
         let mut s = sched::lock();
-        let ends = s.ms_idle() >= MAX_IDLE_MS + gomaxprocs() as u64;
-        if ends {
+        // The last busy M stays: it is the one that finds a deadlock.
+        if s.ms_idle() >= MAX_IDLE_MS + gomaxprocs() as u64 && s.ms_busy() > 1 {
             s.m_put(mp);
-        } else {
-            s.midle_put(mp);
+            // From the unlock on the M may be another thread's: an interrupt here must not take it for this one's and note timers in it.
+            #[cfg(debug_assertions)]
+            {
+                (*(*mp).g0).held = [None; 16];
+            }
+            port::setg(null_mut());
+            drop(s);
+            port::exit_thread();
         }
+        s.midle_put(mp);
         let asleep = s.ms_busy() == 0;
         drop(s);
         if asleep && earliest_timer(0) == 0 {
             crate::panic::deadlock();
-        }
-        if ends {
-            port::setg(null_mut());
-            port::exit_thread();
         }
         (*mp).park.sleep();
         (*mp).park.clear();
