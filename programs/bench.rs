@@ -9,6 +9,8 @@ use core::fmt::Write;
 use runtime::time::{Duration, Instant};
 use runtime::{args, gomaxprocs, println, program, time};
 
+#[path = "bench/locks.rs"]
+mod locks;
 #[path = "bench/memory.rs"]
 mod memory;
 #[path = "bench/primitives.rs"]
@@ -82,6 +84,8 @@ const BENCHES: &[Bench] = &[
     bench("gosched", 400_000, primitives::gosched),
     bench("pingpong_unbuf", 100_000, primitives::pingpong),
     bench("chan_buf", 400_000, primitives::chan_buf),
+    bench("mutex_uncontended", 2_000_000, locks::mutex_uncontended),
+    bench("mutex_contended", 400_000, locks::mutex_contended),
     bench("waitgroup", 1_000_000, primitives::waitgroup),
     bench("timer_sleep", 20_000, primitives::timer_sleep),
     Bench { reps: 1, ..bench("preempt_latency", 200, primitives::preempt_latency) },

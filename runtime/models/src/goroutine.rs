@@ -3,6 +3,7 @@
 use super::lock::Lock;
 use loom::sync::{Condvar, Mutex};
 use loom::thread;
+use std::cell::Cell;
 
 #[derive(Clone, Copy)]
 pub enum WaitReason {
@@ -10,6 +11,7 @@ pub enum WaitReason {
     ChanSendNilChan,
     ChanReceive,
     ChanSend,
+    SyncMutexLock,
     SyncWaitGroupWait,
 }
 
@@ -73,4 +75,26 @@ pub unsafe fn ready_pinned(_: *mut G, gp: *mut G) {
 /// Starts a goroutine.
 pub fn go<R: 'static>(f: impl FnOnce() -> R + 'static) -> thread::JoinHandle<R> {
     thread::spawn(f)
+}
+
+pub fn goyield() {
+    thread::yield_now();
+}
+
+/// Whether a waiter for a lock may spin: once, while another runs.
+pub fn can_spin(round: u32) -> bool {
+    round == 0
+}
+
+pub fn do_spin() {
+    thread::yield_now();
+}
+
+loom::thread_local! {
+    static NOW: Cell<i64> = Cell::new(0);
+}
+
+/// A clock on which more than a millisecond passes between two looks.
+pub fn nanotime() -> i64 {
+    NOW.with(|now| now.replace(now.get() + 2_000_000))
 }

@@ -9,6 +9,7 @@
 extern crate alloc;
 
 mod chan_model;
+mod mutex_model;
 mod note_model;
 mod runq_model;
 mod sema_model;
@@ -27,8 +28,8 @@ mod lock;
 /// The machine that `note.rs` sees: a semaphore a thread.
 mod port {
     pub use super::goroutine::getg;
-    pub use super::proc::OsThread;
     use super::proc::current;
+    pub use super::proc::{OsThread, nanotime};
 
     /// Sleeps until posted; with `ns` of 0 or more, the time is up at once if nothing was posted.
     pub fn semasleep(ns: i64) -> bool {

@@ -14,12 +14,12 @@ mod treap;
 
 use semaroot::{Root, Waiters};
 
-struct Semaphore {
+pub struct Semaphore {
     root: Root,
     posts: AtomicU32,
 }
 
-fn semaphore() -> Arc<Semaphore> {
+pub fn semaphore() -> Arc<Semaphore> {
     let waiters = Waiters { treap: treap::Treap::new(), tickets: Rand::new(1) };
     let root =
         Root { lock: Lock::new(Rank::Sema), nwait: AtomicU32::new(0), waiters: UnsafeCell::new(waiters) };
@@ -28,11 +28,21 @@ fn semaphore() -> Arc<Semaphore> {
 
 impl Semaphore {
     fn acquire(&self) {
-        self.root.acquire(&self.posts, WaitReason::SyncWaitGroupWait);
+        self.acquire_at(&self.posts, false, WaitReason::SyncWaitGroupWait);
     }
 
     fn release(&self) {
-        self.root.release(&self.posts);
+        self.release_at(&self.posts, false);
+    }
+
+    /// Takes a post of another's counter.
+    pub fn acquire_at(&self, posts: &AtomicU32, lifo: bool, reason: WaitReason) {
+        self.root.acquire(posts, lifo, reason);
+    }
+
+    /// Posts another's counter.
+    pub fn release_at(&self, posts: &AtomicU32, handoff: bool) {
+        self.root.release(posts, handoff);
     }
 }
 

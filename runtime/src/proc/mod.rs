@@ -11,6 +11,7 @@
 //! | `sched.rs` | `proc.go` | the global queue, idle Ms and Ps, under `sched.lock` |
 //! | `schedule.rs` `steal.rs` | `proc.go` | `schedule`, `find_runnable`, stealing, spinning |
 //! | `park.rs` | `proc.go` | `gopark`, `goready`, `gosched` |
+//! | `spin.rs` | `proc.go` | whether a waiter for a lock may spin |
 //! | `newproc.rs` | `proc.go` | `go`, the death of a goroutine, reuse of Gs and stacks |
 //! | `threads.rs` | `proc.go` | `startm`, `stopm`, `wakep`, `mstart` |
 //! | `syscall.rs` `sysmon.rs` | `proc.go` | calls that block the M, and who takes their Ps |
@@ -31,6 +32,7 @@ mod sched;
 mod schedtrace;
 mod schedule;
 mod shrink;
+mod spin;
 mod start;
 mod steal;
 pub mod syscall;
@@ -58,9 +60,10 @@ use core::sync::atomic;
 const RUNQ_LEN: u32 = 256;
 
 pub(crate) use newproc::ALLGS;
-pub(crate) use park::{park_pinned, ready_pinned};
+pub(crate) use park::{goyield, park_pinned, ready_pinned};
 pub(crate) use preempt::{acquirem, async_preempt2, lock_count_down, lock_count_up, releasem};
 #[cfg(debug_assertions)]
 pub(crate) use preempt::{lock_rank_pop, lock_rank_push};
 pub(crate) use sched::caches;
 pub(crate) use shrink::shrink_stacks;
+pub(crate) use spin::{can_spin, do_spin};

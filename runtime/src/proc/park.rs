@@ -137,3 +137,24 @@ pub(super) extern "C" fn gosched_m(gp: *mut G) -> ! {
         schedule_after_gosched(mp, gp)
     }
 }
+
+/// Lets the goroutine run that the caller has just readied, and others of this P: the current goroutine goes to the end of the P's own queue (Go:
+/// `goyield`).
+pub(crate) fn goyield() {
+    let gp = acquirem();
+    // SAFETY: on a goroutine that is not preempted.
+    unsafe { arch::mcall(gp, goyield_m) };
+    releasem(gp);
+}
+
+extern "C" fn goyield_m(gp: *mut G) -> ! {
+    // SAFETY: on g0 of the M that ran `gp`, whose registers are saved.
+    unsafe {
+        let mp = (*gp).m;
+        (*gp).cas_status(Status::Running, Status::Runnable);
+        (*gp).m = null_mut();
+        (*mp).curg = null_mut();
+        queue_and_wake(mp, gp, false);
+    }
+    schedule()
+}

@@ -22,12 +22,19 @@ fn root(sema: &AtomicU32) -> &'static Root {
     &TABLE[(core::ptr::from_ref(sema).addr() >> 3) % ROOTS]
 }
 
-/// Takes one post off the semaphore, waiting until there is one.
-pub(super) fn semacquire(sema: &AtomicU32, reason: WaitReason) {
-    root(sema).acquire(sema, reason);
+/// Takes one post off the semaphore, waiting until there is one, with `lifo` in front of those that wait.
+pub(super) fn semacquire(sema: &AtomicU32, lifo: bool, reason: WaitReason) {
+    root(sema).acquire(sema, lifo, reason);
 }
 
-/// Posts the semaphore and wakes the one that has waited longest, if one does.
-pub(super) fn semrelease(sema: &AtomicU32) {
-    root(sema).release(sema);
+/// Posts the semaphore and wakes its first waiter, if there is one; with `handoff` nobody else can take the post, and the waiter runs at once in
+/// the rest of the caller's time slice.
+pub(super) fn semrelease(sema: &AtomicU32, handoff: bool) {
+    root(sema).release(sema, handoff);
+}
+
+/// How many wait for semaphores in the root of this one (Go: `SemNwait` in `export_test.go`).
+#[cfg(all(feature = "kernel-tests", not(test)))]
+pub(super) fn nwait(sema: &AtomicU32) -> u32 {
+    root(sema).nwait.load(core::sync::atomic::Ordering::Relaxed)
 }

@@ -9,6 +9,8 @@ use core::ptr::null_mut;
 /// One waiter.
 pub(super) struct Waiter {
     pub(super) g: *mut G,
+    /// The post was taken for it by the one who woke it.
+    pub(super) handed: bool,
     addr: usize,
     ticket: u32,
     parent: *mut Waiter,
@@ -22,6 +24,7 @@ impl Waiter {
     pub(super) fn new(g: *mut G, addr: usize) -> Waiter {
         Waiter {
             g,
+            handed: false,
             addr,
             ticket: 0,
             parent: null_mut(),
@@ -43,11 +46,11 @@ impl Treap {
         Treap { root: null_mut() }
     }
 
-    /// Adds `s` as the youngest waiter of its address. `ticket` is random.
+    /// Adds `s` as the last waiter of its address, or with `lifo` as the first. `ticket` is random.
     ///
     /// # Safety
     /// `s` is new, and stays in place until it is taken out.
-    pub(super) unsafe fn queue(&mut self, s: *mut Waiter, ticket: u32) {
+    pub(super) unsafe fn queue(&mut self, s: *mut Waiter, ticket: u32, lifo: bool) {
         // SAFETY: all nodes are good, see `Treap`.
         unsafe {
             let mut parent = null_mut();
@@ -55,6 +58,13 @@ impl Treap {
             while !(*at).is_null() {
                 let t = *at;
                 if (*t).addr == (*s).addr {
+                    if lifo {
+                        (*s).waitlink = t;
+                        (*s).waittail = if (*t).waittail.is_null() { t } else { (*t).waittail };
+                        (*t).waittail = null_mut();
+                        self.substitute(t, s);
+                        return;
+                    }
                     if (*t).waittail.is_null() {
                         (*t).waitlink = s;
                     } else {
@@ -75,7 +85,7 @@ impl Treap {
         }
     }
 
-    /// Takes the oldest waiter of `addr` out; null if there is none.
+    /// Takes the first waiter of `addr` out; null if there is none.
     ///
     /// # Safety
     /// See [`Treap`].
@@ -103,18 +113,26 @@ impl Treap {
                 self.replace_child((*s).parent, s, null_mut());
             } else {
                 // The next waiter of the address takes its place.
-                (*t).ticket = (*s).ticket;
-                (*t).left = (*s).left;
-                (*t).right = (*s).right;
-                for child in [(*t).left, (*t).right] {
-                    if !child.is_null() {
-                        (*child).parent = t;
-                    }
-                }
                 (*t).waittail = if (*t).waitlink.is_null() { null_mut() } else { (*s).waittail };
-                self.replace_child((*s).parent, s, t);
+                self.substitute(s, t);
             }
             s
+        }
+    }
+
+    /// Gives `old`'s place in the tree to `new`, a waiter of the same address that has none.
+    unsafe fn substitute(&mut self, old: *mut Waiter, new: *mut Waiter) {
+        // SAFETY: all nodes are good, see `Treap`.
+        unsafe {
+            (*new).ticket = (*old).ticket;
+            (*new).left = (*old).left;
+            (*new).right = (*old).right;
+            for child in [(*new).left, (*new).right] {
+                if !child.is_null() {
+                    (*child).parent = new;
+                }
+            }
+            self.replace_child((*old).parent, old, new);
         }
     }
 
@@ -192,9 +210,15 @@ mod tests {
                 let addr = rand.below(40) as usize;
                 if rand.below(100) < 55 {
                     let s = Box::into_raw(Box::new(Waiter::new(null_mut(), addr)));
+                    let lifo = rand.below(4) == 0;
                     // SAFETY: boxed and leaked until it is dequeued.
-                    unsafe { treap.queue(s, rand.next_u64() as u32 | 1) };
-                    model.entry(addr).or_default().push_back(s);
+                    unsafe { treap.queue(s, rand.next_u64() as u32 | 1, lifo) };
+                    let queue = model.entry(addr).or_default();
+                    if lifo {
+                        queue.push_front(s)
+                    } else {
+                        queue.push_back(s)
+                    };
                 } else {
                     // SAFETY: all nodes are boxed.
                     let got = unsafe { treap.dequeue(addr) };

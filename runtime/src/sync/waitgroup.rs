@@ -63,7 +63,7 @@ impl WaitGroup {
         }
         self.state.store(0, Ordering::Release);
         for _ in 0..waiters {
-            semrelease(&self.sema);
+            semrelease(&self.sema, false);
         }
     }
 
@@ -98,7 +98,7 @@ impl WaitGroup {
             if self.state.compare_exchange(state, state + 1, Ordering::AcqRel, Ordering::Relaxed).is_err() {
                 continue;
             }
-            semacquire(&self.sema, WaitReason::SyncWaitGroupWait);
+            semacquire(&self.sema, false, WaitReason::SyncWaitGroupWait);
             if self.state.load(Ordering::Acquire) != 0 {
                 panic!("sync: WaitGroup is reused before previous Wait has returned");
             }

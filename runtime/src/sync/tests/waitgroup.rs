@@ -1,7 +1,7 @@
-//! `sync` on the machine. Each test names the bug that it would show.
+//! `WaitGroup` on the machine (C3). Each test names the bug that it would show.
 
-use super::WaitGroup;
 use crate::panic::catch_unwind;
+use crate::sync::WaitGroup;
 use crate::testing::panic_text;
 use crate::{chan, gosched, kernel_test};
 use alloc::sync::Arc;
