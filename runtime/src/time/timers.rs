@@ -114,6 +114,28 @@ impl Timers {
         }
     }
 
+    /// Takes over all timers of `from`, whose P is destroyed (Go: `timers.take`). Returns when the earliest of them is due, 0 if there was none.
+    ///
+    /// Called on g0 with the world stopped and no lock held. Meanwhile they are on neither P: the caller tells the scheduler afterwards
+    /// ([`wake_net_poller`]).
+    pub fn take(&self, from: &Timers) -> i64 {
+        from.lock.lock();
+        // SAFETY: under the lock.
+        let mut taken = core::mem::replace(unsafe { &mut *from.heap.get() }, Heap4::new());
+        from.first.store(0, Ordering::Release);
+        from.lock.unlock();
+        let first = taken.first_key().unwrap_or(0);
+        self.lock.lock();
+        // SAFETY: under the lock.
+        let heap = unsafe { &mut *self.heap.get() };
+        while let Some((when, timer)) = taken.pop() {
+            heap.push(when, timer);
+        }
+        self.publish(heap);
+        self.lock.unlock();
+        first
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.lock.lock();
