@@ -9,11 +9,12 @@
 //! | `g.rs` `m.rs` `p.rs` | `runtime2.go` | the three structures, G states |
 //! | `runq.rs` `runqput.rs` | `proc.go` | a P's 256-slot queue and `runnext` |
 //! | `sched.rs` | `proc.go` | the global queue, idle Ms and Ps, under `sched.lock` |
-//! | `schedule.rs` `steal.rs` | `proc.go` | `schedule`, `find_runnable`, stealing, spinning |
+//! | `schedule.rs` `steal.rs` | `proc.go` | `schedule`, `find_runnable`, stealing |
+//! | `spinning.rs` `poller.rs` | `proc.go` | how an idle M learns of queued work, and of timers |
 //! | `park.rs` | `proc.go` | `gopark`, `goready`, `gosched` |
 //! | `spin.rs` | `proc.go` | whether a waiter for a lock may spin |
 //! | `newproc.rs` | `proc.go` | `go`, the death of a goroutine, reuse of Gs and stacks |
-//! | `threads.rs` | `proc.go` | `startm`, `stopm`, `wakep`, `mstart` |
+//! | `threads.rs` | `proc.go` | `startm`, `stopm`, `mstart` |
 //! | `syscall.rs` `sysmon.rs` | `proc.go` | calls that block the M, and who takes their Ps |
 //! | `schedtrace.rs` | `schedtrace` | `GODEBUG=schedtrace` |
 //! | `preempt.rs` | `preempt.go` | time slices and asynchronous preemption |
@@ -25,6 +26,7 @@ mod m;
 mod newproc;
 mod p;
 mod park;
+mod poller;
 mod preempt;
 mod runq;
 mod runqput;
@@ -33,6 +35,7 @@ mod schedtrace;
 mod schedule;
 mod shrink;
 mod spin;
+mod spinning;
 mod start;
 mod steal;
 pub mod syscall;
@@ -54,7 +57,7 @@ pub use start::{StartError, Startup, rt0};
 pub use threads::{getm, getp, systemstack};
 pub use waitreason::WaitReason;
 
-/// What `runq.rs` is built on; its model has loom's.
+/// What the files that are modelled are built on; their models have loom's.
 use core::sync::atomic;
 /// Slots in a P's ring.
 const RUNQ_LEN: u32 = 256;

@@ -53,7 +53,7 @@ static SCHED: Guarded<Sched> = Guarded::new(
 pub(super) static RUNQ_SIZE: AtomicUsize = AtomicUsize::new(0);
 /// Idle Ps.
 pub(super) static NPIDLE: AtomicI32 = AtomicI32::new(0);
-/// Ms that look for work; see `schedule.rs`.
+/// Ms that look for work; see `spinning.rs`.
 pub(super) static NMSPINNING: AtomicI32 = AtomicI32::new(0);
 /// Set when a P could not be had for a new spinning M: whoever next gives up a P without spinning must look again.
 pub(super) static NEEDSPINNING: AtomicU32 = AtomicU32::new(0);
@@ -61,6 +61,8 @@ pub(super) static NEEDSPINNING: AtomicU32 = AtomicU32::new(0);
 pub(super) static LASTPOLL: AtomicI64 = AtomicI64::new(1);
 /// Nanotime until which that M sleeps (Go: `pollUntil`).
 pub(super) static POLL_UNTIL: AtomicI64 = AtomicI64::new(0);
+/// That M, while it may be woken; see `poller.rs`.
+pub(super) static POLLER: AtomicPtr<M> = AtomicPtr::new(null_mut());
 /// The next range of goroutine numbers that a P takes.
 pub(super) static GOIDGEN: AtomicU64 = AtomicU64::new(1);
 

@@ -8,7 +8,7 @@ use super::{G, M, P};
 use crate::{arch, port};
 use alloc::boxed::Box;
 use core::ptr::null_mut;
-use core::sync::atomic::{AtomicPtr, Ordering};
+use core::sync::atomic::Ordering;
 
 /// The current M. Stable only on g0 or between [`acquirem`] and [`releasem`]: a goroutine may change Ms at any instruction.
 #[inline(always)]
@@ -156,32 +156,5 @@ pub(super) unsafe fn stopm(mp: *mut M) {
         (*mp).park.sleep();
         (*mp).park.clear();
         acquirep(mp, core::mem::replace(&mut (*mp).nextp, null_mut()));
-    }
-}
-
-/// The M that sleeps until the earliest timer. Whoever takes it from here owes it one post of its semaphore.
-static POLLER: AtomicPtr<M> = AtomicPtr::new(null_mut());
-
-/// The current M is about to [`poll_sleep`]; [`poll_break`] reaches it from now on.
-pub(super) fn poll_begin(mp: *mut M) {
-    POLLER.store(mp, Ordering::SeqCst);
-}
-
-/// Sleeps until `until` (nanotime; 0 = not at all) or [`poll_break`].
-pub(super) fn poll_sleep(until: i64) {
-    let ns = until - port::nanotime();
-    let posted = until != 0 && ns > 0 && port::semasleep(ns);
-    if !posted && POLLER.swap(null_mut(), Ordering::SeqCst).is_null() {
-        // A breaker was quicker: its post has come or will; leave none behind.
-        port::semasleep(-1);
-    }
-}
-
-/// Wakes the M that sleeps until the earliest timer, if one does.
-pub(super) fn poll_break() {
-    let mp = POLLER.swap(null_mut(), Ordering::SeqCst);
-    if !mp.is_null() {
-        // SAFETY: Ms are never freed.
-        port::semawakeup(unsafe { (*mp).os() });
     }
 }
