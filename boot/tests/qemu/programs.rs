@@ -37,6 +37,8 @@ const fn case(name: &'static str, smp: &'static [u32], line: &'static str, want:
 
 const FIFTEEN_PRIMES: &str = "2 3 5 7 11 13 17 19 23 29\n31 37 41 43 47\n";
 
+const WORKER_POOL: &str = "1: 0 steps\n2: 1 steps\n3: 7 steps\n4: 2 steps\n5: 5 steps\n6: 8 steps\n7: 16 steps\n8: 3 steps\n9: 19 steps\n";
+
 const INIT_ORDER: &str = "config: loaded\ncache: warm\nlog: opened\nserver: listening\nmain\n";
 
 const INIT_CYCLE: &[&str] = &[
@@ -116,6 +118,17 @@ const CASES: &[Case] = &[
     case("panic_recover", &[1, 4], "panic_recover", Text(PANIC_RECOVER), 0),
     case("panic_unrecovered", &[1, 4], "panic_recover -unrecovered", Pieces(PANIC_UNRECOVERED), 2),
     case("deadlock", &[1, 4], "deadlock", Pieces(DEADLOCK), 2),
+    case(
+        "producer_consumer",
+        &[1, 4],
+        "producer_consumer",
+        Text("3 producers, 2 consumers: 3000 items, sum 4498500\n"),
+        0,
+    ),
+    case("worker_pool", &[1, 4], "worker_pool", Text(WORKER_POOL), 0),
+    case("pipeline", &[1, 4], "pipeline", Text("100 squares, sum 338350\n"), 0),
+    case("skynet", &[1, 4], "skynet", Pieces(&["sum 499999500000\n1111111 goroutines in "]), 0),
+    case("skynet_wrong", &[1], "skynet 20", Text("skynet: \"20\" is not a power of ten\n"), 64),
     case("philosophers", &[1, 4], "dining_philosophers", Pieces(&["forks were used 1000 times\n"]), 0),
     case("philosophers_greedy", &[1, 4], "dining_philosophers -greedy", Pieces(GREEDY), 2),
     Case {
