@@ -253,6 +253,7 @@ unsafe impl Port for Machine {
     fn exit(status: i32) -> ! {
         if !exception::reporting() {
             memory::log_counters();
+            thread::log_counters();
         }
         power::exit(status)
     }

@@ -155,7 +155,7 @@ port! {
     /// not run at that moment: it will see its G's flags itself.
     fn signal_m = __gzero_signal_m(t: OsThread);
     /// Arms the current thread's scheduling timer: [`crate::proc::preempt_signal`] runs on this thread at `when` (nanotime) or, if the thread
-    /// does not run then, when it next does; once. A later call replaces an earlier one. Callable from the signal itself.
+    /// does not run then, when it next does; once. A later call replaces an earlier one; `i64::MAX` disarms. Callable from the signal itself.
     fn set_preempt_timer = __gzero_set_preempt_timer(when: i64);
 
     /// Reserves a goroutine stack of at least `size` usable bytes with a guard page below, its highest page backed; more is backed at

@@ -37,6 +37,8 @@ pub struct CpuLocal {
     pub timer_deadline: AtomicU64,
     /// Interrupts taken that were not exceptions, IPIs and timer included.
     pub interrupts: AtomicU64,
+    /// Timer interrupts that came before their time.
+    pub early_timers: AtomicU64,
     /// The page fault that is being handled on this core.
     pub(super) page_fault: PageFaultSlot,
 }
@@ -89,6 +91,7 @@ impl CpuLocal {
             apic_id: AtomicU32::new(0),
             timer_deadline: AtomicU64::new(u64::MAX),
             interrupts: AtomicU64::new(0),
+            early_timers: AtomicU64::new(0),
             page_fault: PageFaultSlot { busy: Cell::new(false), frame: UnsafeCell::new(TrapFrame::ZERO) },
         }
     }

@@ -171,6 +171,8 @@ extern "C" fn dispatch(frame: &mut TrapFrame) {
             apic::eoi();
             if apic::timer_due() {
                 (hooks().timer)(frame);
+            } else {
+                local::this().early_timers.fetch_add(1, Ordering::Relaxed);
             }
         }
         vector::RESCHEDULE => {

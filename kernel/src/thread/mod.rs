@@ -11,15 +11,20 @@
 //! | `switch.rs` | the switch between two threads, and what is done with the former one after it |
 //! | `exit.rs` | the end of a thread |
 //! | `timer.rs` | a core's one timer, shared by sleeping threads, time slices and the runtime |
+//! | `counters.rs` | what its interrupts were for |
 
+mod counters;
 mod exit;
 mod runqueue;
 mod sleep;
 mod switch;
+#[cfg(feature = "kernel-tests")]
+mod tests;
 #[allow(clippy::module_inception, reason = "the thread itself, beside what is done with threads")]
 mod thread;
 mod timer;
 
+pub use counters::log_counters;
 pub use exit::exit;
 pub use runqueue::{enter_idle, init, yield_now};
 pub use sleep::{post, sleep};

@@ -189,7 +189,7 @@ pub fn enter_idle() -> ! {
             switch_to(&irq, core, next, After::Nothing);
             continue;
         }
-        timer::program(&irq, core);
+        timer::program_idle(&irq, core);
         // SAFETY: the idle thread holds no lock; interrupts are on for the length of the halt.
         unsafe { asm!("sti", "hlt", "cli", options(nomem, nostack)) };
     }

@@ -2,11 +2,13 @@
 //! are queued, and the runtime's scheduling timer of the current thread.
 //!
 //! The hardware is armed for the earliest of the three, and armed again only for an earlier moment: an interrupt that comes for a reason which
-//! has gone costs a look, a device access for each change of mind costs more. A core with none of the three takes no timer interrupts.
+//! has gone costs a look, a device access for each change of mind costs more. Only a core that goes idle takes back what has gone, so that it sleeps
+//! undisturbed. A core with none of the three takes no timer interrupts (P1).
 //!
 //! A thread whose slice is over is made to call `yield_now` on its own stack, after all its registers were saved there, in the same way
 //! in which the runtime preempts a goroutine.
 
+use super::counters::{Counters, Reason};
 use super::runqueue::{Core, by_id, frame_sp, this, yield_now};
 use super::sleep::expire;
 use super::thread::{Thread, current};
@@ -40,6 +42,7 @@ pub(super) struct CoreTimer {
     first_deadline: AtomicU64,
     slice_end: AtomicU64,
     armed: AtomicU64,
+    pub(super) counters: Counters,
 }
 
 /// Threads that sleep with a deadline, the earliest first. Few: the runtime lets one M wait for all goroutine timers.
@@ -55,6 +58,7 @@ impl CoreTimer {
             first_deadline: AtomicU64::new(u64::MAX),
             slice_end: AtomicU64::new(u64::MAX),
             armed: AtomicU64::new(u64::MAX),
+            counters: Counters::new(),
         }
     }
 
@@ -133,6 +137,15 @@ pub(super) fn program(irq: &IrqOff, core: &'static Core) {
     arm(irq, core, when);
 }
 
+/// Arms the timer of this core, which is about to halt, for its first sleeper or not at all.
+pub(super) fn program_idle(_: &IrqOff, core: &'static Core) {
+    core.timer.slice_end.store(u64::MAX, Ordering::Relaxed);
+    let when = core.timer.first_deadline.load(Ordering::Relaxed);
+    if core.timer.armed.swap(when, Ordering::Relaxed) != when {
+        apic::set_timer(when);
+    }
+}
+
 fn arm(_: &IrqOff, core: &'static Core, when: u64) {
     if when < core.timer.armed.load(Ordering::Relaxed) {
         core.timer.armed.store(when, Ordering::Relaxed);
@@ -151,10 +164,13 @@ pub fn on_timer(frame: &mut TrapFrame) {
     let core = this(&irq);
     core.timer.armed.store(u64::MAX, Ordering::Relaxed);
     let now = clock::nanotime();
+    let mut expired = None;
     while let Some((t, sleep)) = core.timer.pop_expired(now) {
         expire(&irq, t, sleep);
+        expired = Some(Reason::Deadline);
     }
-    serve(&irq, core, frame, now);
+    let served = serve(&irq, core, frame, now);
+    core.timer.counters.count(expired.or(served).unwrap_or(Reason::Gone));
 }
 
 /// The reschedule interrupt: this core's queue has grown, or a signal is due.
@@ -164,14 +180,17 @@ pub fn on_reschedule(frame: &mut TrapFrame) {
     serve(&irq, core, frame, clock::nanotime());
 }
 
-fn serve(irq: &IrqOff, core: &'static Core, frame: &mut TrapFrame, now: u64) {
+/// Does what is due for the current thread; says what that was.
+fn serve(irq: &IrqOff, core: &'static Core, frame: &mut TrapFrame, now: u64) -> Option<Reason> {
     // SAFETY: the current thread; threads are never freed.
     let Some(t) = (unsafe { current().as_ref() }) else {
         // A core that has come online and not reached its idle loop yet; there it looks at its queue.
-        return;
+        return None;
     };
+    let mut served = None;
     if !core.is_idle() {
         if t.signal_at.load(Ordering::Relaxed) <= now {
+            served = Some(Reason::Signal);
             t.signal_at.store(u64::MAX, Ordering::Relaxed);
             if let Some(f) = SIGNAL.get().and_then(|signal| signal(frame_sp(frame))) {
                 // SAFETY: the runtime has checked that the stack has room, and it saves every register.
@@ -179,6 +198,7 @@ fn serve(irq: &IrqOff, core: &'static Core, frame: &mut TrapFrame, now: u64) {
             }
         }
         if core.has_queued() && core.timer.slice_end.load(Ordering::Relaxed) <= now {
+            served = served.or(Some(Reason::Slice));
             if has_room(frame_sp(frame)) {
                 core.timer.slice_end.store(u64::MAX, Ordering::Relaxed);
                 // SAFETY: there is room on the stack, and the code saves every register.
@@ -189,6 +209,7 @@ fn serve(irq: &IrqOff, core: &'static Core, frame: &mut TrapFrame, now: u64) {
         }
     }
     program(irq, core);
+    served
 }
 
 /// Whether the saved registers fit below `sp`, in the thread's own stack or a goroutine's; backs the pages if so.

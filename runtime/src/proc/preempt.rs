@@ -197,6 +197,22 @@ unsafe fn arm(mp: *mut M, pp: *mut P) {
     }
 }
 
+/// The current M gives its P up: its timer has no slice to end, and waiting for goroutine timers is the affair of the M that sleeps for all.
+///
+/// # Safety
+/// The current M.
+pub(super) unsafe fn slice_ends(mp: *mut M) {
+    // SAFETY: as the caller promises.
+    let mp = unsafe { &*mp };
+    // A signal may come at any point here and arm the timer again. So the marks come last: at worst they say that it is not armed when it is, which
+    // costs an interrupt; the reverse would cost a slice without an end.
+    if mp.slice_when.load(Ordering::Relaxed) != i64::MAX {
+        port::set_preempt_timer(i64::MAX);
+        mp.slice_when.store(i64::MAX, Ordering::Relaxed);
+    }
+    mp.slice_armed.store(false, Ordering::Relaxed);
+}
+
 fn ran_ns(pp: &P) -> i64 {
     let ticks = port::cputicks() - pp.slice_start.load(Ordering::Relaxed);
     (i128::from(ticks) * 1_000_000 / i128::from(port::cputicks_per_ms())) as i64

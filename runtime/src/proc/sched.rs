@@ -154,6 +154,7 @@ pub(super) unsafe fn leavep(mp: *mut M) {
 pub(super) unsafe fn releasep(mp: *mut M) -> *mut P {
     // SAFETY: as the caller promises.
     unsafe {
+        super::preempt::slice_ends(mp);
         let pp = (*mp).p;
         (*mp).p = null_mut();
         (*mp).mcache = MCache::none();
