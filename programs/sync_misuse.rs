@@ -1,20 +1,42 @@
 //! Misuses a lock in a way to be chosen, to see the report, which is Go's: `sync_misuse KIND`.
 
-use runtime::sync::RawMutex;
+use runtime::sync::{RawMutex, RawRwMutex};
 use runtime::{args, println, program};
 
-const KINDS: [(&str, fn()); 2] = [("mutex_unlock", mutex_unlock), ("mutex_unlock_twice", mutex_unlock_twice)];
-
-fn mutex_unlock() {
-    RawMutex::new().unlock();
-}
-
-fn mutex_unlock_twice() {
-    let mu = RawMutex::new();
-    mu.lock();
-    mu.unlock();
-    mu.unlock();
-}
+/// Go's `misuseTests` (`sync/mutex_test.go`), one by one.
+const KINDS: [(&str, fn()); 8] = [
+    ("mutex_unlock", || RawMutex::new().unlock()),
+    ("mutex_unlock2", || {
+        let mu = RawMutex::new();
+        mu.lock();
+        mu.unlock();
+        mu.unlock();
+    }),
+    ("rwmutex_unlock", || RawRwMutex::new().unlock()),
+    ("rwmutex_unlock2", || {
+        let mu = RawRwMutex::new();
+        mu.rlock();
+        mu.unlock();
+    }),
+    ("rwmutex_unlock3", || {
+        let mu = RawRwMutex::new();
+        mu.lock();
+        mu.unlock();
+        mu.unlock();
+    }),
+    ("rwmutex_runlock", || RawRwMutex::new().runlock()),
+    ("rwmutex_runlock2", || {
+        let mu = RawRwMutex::new();
+        mu.lock();
+        mu.runlock();
+    }),
+    ("rwmutex_runlock3", || {
+        let mu = RawRwMutex::new();
+        mu.rlock();
+        mu.runlock();
+        mu.runlock();
+    }),
+];
 
 #[program]
 fn main() -> i32 {

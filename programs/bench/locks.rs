@@ -3,7 +3,7 @@
 use super::B;
 use alloc::sync::Arc;
 use core::hint::black_box;
-use runtime::sync::{Mutex, WaitGroup};
+use runtime::sync::{Mutex, Once, RwMutex, WaitGroup};
 
 /// Runs `f` on four goroutines.
 fn four(f: impl Fn() + Send + Sync + 'static) {
@@ -34,4 +34,31 @@ pub fn mutex_contended(b: &mut B) {
         }
     });
     assert_eq!(*counter.lock(), 4 * n);
+}
+
+/// Read-lock and unlock.
+pub fn rwmutex_read(b: &mut B) {
+    let mu = RwMutex::new(());
+    for _ in 0..b.n {
+        drop(black_box(&mu).read());
+    }
+}
+
+/// The same by four goroutines.
+pub fn rwmutex_read4(b: &mut B) {
+    let n = b.n / 4;
+    let mu = RwMutex::new(());
+    four(move || {
+        for _ in 0..n {
+            drop(black_box(&mu).read());
+        }
+    });
+}
+
+/// One call after the first.
+pub fn once(b: &mut B) {
+    let once = Once::new();
+    for _ in 0..b.n {
+        once.call_once(|| _ = black_box(0));
+    }
 }

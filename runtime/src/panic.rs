@@ -192,6 +192,12 @@ pub fn panicking() -> bool {
     unsafe { !(*port::getg()).unwinding.is_null() }
 }
 
+/// Whether the current goroutine is being unwound by [`goexit`](crate::goexit), not by a panic.
+pub(crate) fn goexits() -> bool {
+    // SAFETY: the current G; what is on its list lives until it is caught.
+    unsafe { (*port::getg()).unwinding.as_ref().is_some_and(|what| what.goexit) }
+}
+
 /// Runs a goroutine's function; returns when it has returned or [`goexit`] has unwound it.
 ///
 /// # Safety

@@ -2,6 +2,7 @@
 
 use super::RawMutex;
 use super::atomic::AtomicU32;
+use super::cond::Relock;
 use core::cell::UnsafeCell;
 use core::fmt;
 use core::marker::PhantomData;
@@ -128,6 +129,16 @@ pub struct MutexGuard<'a, T: ?Sized> {
     mutex: &'a Mutex<T>,
     /// What the guard is in effect, for `Send` and `Sync`.
     value: PhantomData<&'a mut T>,
+}
+
+impl<T: ?Sized> Relock for MutexGuard<'_, T> {
+    fn unlock(&mut self) {
+        self.mutex.raw.unlock();
+    }
+
+    fn lock(&mut self) {
+        self.mutex.raw.lock();
+    }
 }
 
 impl<T: ?Sized> Deref for MutexGuard<'_, T> {

@@ -1,6 +1,7 @@
 //! `WaitGroup` (Go: `sync/waitgroup.go`).
 
 use super::sema::{semacquire, semrelease};
+use crate::panic::goexits;
 use crate::proc::WaitReason;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -16,7 +17,7 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 /// What was done before `done` is seen after `wait`: the read-modify-write of the state is *release* in one and *acquire* in the other.
 #[derive(Debug, Default)]
 pub struct WaitGroup {
-    state: AtomicU64,
+    pub(super) state: AtomicU64,
     sema: AtomicU32,
 }
 
@@ -106,13 +107,31 @@ impl WaitGroup {
         }
     }
 
-    /// Runs `f` on a new goroutine and waits for its end in [`WaitGroup::wait`] (Go: `wg.Go`). `f` must not panic.
+    /// Runs `f` on a new goroutine and waits for its end in [`WaitGroup::wait`] (Go: `wg.Go`), be it by [`goexit`](crate::goexit). `f` must not panic: that
+    /// ends the program, and nobody goes on waiting in the belief that the work is done.
+    #[track_caller]
     pub fn go(self: &Arc<Self>, f: impl FnOnce() + Send + 'static) {
         self.add(1);
         let wg = self.clone();
         crate::go(move || {
+            let mut end = End { wg: &wg, returned: false };
             f();
-            wg.done();
+            end.returned = true;
         });
+    }
+}
+
+/// The end of a goroutine that a group waits for.
+struct End<'a> {
+    wg: &'a WaitGroup,
+    returned: bool,
+}
+
+impl Drop for End<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.returned || goexits() {
+            self.wg.done();
+        }
     }
 }

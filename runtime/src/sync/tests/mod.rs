@@ -1,6 +1,9 @@
 //! `sync` on the machine: Go's tests written anew (`docs/go-tests.md` names each) and our own. Each names the bug that it would show.
 
+mod cond;
 mod mutex;
+mod once;
+mod rwmutex;
 mod sema;
 mod waitgroup;
 
