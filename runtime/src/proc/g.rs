@@ -1,76 +1,11 @@
-//! G, a goroutine, and its states (Go: `g` and `casgstatus` in `runtime2.go`, `proc.go`).
+//! G, a goroutine (Go: `g` in `runtime2.go`).
 
 use super::alllist::Listed;
+use super::status::{Status, StatusWord};
 use super::{M, WaitReason};
 use crate::panic::InFlight;
 use crate::port::Stack;
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
-
-/// States of a goroutine (S1), with Go's numbers; see [`G::cas_status`] for the transitions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u32)]
-pub enum Status {
-    /// Just allocated.
-    Idle = 0,
-    /// On a run queue.
-    Runnable = 1,
-    /// Owned by an M with a P.
-    Running = 2,
-    /// In a blocking call; owned by an M, no P needed.
-    Syscall = 3,
-    /// Blocked; its M runs others.
-    Waiting = 4,
-    /// Finished, or never used; has no stack.
-    Dead = 6,
-    /// Stopped itself for a suspend request.
-    Preempted = 9,
-}
-
-impl Status {
-    /// Go's word for it in tracebacks.
-    pub fn text(self) -> &'static str {
-        match self {
-            Status::Idle => "idle",
-            Status::Runnable => "runnable",
-            Status::Running => "running",
-            Status::Syscall => "syscall",
-            Status::Waiting => "waiting",
-            Status::Dead => "dead",
-            Status::Preempted => "preempted",
-        }
-    }
-
-    fn from_bits(v: u32) -> Option<Status> {
-        Some(match v {
-            0 => Status::Idle,
-            1 => Status::Runnable,
-            2 => Status::Running,
-            3 => Status::Syscall,
-            4 => Status::Waiting,
-            6 => Status::Dead,
-            9 => Status::Preempted,
-            _ => return None,
-        })
-    }
-
-    /// Whether a goroutine may go from this state to `to`.
-    const fn may_become(self, to: Status) -> bool {
-        use Status::*;
-        matches!(
-            (self, to),
-            (Idle, Dead)
-                | (Dead, Runnable)
-                | (Runnable, Running)
-                | (Running, Runnable | Waiting | Syscall | Preempted | Dead)
-                | (Syscall, Running | Runnable)
-                | (Waiting, Runnable | Running)
-                | (Preempted, Waiting)
-        )
-    }
-}
-
-/// Or-ed into the state while somebody scans the goroutine's stack: the state cannot change meanwhile.
-const SCAN: u32 = 0x1000;
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32};
 
 /// Words of a closure that is kept in the G itself, without an allocation.
 pub(super) const INLINE_WORDS: usize = 4;
@@ -88,7 +23,7 @@ pub struct G {
     pub m: *mut M,
     /// While above 0 the goroutine is not preempted and stays on its M.
     pub(crate) locks: AtomicU32,
-    status: AtomicU32,
+    status: StatusWord,
     /// Its number, 1 for main; 0 for a g0.
     pub goid: u64,
     /// Next in whatever list it is on.
@@ -129,13 +64,13 @@ extern "C-unwind" fn no_entry(_: *mut u8) {
 
 impl G {
     /// A G in state idle, as good as zeroed.
-    pub const fn new() -> G {
+    pub fn new() -> G {
         G {
             stack: Stack::NONE,
             sched_sp: 0,
             m: core::ptr::null_mut(),
             locks: AtomicU32::new(0),
-            status: AtomicU32::new(Status::Idle as u32),
+            status: StatusWord::new(),
             goid: 0,
             schedlink: core::ptr::null_mut(),
             param: core::ptr::null_mut(),
@@ -157,53 +92,26 @@ impl G {
         }
     }
 
-    /// Its state, without the scan bit.
+    /// Its state.
     #[inline]
     pub fn status(&self) -> Status {
-        let v = self.status.load(Ordering::Acquire);
-        match Status::from_bits(v & !SCAN) {
-            Some(s) => s,
-            None => crate::panic::throw("a G has an unknown status"),
-        }
+        self.status.get()
     }
 
-    /// Goes from `old` to `new`, waiting while somebody scans the stack. All transitions pass here.
-    ///
-    /// *Release*, so that whoever finds the new state finds what led to it. An illegal transition or a G that is
-    /// not in state `old` is a fatal error.
+    /// Goes from `old` to `new`; see [`StatusWord::cas`].
     #[inline]
     pub fn cas_status(&self, old: Status, new: Status) {
-        if !old.may_become(new) {
-            crate::panic::throw("illegal transition of a goroutine's status");
-        }
-        if self.status.compare_exchange(old as u32, new as u32, Ordering::AcqRel, Ordering::Acquire).is_err()
-        {
-            self.cas_status_slow(old, new);
-        }
+        self.status.cas(old, new);
     }
 
     /// Keeps the G in state `status`, if it is in it, until [`G::end_scan`]: its stack may be looked at (Go: `castogscanstatus`).
     pub(super) fn begin_scan(&self, status: Status) -> bool {
-        let (old, new) = (status as u32, status as u32 | SCAN);
-        self.status.compare_exchange(old, new, Ordering::Acquire, Ordering::Relaxed).is_ok()
+        self.status.begin_scan(status)
     }
 
     /// Ends what [`G::begin_scan`] began (Go: `casfrom_Gscanstatus`).
     pub(super) fn end_scan(&self, status: Status) {
-        self.status.store(status as u32, Ordering::Release);
-    }
-
-    #[cold]
-    fn cas_status_slow(&self, old: Status, new: Status) {
-        loop {
-            match self.status.compare_exchange(old as u32, new as u32, Ordering::AcqRel, Ordering::Acquire) {
-                Ok(_) => return,
-                Err(now) if now == old as u32 | SCAN => core::hint::spin_loop(),
-                Err(_) => {
-                    crate::panic::throw("a goroutine is not in the state that its owner thinks it is in")
-                }
-            }
-        }
+        self.status.end_scan(status);
     }
 }
 

@@ -6,12 +6,12 @@
 //!
 //! | file | Go | what |
 //! |---|---|---|
-//! | `g.rs` `m.rs` `p.rs` | `runtime2.go` | the three structures, G states |
+//! | `g.rs` `m.rs` `p.rs` `status.rs` | `runtime2.go` | the three structures, G states |
 //! | `runq.rs` `runqput.rs` | `proc.go` | a P's 256-slot queue and `runnext` |
 //! | `sched.rs` | `proc.go` | the global queue, idle Ms and Ps, under `sched.lock` |
 //! | `schedule.rs` `steal.rs` | `proc.go` | `schedule`, `find_runnable`, stealing |
 //! | `spinning.rs` `poller.rs` | `proc.go` | how an idle M learns of queued work, and of timers |
-//! | `park.rs` | `proc.go` | `gopark`, `goready`, `gosched` |
+//! | `park.rs` `handover.rs` | `proc.go` | `gopark`, `goready`, `gosched` |
 //! | `spin.rs` | `proc.go` | whether a waiter for a lock may spin |
 //! | `newproc.rs` | `proc.go` | `go`, the death of a goroutine, reuse of Gs and stacks |
 //! | `threads.rs` | `proc.go` | `startm`, `stopm`, `mstart` |
@@ -22,6 +22,7 @@
 
 mod alllist;
 mod g;
+mod handover;
 mod m;
 mod newproc;
 mod p;
@@ -37,6 +38,7 @@ mod shrink;
 mod spin;
 mod spinning;
 mod start;
+mod status;
 mod steal;
 pub mod syscall;
 mod sysmon;
@@ -45,7 +47,7 @@ mod tests;
 mod threads;
 mod waitreason;
 
-pub use g::{G, Status};
+pub use g::G;
 pub use m::M;
 pub use newproc::{go, go_with_stack, num_goroutine};
 pub use p::P;
@@ -54,11 +56,12 @@ pub use preempt::{preempt_signal, stack_grew};
 pub use sched::gomaxprocs;
 pub use schedule::wake_net_poller;
 pub use start::{StartError, Startup, rt0};
+pub use status::Status;
 pub use threads::{getm, getp, systemstack};
 pub use waitreason::WaitReason;
 
 /// What the files that are modelled are built on; their models have loom's.
-use core::sync::atomic;
+use core::{hint, sync::atomic};
 /// Slots in a P's ring.
 const RUNQ_LEN: u32 = 256;
 

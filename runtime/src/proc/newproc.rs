@@ -4,11 +4,12 @@
 //! ([`give_stack`]) and returns it when it ends, so that a thousand goroutines that run one after the other use one stack, still warm.
 
 use super::alllist::AllList;
-use super::g::{INLINE_WORDS, Status};
+use super::g::INLINE_WORDS;
 use super::p::GFREE_MAX;
 use super::preempt::{acquirem, releasem};
 use super::sched::{self, GOIDGEN, allp, gomaxprocs};
 use super::schedule::{queue_and_wake, schedule};
+use super::status::Status;
 use super::{G, P};
 use crate::port::{self, Stack};
 use crate::{arch, panic};

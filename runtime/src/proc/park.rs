@@ -1,22 +1,15 @@
 //! Blocking and readying goroutines (Go: `gopark`, `goready`, `Gosched`).
 //!
-//! # Protocol
-//! A goroutine becomes visible to those who may run it only after its registers are saved, hence on g0:
-//! 1. [`gopark`] notes the unlock function in the M and switches to g0 (`mcall`), which saves the registers in the goroutine's stack and
-//!    its stack pointer in the G.
-//! 2. [`park_m`], on g0: running → waiting (*release*: the saved stack pointer is published with the state), the M lets go of
-//!    it, and only then the unlock function gives up the lock under which the goroutine was put on a wait list.
-//! 3. From that moment [`goready`] may run anywhere: waiting → runnable (*acquire*), queue, wake an M.
+//! `handover.rs` has the protocol by which no goroutine is run before its registers are saved, or twice, or never.
 
-use super::g::Status;
 use super::m::UnlockFn;
-use super::preempt::{acquirem, move_locks, releasem};
+use super::preempt::{acquirem, releasem};
 use super::schedule::{queue_and_wake, schedule, schedule_after_gosched, schedule_after_park};
-use super::{G, WaitReason};
+use super::status::Status;
+use super::{G, WaitReason, handover};
 use crate::arch;
 use crate::lock::Lock;
 use crate::port;
-use core::ptr::null_mut;
 
 /// Parks the current goroutine until [`goready`]. `unlockf(gp, lock)` runs on g0 once it may be readied; if that returns false, the
 /// goroutine goes on at once. Called on a goroutine with no runtime lock held but that which `unlockf` gives up.
@@ -63,32 +56,14 @@ pub(crate) unsafe fn park_pinned(gp: *mut G, lock: &Lock, reason: WaitReason) {
 extern "C" fn park_unlock_m(gp: *mut G) -> ! {
     // SAFETY: on g0 of the M that ran `gp`, whose registers are saved; the lock lives until it is free.
     unsafe {
-        let mp = (*gp).m;
-        (*gp).cas_status(Status::Running, Status::Waiting);
-        (*gp).m = null_mut();
-        (*mp).curg = null_mut();
-        (*(*mp).waitlock.cast::<Lock>()).release();
+        let mp = handover::let_go_and_unlock(gp);
         schedule_after_park(mp)
     }
 }
 
 extern "C" fn park_m(gp: *mut G) -> ! {
     // SAFETY: on g0 of the M that ran `gp`, whose registers are saved.
-    unsafe {
-        let mp = (*gp).m;
-        (*gp).cas_status(Status::Running, Status::Waiting);
-        (*gp).m = null_mut();
-        (*mp).curg = null_mut();
-        if let Some(f) = (*mp).waitunlockf.take() {
-            let lock = core::mem::replace(&mut (*mp).waitlock, null_mut());
-            // The locks that the goroutine holds are given up here, on g0's account.
-            move_locks(gp, (*mp).g0);
-            if !f(gp, lock) {
-                (*gp).cas_status(Status::Waiting, Status::Runnable);
-                queue_and_wake(mp, gp, true);
-            }
-        }
-    }
+    unsafe { handover::let_go_or_keep(gp) };
     schedule()
 }
 
@@ -111,10 +86,7 @@ pub unsafe fn goready(gp: *mut G) {
 #[inline(always)]
 pub(crate) unsafe fn ready_pinned(me: *mut G, gp: *mut G) {
     // SAFETY: as the caller promises; this M is not preempted. One that has no P (a g0 that runs timers has one) never readies.
-    unsafe {
-        (*gp).cas_status(Status::Waiting, Status::Runnable);
-        queue_and_wake((*me).m, gp, true);
-    }
+    unsafe { handover::ready((*me).m, gp) };
 }
 
 /// Lets others run: the current goroutine goes to the end of the global queue (S9).
@@ -130,10 +102,7 @@ pub fn gosched() {
 pub(super) extern "C" fn gosched_m(gp: *mut G) -> ! {
     // SAFETY: on g0 of the M that ran `gp`, whose registers are saved.
     unsafe {
-        let mp = (*gp).m;
-        (*gp).cas_status(Status::Running, Status::Runnable);
-        (*gp).m = null_mut();
-        (*mp).curg = null_mut();
+        let mp = handover::let_go(gp, Status::Runnable);
         schedule_after_gosched(mp, gp)
     }
 }
@@ -150,10 +119,7 @@ pub(crate) fn goyield() {
 extern "C" fn goyield_m(gp: *mut G) -> ! {
     // SAFETY: on g0 of the M that ran `gp`, whose registers are saved.
     unsafe {
-        let mp = (*gp).m;
-        (*gp).cas_status(Status::Running, Status::Runnable);
-        (*gp).m = null_mut();
-        (*mp).curg = null_mut();
+        let mp = handover::let_go(gp, Status::Runnable);
         queue_and_wake(mp, gp, false);
     }
     schedule()

@@ -29,8 +29,8 @@
 //! raised before and lowered after what it protects, and a goroutine is queued before `lone` is looked at. Marks that other cores set or
 //! take (`lone` in [`signal_lone`]) are exchanged, and at worst lead to one interrupt too many.
 
-use super::g::Status;
 use super::sched::{RUNQ_SIZE, allp, gomaxprocs};
+use super::status::Status;
 use super::{G, M, P};
 use crate::godebug::TIMESLICE;
 use crate::{arch, port};

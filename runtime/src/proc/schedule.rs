@@ -2,12 +2,11 @@
 //!
 //! `spinning.rs` has the protocol by which queued work finds an M, `poller.rs` the one by which a timer does.
 
-use super::g::Status;
 use super::sched::{self, RUNQ_SIZE, acquirep, gomaxprocs};
 use super::spinning::{self, LastLook, wakep};
 use super::steal::{earliest_timer, steal_work};
 use super::threads::{getm, stopm};
-use super::{G, M, poller};
+use super::{G, M, handover, poller};
 use crate::{arch, port};
 use core::ptr::null_mut;
 use core::sync::atomic::Ordering;
@@ -91,9 +90,7 @@ pub(super) unsafe fn execute(mp: *mut M, gp: *mut G, inherit_time: bool) -> ! {
         if (*gp).sched_sp == 0 {
             super::newproc::give_stack(pp, gp);
         }
-        (*gp).cas_status(Status::Runnable, Status::Running);
-        (*gp).m = mp;
-        (*mp).curg = gp;
+        handover::take(mp, gp);
         if !inherit_time {
             let tick = (*pp).schedtick.load(Ordering::Relaxed);
             (*pp).schedtick.store(tick.wrapping_add(1), Ordering::Relaxed);

@@ -7,8 +7,8 @@
 //!    its interrupts on, so it does.
 //! 3. The scan bit is taken away (*release*).
 
-use super::g::Status;
 use super::newproc::ALLGS;
+use super::status::Status;
 use super::threads::systemstack;
 use crate::port::{self, Stack};
 use core::sync::atomic::Ordering;

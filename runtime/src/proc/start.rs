@@ -5,9 +5,9 @@
 //! 3. The main goroutine is made, with a closure that starts sysmon, runs the init tasks and the program's `main` and then ends the machine.
 //! 4. M0 schedules.
 
-use super::g::Status;
 use super::preempt::{acquirem, releasem};
 use super::schedule::schedule;
+use super::status::Status;
 use super::threads::{allocm, init_g0, systemstack};
 use super::{M, sched};
 use crate::port::{self, OsThread, Stack};

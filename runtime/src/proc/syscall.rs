@@ -16,12 +16,12 @@
 //! The exchanges are sequentially consistent: sysmon sleeps while no P is in state syscall, and a Dekker pair with its mark (`SLEEPING`)
 //! decides whether it sees the P or the goroutine sees the mark and wakes it.
 
-use super::g::Status;
 use super::preempt::{acquirem, releasem, signal_lone, slice_begins};
 use super::sched::{
     self, LASTPOLL, NEEDSPINNING, NMSPINNING, NPIDLE, RUNQ_SIZE, acquirep, gomaxprocs, leavep, releasep,
 };
 use super::schedule::{execute, schedule, wake_net_poller};
+use super::status::Status;
 use super::threads::{startm, stopm, systemstack};
 use super::{G, M, P};
 use crate::{arch, port};

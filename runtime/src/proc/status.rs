@@ -1,0 +1,129 @@
+//! The states of a goroutine, and the word that holds one (Go: `casgstatus`, `castogscanstatus` in `proc.go`; S1).
+//!
+//! `runtime/models` compiles this file once more, over loom's atomics.
+
+use super::atomic::{AtomicU32, Ordering};
+use super::hint::spin_loop;
+
+/// States of a goroutine (S1), with Go's numbers; see [`StatusWord::cas`] for the transitions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Status {
+    /// Just allocated.
+    Idle = 0,
+    /// On a run queue.
+    Runnable = 1,
+    /// Owned by an M with a P.
+    Running = 2,
+    /// In a blocking call; owned by an M, no P needed.
+    Syscall = 3,
+    /// Blocked; its M runs others.
+    Waiting = 4,
+    /// Finished, or never used; has no stack.
+    Dead = 6,
+    /// Stopped itself for a suspend request.
+    Preempted = 9,
+}
+
+impl Status {
+    /// Go's word for it in tracebacks.
+    pub fn text(self) -> &'static str {
+        match self {
+            Status::Idle => "idle",
+            Status::Runnable => "runnable",
+            Status::Running => "running",
+            Status::Syscall => "syscall",
+            Status::Waiting => "waiting",
+            Status::Dead => "dead",
+            Status::Preempted => "preempted",
+        }
+    }
+
+    fn from_bits(v: u32) -> Option<Status> {
+        Some(match v {
+            0 => Status::Idle,
+            1 => Status::Runnable,
+            2 => Status::Running,
+            3 => Status::Syscall,
+            4 => Status::Waiting,
+            6 => Status::Dead,
+            9 => Status::Preempted,
+            _ => return None,
+        })
+    }
+
+    /// Whether a goroutine may go from this state to `to`.
+    const fn may_become(self, to: Status) -> bool {
+        use Status::*;
+        matches!(
+            (self, to),
+            (Idle, Dead)
+                | (Dead, Runnable)
+                | (Runnable, Running)
+                | (Running, Runnable | Waiting | Syscall | Preempted | Dead)
+                | (Syscall, Running | Runnable)
+                | (Waiting, Runnable | Running)
+                | (Preempted, Waiting)
+        )
+    }
+}
+
+/// Or-ed into the state while somebody scans the goroutine's stack: the state cannot change meanwhile.
+const SCAN: u32 = 0x1000;
+
+/// A goroutine's state. Who changes it owns the goroutine, or is its one waker.
+pub(super) struct StatusWord(AtomicU32);
+
+impl StatusWord {
+    /// Idle.
+    pub(super) fn new() -> StatusWord {
+        StatusWord(AtomicU32::new(Status::Idle as u32))
+    }
+
+    /// The state, without the scan bit.
+    #[inline]
+    pub(super) fn get(&self) -> Status {
+        match Status::from_bits(self.0.load(Ordering::Acquire) & !SCAN) {
+            Some(s) => s,
+            None => crate::panic::throw("a G has an unknown status"),
+        }
+    }
+
+    /// Goes from `old` to `new`, waiting while somebody scans the stack. All transitions pass here.
+    ///
+    /// *Release*, so that whoever finds the new state finds what led to it, the saved registers first of all. An illegal transition or a G
+    /// that is not in state `old` is a fatal error.
+    #[inline]
+    pub(super) fn cas(&self, old: Status, new: Status) {
+        if !old.may_become(new) {
+            crate::panic::throw("illegal transition of a goroutine's status");
+        }
+        if self.0.compare_exchange(old as u32, new as u32, Ordering::AcqRel, Ordering::Acquire).is_err() {
+            self.cas_slow(old, new);
+        }
+    }
+
+    #[cold]
+    fn cas_slow(&self, old: Status, new: Status) {
+        loop {
+            match self.0.compare_exchange(old as u32, new as u32, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => return,
+                Err(now) if now == old as u32 | SCAN => spin_loop(),
+                Err(_) => {
+                    crate::panic::throw("a goroutine is not in the state that its owner thinks it is in")
+                }
+            }
+        }
+    }
+
+    /// Keeps the state `status`, if it is that, until [`StatusWord::end_scan`]. *Acquire*: the saved registers are there.
+    pub(super) fn begin_scan(&self, status: Status) -> bool {
+        let (old, new) = (status as u32, status as u32 | SCAN);
+        self.0.compare_exchange(old, new, Ordering::Acquire, Ordering::Relaxed).is_ok()
+    }
+
+    /// Ends what [`StatusWord::begin_scan`] began. *Release*: the looks at the stack are over.
+    pub(super) fn end_scan(&self, status: Status) {
+        self.0.store(status as u32, Ordering::Release);
+    }
+}
