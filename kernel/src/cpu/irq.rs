@@ -1,5 +1,6 @@
 //! Interrupts off: as a guard, and with a lock.
 
+use core::arch::asm;
 use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut};
 use spin::{Mutex, MutexGuard};
@@ -38,6 +39,13 @@ impl Drop for IrqOff {
             interrupts::enable();
         }
     }
+}
+
+/// Halts until an interrupt comes, with interrupts on for that long. `sti` takes effect after the instruction that follows it (SDM vol. 2,
+/// STI), so an interrupt that has come while they were off is taken in the halt, and ends it.
+pub fn wait_for_interrupt(_: &IrqOff) {
+    // SAFETY: interrupts are off before and after; what their handlers change is atomic or behind an `IrqMutex`, which the caller does not hold.
+    unsafe { asm!("sti", "hlt", "cli", options(nostack)) };
 }
 
 /// A spin lock that an interrupt handler may take too: it is held with interrupts off only.

@@ -7,7 +7,9 @@
 //! | file | what |
 //! |---|---|
 //! | `thread.rs` | the thread, its states, its semaphore |
-//! | `runqueue.rs` | a core's run queue, its idle loop, placement of woken threads |
+//! | `runqueue.rs` | a core: its queue, its idle thread |
+//! | `queue.rs` | that queue |
+//! | `idle.rs` | how a core sleeps, and which core a woken thread goes to |
 //! | `switch.rs` | the switch between two threads, and what is done with the former one after it |
 //! | `exit.rs` | the end of a thread |
 //! | `timer.rs` | a core's one timer, shared by sleeping threads, time slices and the runtime |
@@ -15,6 +17,8 @@
 
 mod counters;
 mod exit;
+mod idle;
+mod queue;
 mod runqueue;
 mod sleep;
 mod switch;
@@ -24,7 +28,10 @@ mod tests;
 mod thread;
 mod timer;
 
+/// What the files that are modelled are built on; their models have loom's.
+use core::sync::atomic;
 pub use counters::log_counters;
+
 pub use exit::exit;
 pub use runqueue::{enter_idle, init, yield_now};
 pub use sleep::{post, sleep};

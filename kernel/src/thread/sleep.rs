@@ -10,7 +10,8 @@
 //! Lock order: a thread's lock before a core's sleepers and queue. An expired thread is taken off the list under the list's lock alone, and
 //! its own lock is taken after that was given up; a poster that came between has made it runnable, and the number of its sleep differs.
 
-use super::runqueue::{by_id, place, switch_away, this};
+use super::idle::place;
+use super::runqueue::{by_id, switch_away, this};
 use super::thread::{State, Thread, current};
 use crate::cpu::clock;
 use crate::cpu::irq::IrqOff;

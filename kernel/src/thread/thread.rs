@@ -1,6 +1,6 @@
 //! The thread itself: its states, its making, which one is current.
 
-use super::runqueue::place;
+use super::idle::place;
 use super::{exit, switch};
 use crate::cpu::irq::IrqOff;
 use crate::cpu::local;

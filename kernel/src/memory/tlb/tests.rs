@@ -1,10 +1,12 @@
 //! A mapping that one core changes is seen by all.
 
+use super::shootdown::bits;
 use super::*;
 use crate::memory::direct_map;
 use crate::memory::frames::{self, Owner};
 use crate::memory::paging::{self, Access};
 use crate::memory::tests::on_backed_stack;
+use core::sync::atomic::Ordering;
 use x86_64::structures::paging::{Page, PhysFrame, Size4KiB};
 
 /// In the lower half, which the kernel leaves empty; another GiB than the paging tests'.

@@ -86,7 +86,7 @@ fn broadcast_wakes_all() {
         let guard = shared.0.lock();
         shared.1.broadcast();
         drop(guard);
-        let mut seen = vec![false; N];
+        let mut seen = [false; N];
         for _ in 0..N {
             let i = awake.recv().expect("never closed");
             assert!(!core::mem::replace(&mut seen[i], true), "a goroutine woke twice");
