@@ -15,6 +15,8 @@ mod locks;
 mod memory;
 #[path = "bench/primitives.rs"]
 mod primitives;
+#[path = "bench/select.rs"]
+mod select;
 #[path = "bench/whole.rs"]
 mod whole;
 
@@ -84,6 +86,9 @@ const BENCHES: &[Bench] = &[
     bench("gosched", 400_000, primitives::gosched),
     bench("pingpong_unbuf", 100_000, primitives::pingpong),
     bench("chan_buf", 400_000, primitives::chan_buf),
+    bench("select2", 100_000, select::select2),
+    bench("select2_ready", 200_000, select::select2_ready),
+    bench("select_default", 2_000_000, select::select_default),
     bench("mutex_uncontended", 2_000_000, locks::mutex_uncontended),
     bench("mutex_contended", 400_000, locks::mutex_contended),
     bench("rwmutex_read", 1_000_000, locks::rwmutex_read),

@@ -31,6 +31,100 @@ pub use proc::{go, go_with_stack, gomaxprocs, gosched, num_goroutine};
 pub use program::{PROGRAMS, Program, Termination};
 pub use runtime_macros::{init, kernel_test, program};
 
+/// Waits for one of several sends and receives (Go: `select`; C2).
+///
+/// ```no_run
+/// use runtime::{chan::{Receiver, Sender}, select};
+///
+/// /// Squares what comes, until nothing does or `quit` is closed.
+/// fn squares(numbers: Receiver<u64>, results: Sender<u64>, quit: Receiver<()>) {
+///     loop {
+///         let n = select! {
+///             n = numbers.recv() => match n {
+///                 Some(n) => n,
+///                 None => break,
+///             },
+///             _ = quit.recv() => break,
+///         };
+///         select! {
+///             results.send(n * n) => {}
+///             quit.recv() => return,
+///         }
+///     }
+/// }
+/// ```
+///
+/// # Arms
+/// - `pattern = channel.recv() => expression`: the pattern is matched with what [`recv`](chan::Chan::recv) would return, `Some(element)`, or `None` if the
+///   channel is closed and drained. It must match both. `channel.recv() => …` is `_ = channel.recv() => …`.
+/// - `channel.send(value) => expression`
+/// - `default => expression`, at most one: taken if no other arm is ready; without it the goroutine waits.
+///
+/// `channel` is an expression for a [`Chan`](chan::Chan), or a [`Receiver`](chan::Receiver) or [`Sender`](chan::Sender), or a reference to one; only
+/// it and `value` belong to the operation: `channel` may not be any other expression that has a `recv`. A body that is a block needs no comma after
+/// it. The value of the whole is that of the chosen body. `break`, `continue`, `return` and `?` in a body, a channel or a value are those of the
+/// code around.
+///
+/// # What happens
+/// 1. Channels and values are evaluated once, in the order of the arms, as in Go: also the values of arms that are not chosen. What should not be
+///    made in vain is sent by its maker: `tx.send(make())` makes it always.
+/// 2. One of the arms that are ready is chosen at random; if none is, the default arm, or the goroutine waits, for reason `select`. An arm
+///    on the nil channel is never ready; a receive from a closed channel always is. A select without arms waits for ever.
+/// 3. The values that were not sent are dropped, and temporaries of the channel expressions; the channels are no longer borrowed.
+/// 4. The body runs.
+///
+/// Nothing is allocated, whatever the number of arms.
+///
+/// # Panics
+/// If the chosen arm sends on a closed channel: `send on closed channel`. All values are dropped.
+///
+/// # Misuse
+/// The directions of the handles are checked, and the types of elements:
+///
+/// ```compile_fail,E0599
+/// # let (a, b) = (runtime::chan::make::<u8>(1), runtime::chan::make::<u8>(1));
+/// let receiver = a.receiver();
+/// runtime::select! {
+///     receiver.send(1) => {} // a Receiver cannot send
+///     b.recv() => {}
+/// }
+/// ```
+///
+/// ```compile_fail,E0599
+/// # let (a, b) = (runtime::chan::make::<u8>(1), runtime::chan::make::<u8>(1));
+/// let sender = a.sender();
+/// runtime::select! {
+///     sender.recv() => {} // a Sender cannot receive
+///     b.recv() => {}
+/// }
+/// ```
+///
+/// ```compile_fail,E0308
+/// # let (a, b) = (runtime::chan::make::<u8>(1), runtime::chan::make::<u8>(1));
+/// runtime::select! {
+///     a.send("text") => {} // the channel's elements are u8
+///     b.recv() => {}
+/// }
+/// ```
+///
+/// ```compile_fail,E0005
+/// # let (a, b) = (runtime::chan::make::<u8>(1), runtime::chan::make::<u8>(1));
+/// runtime::select! {
+///     Some(v) = a.recv() => {} // and if `a` is closed?
+///     b.recv() => {}
+/// }
+/// ```
+///
+/// ```compile_fail
+/// # let (a, b) = (runtime::chan::make::<u8>(1), runtime::chan::make::<u8>(1));
+/// runtime::select! {
+///     a.recv() => {}
+///     default => {}
+///     default => {} // which?
+/// }
+/// ```
+pub use runtime_macros::select;
+
 /// What `note.rs` is built on; its model has loom's.
 use core::sync::atomic;
 
@@ -53,6 +147,7 @@ pub fn exit(status: i32) -> ! {
 /// What the macros name; not for users.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::chan::arms as select;
     pub use crate::print::print;
     pub use alloc::boxed::Box;
     pub use core::any::Any;

@@ -93,6 +93,15 @@ impl Lock {
         self.key.compare_exchange(0, LOCKED, Ordering::Acquire, Ordering::Relaxed).is_ok()
     }
 
+    /// [`Lock::lock_pinned`] for one more lock of a rank of which the current G holds one (a `select` locks thousands of channels);
+    /// [`Lock::release`] gives it back.
+    #[inline(always)]
+    pub(crate) fn lock_another(&self) {
+        if self.key.compare_exchange(0, LOCKED, Ordering::Acquire, Ordering::Relaxed).is_err() {
+            self.lock_slow();
+        }
+    }
+
     /// Takes the lock if it is free.
     #[inline]
     pub fn try_lock(&self) -> bool {

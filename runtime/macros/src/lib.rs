@@ -1,5 +1,7 @@
-//! The attributes `#[program]`, `#[init]` and `#[kernel_test]`: each leaves its function as it is and adds one entry to a list that the linker
+//! `select!`, and the attributes `#[program]`, `#[init]` and `#[kernel_test]`: each leaves its function as it is and adds one entry to a list that the linker
 //! gathers over all crates (`linkme`). Written on bare tokens: the only thing to find is the name after `fn`.
+
+mod select;
 
 use proc_macro::{Delimiter, TokenStream, TokenTree};
 
@@ -116,6 +118,12 @@ pub fn kernel_test(args: TokenStream, item: TokenStream) -> TokenStream {
         "#[cfg(all(feature = \"kernel-tests\", not(test)))]".parse().expect("an attribute");
     out.extend(add(item, &entry));
     out
+}
+
+/// See `runtime::select!`, which this is.
+#[proc_macro]
+pub fn select(arms: TokenStream) -> TokenStream {
+    select::expand(arms)
 }
 
 /// The name of the function in `item` if it has no parameters and there are no attribute arguments.

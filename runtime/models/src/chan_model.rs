@@ -64,36 +64,39 @@ mod atomic {
 mod hchan;
 #[path = "../../src/chan/recv.rs"]
 mod recv;
+#[path = "../../src/chan/select.rs"]
+pub mod select;
 #[path = "../../src/chan/send.rs"]
 mod send;
 #[path = "../../src/chan/waitq.rs"]
-mod waitq;
+pub mod waitq;
 
 use hchan::{Hchan, closechan};
 use recv::{Received, chanrecv};
-use send::{Sent, chansend};
+pub use send::Sent;
+use send::chansend;
 
 /// A channel of `u64` with its buffer, which lives as long as the model.
-struct Chan(Hchan);
+pub struct Chan(pub Hchan);
 
 // SAFETY: its fields are under its lock, which is what the model checks.
 unsafe impl Send for Chan {}
 // SAFETY: as above.
 unsafe impl Sync for Chan {}
 
-fn make(cap: usize) -> Arc<Chan> {
+pub fn make(cap: usize) -> Arc<Chan> {
     let buf = Box::leak(Box::new([0_u64; 2]));
     // SAFETY: the buffer has room for as many as the models ask for.
     Arc::new(Chan(unsafe { Hchan::new(cap, buf.as_mut_ptr().cast(), 8) }))
 }
 
 impl Chan {
-    fn send(&self, v: u64, block: bool) -> Sent {
+    pub fn send(&self, v: u64, block: bool) -> Sent {
         // SAFETY: the channel lives, and `v` is an element of it.
         unsafe { chansend(&self.0, (&raw const v).cast(), 8, block) }
     }
 
-    fn recv(&self, block: bool) -> Result<u64, Received> {
+    pub fn recv(&self, block: bool) -> Result<u64, Received> {
         let mut v = MaybeUninit::<u64>::uninit();
         // SAFETY: the channel lives, and `v` has room for an element, which is there if the result says so.
         unsafe {
@@ -104,7 +107,7 @@ impl Chan {
         }
     }
 
-    fn close(&self) {
+    pub fn close(&self) {
         // SAFETY: the channel lives.
         unsafe { closechan(&self.0) }
     }

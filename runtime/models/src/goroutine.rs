@@ -1,6 +1,7 @@
 //! The scheduler that channels and semaphores see: each of loom's threads is a goroutine, parked on a condition variable.
 
 use super::lock::Lock;
+use loom::sync::atomic::AtomicU32;
 use loom::sync::{Condvar, Mutex};
 use loom::thread;
 use std::cell::Cell;
@@ -11,6 +12,8 @@ pub enum WaitReason {
     ChanSendNilChan,
     ChanReceive,
     ChanSend,
+    Select,
+    SelectNoCases,
     SyncMutexLock,
     SyncWaitGroupWait,
 }
@@ -18,10 +21,19 @@ pub enum WaitReason {
 pub struct G {
     ready: Mutex<bool>,
     woken: Condvar,
+    pub select_done: AtomicU32,
+    pub param: *mut (),
+    random: Cell<u32>,
 }
 
 loom::thread_local! {
-    static CURRENT: G = G { ready: Mutex::new(false), woken: Condvar::new() };
+    static CURRENT: G = G {
+        ready: Mutex::new(false),
+        woken: Condvar::new(),
+        select_done: AtomicU32::new(0),
+        param: std::ptr::null_mut(),
+        random: Cell::new(0),
+    };
 }
 
 /// The current thread's G. It is used by others only while its thread waits, so that it outlives them.
@@ -44,6 +56,22 @@ pub fn gopark(_: Option<fn()>, _: *mut (), _: WaitReason) {
 pub unsafe fn park_pinned(me: *mut G, lock: &Lock, _: WaitReason) {
     assert_eq!(me, getg());
     lock.unlock();
+    park();
+}
+
+pub unsafe fn park_pinned_locks(
+    me: *mut G,
+    unlockf: unsafe fn(*mut G, *mut ()) -> bool,
+    locks: *mut (),
+    _: WaitReason,
+) {
+    assert_eq!(me, getg());
+    // SAFETY: as the caller promises.
+    assert!(unsafe { unlockf(me, locks) });
+    park();
+}
+
+fn park() {
     CURRENT.with(|g| {
         let mut ready = g.ready.lock().unwrap();
         while !*ready {
@@ -51,6 +79,16 @@ pub unsafe fn park_pinned(me: *mut G, lock: &Lock, _: WaitReason) {
         }
         *ready = false;
     });
+}
+
+/// What [`cheaprandn`] gives the current goroutine.
+pub fn set_random(n: u32) {
+    CURRENT.with(|g| g.random.set(n));
+}
+
+pub unsafe fn cheaprandn(me: *mut G, n: u32) -> u32 {
+    // SAFETY: the current G.
+    unsafe { (*me).random.get() % n }
 }
 
 pub fn goparkunlock(lock: &Lock, reason: WaitReason) {

@@ -12,6 +12,7 @@ mod chan_model;
 mod mutex_model;
 mod note_model;
 mod runq_model;
+mod select_model;
 mod sema_model;
 
 use loom::sync::atomic;

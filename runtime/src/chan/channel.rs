@@ -1,5 +1,6 @@
 //! The typed skin: ownership of elements, reference counts, and errors as values.
 
+use super::arms::{RecvArm, RecvSlot, SendSlot};
 use super::{Hchan, Received, Receiver, Sender, Sent, chanrecv, chansend, closechan};
 use alloc::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use core::cell::UnsafeCell;
@@ -121,12 +122,12 @@ impl<T> Chan<T> {
     }
 
     #[inline(always)]
-    fn core(&self) -> *const Hchan {
+    pub(super) fn core(&self) -> *const Hchan {
         // `hchan` is the first field.
         self.shared.cast()
     }
 
-    fn hchan(&self) -> Option<&Hchan> {
+    pub(super) fn hchan(&self) -> Option<&Hchan> {
         // SAFETY: a handle that is not nil keeps the channel alive.
         unsafe { self.core().as_ref() }
     }
@@ -229,6 +230,20 @@ impl<T> Chan<T> {
         self.clone().into()
     }
 
+    /// A send arm of `select!`.
+    #[doc(hidden)]
+    #[inline(always)]
+    pub fn select_send(&self, value: T) -> SendSlot<'_, T> {
+        SendSlot::new(self, value)
+    }
+
+    /// A receive arm of `select!`.
+    #[doc(hidden)]
+    #[inline(always)]
+    pub fn select_recv<'a>(&'a self, slot: &'a mut RecvSlot<T>) -> RecvArm<'a> {
+        slot.arm(self)
+    }
+
     #[cold]
     #[inline(never)]
     fn free(&mut self) {
@@ -265,7 +280,7 @@ impl Drop for FreeOnDrop {
 
 #[cold]
 #[inline(never)]
-fn send_on_closed<T>(value: T) -> ! {
+pub(super) fn send_on_closed<T>(value: T) -> ! {
     drop(value);
     panic!("send on closed channel")
 }

@@ -1,5 +1,6 @@
 //! Directional handles (Go: `chan<- T`, `<-chan T`).
 
+use super::arms::{RecvArm, RecvSlot, SendSlot};
 use super::{Chan, IntoIter, Iter, TryRecvError, TrySendError};
 use core::fmt;
 
@@ -94,6 +95,12 @@ impl<T> Sender<T> {
     pub fn close(&self) {
         self.0.close()
     }
+
+    #[doc(hidden)]
+    #[inline(always)]
+    pub fn select_send(&self, value: T) -> SendSlot<'_, T> {
+        self.0.select_send(value)
+    }
 }
 
 impl<T> Receiver<T> {
@@ -110,6 +117,12 @@ impl<T> Receiver<T> {
     #[inline(always)]
     pub fn try_recv(&self) -> Result<T, TryRecvError> {
         self.0.try_recv()
+    }
+
+    #[doc(hidden)]
+    #[inline(always)]
+    pub fn select_recv<'a>(&'a self, slot: &'a mut RecvSlot<T>) -> RecvArm<'a> {
+        self.0.select_recv(slot)
     }
 
     /// As [`Chan::iter`].

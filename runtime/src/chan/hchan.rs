@@ -3,7 +3,7 @@
 //! `runtime/models` compiles this file once more, over loom's atomics.
 
 use super::atomic::{AtomicBool, AtomicUsize, Ordering};
-use super::waitq::{Sudog, WaitQ};
+use super::waitq::{Of, Sudog, WaitQ};
 use crate::lock::{Lock, Rank};
 use crate::proc::{G, WaitReason, gopark, goready, park_pinned, releasem};
 use core::cell::Cell;
@@ -148,6 +148,28 @@ impl Hchan {
         true
     }
 
+    /// Receives to `elem` with the help of `sg`, a sender that waited: its element, or, if there is a buffer, which is full then, the oldest element
+    /// there, and the sender's takes its place.
+    ///
+    /// # Safety
+    /// Under the lock; `sg` was taken off `sendq` by the caller; else as [`chanrecv`].
+    #[inline(always)]
+    pub(super) unsafe fn take_from(&self, sg: *mut Sudog, elem: *mut u8) {
+        // SAFETY: the sender's element stays good until it is readied; the slot is taken, and then free.
+        unsafe {
+            if self.dataqsiz == 0 {
+                return copy((*sg).elem, elem, self.elemsize);
+            }
+            // The head is the oldest element and, once taken, the free slot behind the youngest.
+            let i = self.recvx.get();
+            let slot = self.slot(i, self.elemsize);
+            copy(slot, elem, self.elemsize);
+            copy((*sg).elem, slot, self.elemsize);
+            self.recvx.set(self.after(i));
+            self.sendx.set(self.recvx.get());
+        }
+    }
+
     /// Whether a send would have to wait; without the lock, at some moment.
     #[inline]
     pub(super) fn full(&self) -> bool {
@@ -179,7 +201,7 @@ pub(super) fn unlock_contended(me: *mut G, c: &Hchan) {
 /// After one [`acquirem`], which stays; the lock is held and given up; `q` is one of the channel's queues.
 #[inline(always)]
 pub(super) unsafe fn wait(me: *mut G, c: &Hchan, q: &WaitQ, elem: *mut u8, reason: WaitReason) -> bool {
-    let mut sg = Sudog::new(me, elem);
+    let mut sg = Sudog::new(me, elem, Of::Wait);
     let sg = &raw mut sg;
     // SAFETY: the sudog stays until this function returns, which is after it was taken off. What the waker wrote in it is read
     // through the same pointer.
@@ -234,7 +256,7 @@ pub unsafe fn closechan(c: *const Hchan) {
     loop {
         // SAFETY: as above; whoever is readied is off the list before.
         unsafe {
-            let sg = woken.dequeue();
+            let sg = woken.pop();
             if sg.is_null() {
                 break;
             }

@@ -16,7 +16,7 @@
 //! their goroutine waits): no operation allocates.
 //!
 //! Invariants under the lock: `recvq` is empty unless the buffer is empty; `sendq` is empty unless the buffer is full; both are empty
-//! once the channel is closed. (So for an unbuffered channel at most one of them is not empty.)
+//! once the channel is closed. (So for an unbuffered channel at most one of them is not empty, unless one `select` both sends and receives there.)
 //!
 //! Send, receive in mirror image:
 //! 1. Take the lock. If closed: give it up and panic.
@@ -29,6 +29,8 @@
 //! A receiver that finds the buffer full and a sender waiting takes the *oldest* element, at the head, and moves the sender's into the slot
 //! that this frees, which is the tail's: order is kept and the sender goes on.
 //!
+//! A waiter that belongs to a `select` must be won before it is served (`select.rs`).
+//!
 //! What was written before a send is seen after the receive: the lock's *release* and *acquire* where both take it; where a waiter
 //! is served, its write to the status of the G in `goready` (*release*) and the M's read when it runs it (*acquire*).
 //!
@@ -38,19 +40,24 @@
 //! Receive: see that it is empty, then that it is not closed (so it was open and empty at the first look); if it is closed by then, look
 //! for elements once more, since one may have come before the close. Hence the loads are *acquire*: in this order.
 
+#[doc(hidden)]
+pub mod arms;
 mod channel;
 mod ends;
 mod hchan;
 mod recv;
+mod select;
 mod send;
 #[cfg(all(feature = "kernel-tests", not(test)))]
 mod tests;
 mod waitq;
 
+use channel::send_on_closed;
 pub use channel::{Chan, IntoIter, Iter, TryRecvError, TrySendError, make};
 pub use ends::{Receiver, Sender};
 pub use hchan::{Hchan, closechan};
 pub use recv::{Received, chanrecv};
+pub use select::{MAX_CASES, Scase, Selected, block, selectgo};
 pub use send::{Sent, chansend};
 
 use core::sync::atomic;

@@ -42,7 +42,9 @@ pub unsafe fn chanrecv(c: *const Hchan, elem: *mut u8, size: usize, block: bool)
     }
     if c.dataqsiz == 0 {
         // SAFETY: as the caller promises.
-        return unsafe { recv_unbuffered(c, elem, block) };
+        return unsafe {
+            if block { recv_unbuffered::<true>(c, elem) } else { recv_unbuffered::<false>(c, elem) }
+        };
     }
     let me = acquirem();
     if !c.lock.lock_fast() {
@@ -81,44 +83,59 @@ unsafe fn recv_contended(me: *mut G, c: &Hchan, elem: *mut u8, block: bool) -> R
     }
 }
 
-/// [`chanrecv`] on a channel without a buffer.
+/// [`chanrecv`] on a channel without a buffer. As for one with a buffer, what is rare is one call at the end.
 ///
 /// # Safety
 /// As [`chanrecv`].
 #[inline(never)]
-unsafe fn recv_unbuffered(c: &Hchan, elem: *mut u8, block: bool) -> Received {
+unsafe fn recv_unbuffered<const BLOCK: bool>(c: &Hchan, elem: *mut u8) -> Received {
     let me = acquirem();
-    c.lock.lock_pinned();
-    // SAFETY: the lock is held; the sender's sudog and its element stay good until it is readied.
+    // SAFETY: pinned, and the lock is held; the sender's sudog and its element stay good until it is readied.
     unsafe {
-        let sg = c.sendq.dequeue();
-        if !sg.is_null() {
-            copy((*sg).elem, elem, c.elemsize);
-            hand_over(me, c, sg);
-            return Received::Element;
+        if !c.lock.lock_fast() {
+            return recv_contended(me, c, elem, BLOCK);
         }
-        recv_empty(me, c, elem, block)
+        let sg = c.sendq.pop();
+        if sg.is_null() {
+            return recv_empty(me, c, elem, BLOCK);
+        }
+        if (*sg).of_select() {
+            return recv_rest(me, c, sg, elem, BLOCK);
+        }
+        copy((*sg).elem, elem, c.elemsize);
+        hand_over(me, c, sg);
     }
+    Received::Element
 }
 
-/// [`chanrecv`] on a channel with a buffer that is empty, or full with senders waiting.
+/// [`chanrecv`] on a channel from whose buffer an element cannot just be taken.
 ///
 /// # Safety
 /// As [`recv_empty`].
-#[inline(never)]
+#[inline(always)]
 unsafe fn recv_slow(me: *mut G, c: &Hchan, elem: *mut u8, block: bool) -> Received {
+    // SAFETY: as the caller promises.
+    unsafe { recv_rest(me, c, c.sendq.pop(), elem, block) }
+}
+
+/// The rest of a receive from where `sg`, or nobody, was the first in `sendq`.
+///
+/// # Safety
+/// As [`recv_empty`]; `sg` has just been popped, or is null.
+#[inline(never)]
+unsafe fn recv_rest(me: *mut G, c: &Hchan, sg: *mut Sudog, elem: *mut u8, block: bool) -> Received {
     // SAFETY: the lock is held; the sender's sudog and its element stay good until it is readied.
     unsafe {
-        let sg = c.sendq.dequeue();
+        let sg = c.sendq.win(sg);
         if !sg.is_null() {
-            // The buffer is full: its head is the oldest element and, once taken, the free slot behind the youngest.
-            let i = c.recvx.get();
-            let slot = c.slot(i, c.elemsize);
-            copy(slot, elem, c.elemsize);
-            copy((*sg).elem, slot, c.elemsize);
-            c.recvx.set(c.after(i));
-            c.sendx.set(c.recvx.get());
+            c.take_from(sg, elem);
             hand_over(me, c, sg);
+            return Received::Element;
+        }
+        // The buffer may be full still if those who waited were `select`s that another channel has readied.
+        if c.take(elem, c.elemsize) {
+            c.lock.unlock_pinned();
+            releasem(me);
             return Received::Element;
         }
         recv_empty(me, c, elem, block)

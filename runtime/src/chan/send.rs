@@ -4,6 +4,7 @@
 
 use super::atomic::Ordering;
 use super::hchan::{Hchan, copy, park_for_ever, unlock_contended, wait};
+use super::waitq::Sudog;
 use crate::proc::{G, WaitReason, acquirem, ready_pinned, releasem};
 
 /// How a send ended.
@@ -36,7 +37,9 @@ pub unsafe fn chansend(c: *const Hchan, elem: *const u8, size: usize, block: boo
     }
     if c.dataqsiz == 0 {
         // SAFETY: as the caller promises.
-        return unsafe { send_unbuffered(c, elem, block) };
+        return unsafe {
+            if block { send_unbuffered::<true>(c, elem) } else { send_unbuffered::<false>(c, elem) }
+        };
     }
     let me = acquirem();
     // Each slow path is one call at the end: nothing has to be kept over it, so the fast path saves no registers.
@@ -72,7 +75,7 @@ unsafe fn send_contended(me: *mut G, c: &Hchan, elem: *const u8, block: bool) ->
             releasem(me);
             return Sent::Done;
         }
-        send_locked(me, c, elem, block)
+        send_slow(me, c, elem, block)
     }
 }
 
@@ -81,42 +84,82 @@ unsafe fn send_contended(me: *mut G, c: &Hchan, elem: *const u8, block: bool) ->
 /// # Safety
 /// As [`chansend`].
 #[inline(never)]
-unsafe fn send_unbuffered(c: &Hchan, elem: *const u8, block: bool) -> Sent {
+unsafe fn send_unbuffered<const BLOCK: bool>(c: &Hchan, elem: *const u8) -> Sent {
     let me = acquirem();
-    c.lock.lock_pinned();
-    // SAFETY: as the caller promises.
-    unsafe { send_locked(me, c, elem, block) }
+    // SAFETY: pinned, and the lock is held. A queued sudog and the address in it stay good until its goroutine runs again, which is not before
+    // it is readied.
+    unsafe {
+        if !c.lock.lock_fast() {
+            return send_contended(me, c, elem, BLOCK);
+        }
+        let sg = c.recvq.pop();
+        if sg.is_null() {
+            return send_full(me, c, elem, BLOCK);
+        }
+        if (*sg).of_select() {
+            return send_rest(me, c, sg, elem, BLOCK);
+        }
+        hand_over(me, c, sg, elem);
+    }
+    Sent::Done
 }
 
 /// [`chansend`] on a channel with a buffer that cannot just take the element.
 ///
 /// # Safety
-/// As [`send_locked`].
-#[inline(never)]
+/// As [`send_full`].
+#[inline(always)]
 unsafe fn send_slow(me: *mut G, c: &Hchan, elem: *const u8, block: bool) -> Sent {
     // SAFETY: as the caller promises.
-    unsafe { send_locked(me, c, elem, block) }
+    unsafe { send_rest(me, c, c.recvq.pop(), elem, block) }
 }
 
-/// A send under the lock when a receiver waits, or the channel is closed, or there is no room.
+/// The rest of a send from where `sg`, or nobody, was the first in `recvq`.
+///
+/// # Safety
+/// As [`send_full`]; `sg` has just been popped, or is null.
+#[inline(never)]
+unsafe fn send_rest(me: *mut G, c: &Hchan, sg: *mut Sudog, elem: *const u8, block: bool) -> Sent {
+    // SAFETY: as in `send_unbuffered`.
+    unsafe {
+        let sg = c.recvq.win(sg);
+        if !sg.is_null() {
+            hand_over(me, c, sg, elem);
+            return Sent::Done;
+        }
+        // There is room after all if those who waited were `select`s that another channel has readied.
+        if c.put(elem, c.elemsize) {
+            c.lock.unlock_pinned();
+            releasem(me);
+            return Sent::Done;
+        }
+        send_full(me, c, elem, block)
+    }
+}
+
+/// Moves the element to the receiver of `sg` and lets it go on.
+///
+/// # Safety
+/// `me` is the current goroutine after [`acquirem`], which is undone here; the lock is held and given up; `sg` was taken off the queue.
+#[inline(always)]
+unsafe fn hand_over(me: *mut G, c: &Hchan, sg: *mut Sudog, elem: *const u8) {
+    // SAFETY: as the caller promises, this is the one waker.
+    unsafe {
+        copy(elem, (*sg).elem, c.elemsize);
+        (*sg).success = true;
+        c.lock.unlock_pinned();
+        ready_pinned(me, (*sg).g);
+    }
+    releasem(me);
+}
+
+/// A send under the lock when no receiver waits and there is no room, or the channel is closed.
 ///
 /// # Safety
 /// As [`chansend`]; `me` is the current goroutine after [`acquirem`], which is undone here, and the lock is held and given up.
 #[inline(always)]
-unsafe fn send_locked(me: *mut G, c: &Hchan, elem: *const u8, block: bool) -> Sent {
-    // SAFETY: the lock is held. A queued sudog and the address in it stay good until its goroutine runs again, which is not before it
-    // is readied.
-    let sg = unsafe { c.recvq.dequeue() };
-    let sent = if !sg.is_null() {
-        // SAFETY: as above; the sudog was taken off here, so this is the one waker.
-        unsafe {
-            copy(elem, (*sg).elem, c.elemsize);
-            (*sg).success = true;
-            c.lock.unlock_pinned();
-            ready_pinned(me, (*sg).g);
-        }
-        Sent::Done
-    } else if c.closed.load(Ordering::Relaxed) {
+unsafe fn send_full(me: *mut G, c: &Hchan, elem: *const u8, block: bool) -> Sent {
+    let sent = if c.closed.load(Ordering::Relaxed) {
         c.lock.unlock_pinned();
         Sent::Closed
     } else if !block {

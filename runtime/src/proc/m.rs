@@ -91,6 +91,16 @@ impl M {
     }
 }
 
+/// A random number below `n`, which is not 0, from the current M's generator (Go: `cheaprandn`).
+///
+/// # Safety
+/// `me` is the current G, and is not preempted.
+#[inline(always)]
+pub(crate) unsafe fn cheaprandn(me: *mut G, n: u32) -> u32 {
+    // SAFETY: the M of a G that runs and is not preempted stays, and nobody else uses its generator.
+    unsafe { (*(*me).m).rand.below(n) }
+}
+
 impl Listed for M {
     fn alllink(&self) -> &AtomicPtr<M> {
         &self.alllink

@@ -65,8 +65,9 @@ use core::{hint, sync::atomic};
 /// Slots in a P's ring.
 const RUNQ_LEN: u32 = 256;
 
+pub(crate) use m::cheaprandn;
 pub(crate) use newproc::ALLGS;
-pub(crate) use park::{goyield, park_pinned, ready_pinned};
+pub(crate) use park::{goyield, park_pinned, park_pinned_locks, ready_pinned};
 pub(crate) use preempt::{acquirem, async_preempt2, lock_count_down, lock_count_up, releasem};
 #[cfg(debug_assertions)]
 pub(crate) use preempt::{lock_rank_pop, lock_rank_push};

@@ -53,6 +53,35 @@ pub(crate) unsafe fn park_pinned(gp: *mut G, lock: &Lock, reason: WaitReason) {
     }
 }
 
+/// [`park_pinned`] for a goroutine that holds several locks: `unlockf(gp, locks)` gives them up on g0.
+///
+/// # Safety
+/// `gp` is the current goroutine, its `locks` count is 1, and it has forgotten the locks that `unlockf` gives up. That returns true, and with the
+/// last lock it stops using what belongs to the goroutine.
+#[inline(always)]
+pub(crate) unsafe fn park_pinned_locks(gp: *mut G, unlockf: UnlockFn, locks: *mut (), reason: WaitReason) {
+    // SAFETY: the goroutine is not preempted, so its M stays; these fields are for `park_locks_m` on this M.
+    unsafe {
+        let mp = (*gp).m;
+        (*mp).waitunlockf = Some(unlockf);
+        (*mp).waitlock = locks;
+        (*gp).wait_reason = reason;
+        (*gp).wait_since = port::cputicks();
+        arch::mcall(gp, park_locks_m);
+    }
+}
+
+extern "C" fn park_locks_m(gp: *mut G) -> ! {
+    // SAFETY: on g0 of the M that ran `gp`, whose registers are saved. No references are made to what lies on the goroutine's stack.
+    unsafe {
+        let mp = handover::let_go(gp, Status::Waiting);
+        if let Some(unlockf) = (*mp).waitunlockf.take() {
+            unlockf(gp, (*mp).waitlock);
+        }
+        schedule_after_park(mp)
+    }
+}
+
 extern "C" fn park_unlock_m(gp: *mut G) -> ! {
     // SAFETY: on g0 of the M that ran `gp`, whose registers are saved; the lock lives until it is free.
     unsafe {

@@ -10,10 +10,19 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
+mod select;
+
 /// Yields until `done`, for a moment that is bound to come.
 fn until(done: impl Fn() -> bool) {
     while !done() {
         gosched();
+    }
+}
+
+impl<T> Chan<T> {
+    /// Whether no goroutine waits on the channel.
+    fn nobody_waits(&self) -> bool {
+        self.hchan().is_none_or(|c| c.recvq.is_empty() && c.sendq.is_empty())
     }
 }
 
