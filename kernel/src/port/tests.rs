@@ -1,5 +1,7 @@
 //! Tests of asynchronous preemption, which only the machine has (P2).
 
+mod world;
+
 use ::alloc::sync::Arc;
 use core::arch::asm;
 use core::arch::x86_64::__cpuid;

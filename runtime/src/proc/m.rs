@@ -31,7 +31,7 @@ pub struct M {
     pub(super) oldp: *mut P,
     /// Out of work and looking for some; counted in `sched.nmspinning`.
     pub(super) spinning: bool,
-    /// Sleeps here while idle.
+    /// Sleeps here while idle, or until the world has stopped.
     pub(super) park: Note,
     /// Next in the list of idle Ms.
     pub(super) schedlink: *mut M,

@@ -16,6 +16,7 @@
 //! | `newproc.rs` | `proc.go` | `go`, the death of a goroutine, reuse of Gs and stacks |
 //! | `threads.rs` | `proc.go` | `startm`, `stopm`, `mstart` |
 //! | `syscall.rs` `sysmon.rs` | `proc.go` | calls that block the M, and who takes their Ps |
+//! | `stw.rs` `procresize.rs` | `proc.go` | stopping the world, GOMAXPROCS at run time |
 //! | `schedtrace.rs` | `schedtrace` | `GODEBUG=schedtrace` |
 //! | `preempt.rs` | `preempt.go` | time slices and asynchronous preemption |
 //! | `start.rs` | `rt0_go`, `schedinit`, `main` | start-up |
@@ -29,6 +30,7 @@ mod p;
 mod park;
 mod poller;
 mod preempt;
+mod procresize;
 mod runq;
 mod runqput;
 mod sched;
@@ -40,6 +42,7 @@ mod spinning;
 mod start;
 mod status;
 mod steal;
+mod stw;
 pub mod syscall;
 mod sysmon;
 #[cfg(all(feature = "kernel-tests", not(test)))]
@@ -53,6 +56,7 @@ pub use newproc::{go, go_with_stack, num_goroutine};
 pub use p::P;
 pub use park::{gopark, goparkunlock, goready, gosched};
 pub use preempt::{preempt_signal, stack_grew};
+pub use procresize::set_gomaxprocs;
 pub use sched::gomaxprocs;
 pub use schedule::wake_net_poller;
 pub use start::{StartError, Startup, rt0};

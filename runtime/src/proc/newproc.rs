@@ -7,7 +7,7 @@ use super::alllist::AllList;
 use super::g::INLINE_WORDS;
 use super::p::GFREE_MAX;
 use super::preempt::{acquirem, releasem};
-use super::sched::{self, GOIDGEN, allp, gomaxprocs};
+use super::sched::{self, GOIDGEN, all_ps};
 use super::schedule::{queue_and_wake, schedule};
 use super::status::Status;
 use super::{G, P};
@@ -126,7 +126,7 @@ unsafe fn count(pp: *mut P, by: i64) {
 
 /// How many goroutines there are (Go: `NumGoroutine`); a moment's figure.
 pub fn num_goroutine() -> usize {
-    (0..gomaxprocs()).map(|i| allp(i).goroutines.load(Ordering::Relaxed)).sum::<i64>().max(0) as usize
+    all_ps().map(|p| p.goroutines.load(Ordering::Relaxed)).sum::<i64>().max(0) as usize
 }
 
 /// A dead G for the caller (Go: `gfget`).

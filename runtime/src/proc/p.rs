@@ -18,6 +18,25 @@ pub enum PStatus {
     Running = 1,
     /// Left behind by an M in a blocking call, which may come back for it; sysmon may take it.
     Syscall = 2,
+    /// Stopped with the world.
+    GcStop = 3,
+    /// Beyond GOMAXPROCS; kept for when that grows again.
+    Dead = 4,
+}
+
+impl PStatus {
+    /// Whether a P may go from this state to `to`.
+    const fn may_become(self, to: PStatus) -> bool {
+        use PStatus::*;
+        matches!(
+            (self, to),
+            (Idle, Running | GcStop)
+                | (Running, Idle | Syscall | GcStop)
+                | (Syscall, Idle | GcStop)
+                | (GcStop, Idle | Running | Dead)
+                | (Dead, GcStop)
+        )
+    }
 }
 
 /// Dead goroutines that a P keeps for reuse before it gives half to the global list (Go: `gfput`).
@@ -60,10 +79,11 @@ pub struct P {
 }
 
 impl P {
+    /// A P in state gcstop.
     pub(super) fn new(id: u32) -> P {
         P {
             id,
-            status: AtomicU32::new(PStatus::Idle as u32),
+            status: AtomicU32::new(PStatus::GcStop as u32),
             schedtick: AtomicU32::new(0),
             lone: AtomicBool::new(false),
             syscalltick: AtomicU32::new(0),
@@ -99,16 +119,11 @@ impl P {
         self.status.load(Ordering::SeqCst) == PStatus::Syscall as u32
     }
 
-    /// Takes it from its blocking call: the M that left it, and sysmon, race for it.
-    pub(super) fn try_take_from_syscall(&self) -> bool {
+    /// Takes it from its blocking call, in state idle or stopped: the M that left it, sysmon and who stops the world race for it.
+    pub(super) fn try_take_from_syscall(&self, new: PStatus) -> bool {
         let taken = self
             .status
-            .compare_exchange(
-                PStatus::Syscall as u32,
-                PStatus::Idle as u32,
-                Ordering::SeqCst,
-                Ordering::Relaxed,
-            )
+            .compare_exchange(PStatus::Syscall as u32, new as u32, Ordering::SeqCst, Ordering::Relaxed)
             .is_ok();
         if taken {
             self.syscalltick.fetch_add(1, Ordering::Relaxed);
@@ -116,9 +131,14 @@ impl P {
         taken
     }
 
-    /// Goes from one state to the other; anything else is a fatal error.
+    /// Goes from one state to the other; anything else is a fatal error. *Sequentially consistent*: who leaves a P in state syscall looks
+    /// afterwards whether sysmon sleeps and whether the world stops.
     pub(super) fn cas_status(&self, old: PStatus, new: PStatus) {
-        if self.status.compare_exchange(old as u32, new as u32, Ordering::AcqRel, Ordering::Acquire).is_err()
+        if !old.may_become(new)
+            || self
+                .status
+                .compare_exchange(old as u32, new as u32, Ordering::SeqCst, Ordering::Acquire)
+                .is_err()
         {
             crate::panic::throw("a P is not in the state that its holder thinks it is in");
         }
@@ -136,10 +156,15 @@ impl P {
     #[inline]
     pub(super) fn stack_put(&mut self, s: Stack) {
         if self.stacks.n == STACKS_MAX {
-            self.stacks.give_back();
+            self.stacks.give_back(STACKS_MAX / 2);
         }
         self.stacks.list[self.stacks.n] = s;
         self.stacks.n += 1;
+    }
+
+    /// Gives all kept stacks back.
+    pub(super) fn purge_stacks(&mut self) {
+        self.stacks.give_back(0);
     }
 }
 
@@ -151,8 +176,8 @@ struct StackCache {
 impl StackCache {
     #[cold]
     #[inline(never)]
-    fn give_back(&mut self) {
-        while self.n > STACKS_MAX / 2 {
+    fn give_back(&mut self, keep: usize) {
+        while self.n > keep {
             self.n -= 1;
             // SAFETY: a cached stack belonged to a dead goroutine; nobody has a pointer into it.
             unsafe { port::stack_free(self.list[self.n]) };
@@ -230,6 +255,21 @@ impl GQueue {
         }
         self.tail = gp;
         self.n += 1;
+    }
+
+    /// Puts all of `first` before what is here.
+    pub(super) fn prepend(&mut self, first: GQueue) {
+        if first.head.is_null() {
+            return;
+        }
+        if self.head.is_null() {
+            self.tail = first.tail;
+        } else {
+            // SAFETY: the queue owned its last G.
+            unsafe { (*first.tail).schedlink = self.head };
+        }
+        self.head = first.head;
+        self.n += first.n;
     }
 
     #[inline]

@@ -18,7 +18,8 @@
 //! 4. [`preempt_signal`] runs in the interrupt. The slice is over, somebody waits, and the interrupted place is safe: the port is told to
 //!    push a call to `async_preempt` on the goroutine's own stack, as Go's signal handler does. That saves every register there,
 //!    and goes to the scheduler like `gosched`.
-//! 5. An unsafe place: the timer is armed again for [`RETRY_NS`] later. Unsafe places are short: they hold runtime locks or stand on g0. On g0 the
+//! 5. When the world is being stopped every M with a P is signaled, and the goroutine is preempted whatever its slice and whoever waits (`stw.rs`).
+//! 6. An unsafe place: the timer is armed again for [`RETRY_NS`] later. Unsafe places are short: they hold runtime locks or stand on g0. On g0 the
 //!    request must not be dropped in the belief that the scheduler will look: it may have looked, and be on its way to the goroutine.
 //!
 //! Safe is: the current G is not the M's g0, its `locks` count is 0, it is running, and the stack pointer lies in its stack with room for the
@@ -29,7 +30,7 @@
 //! raised before and lowered after what it protects, and a goroutine is queued before `lone` is looked at. Marks that other cores set or
 //! take (`lone` in [`signal_lone`]) are exchanged, and at worst lead to one interrupt too many.
 
-use super::sched::{RUNQ_SIZE, allp, gomaxprocs};
+use super::sched::{RUNQ_SIZE, allp, gcwaiting, gomaxprocs};
 use super::status::Status;
 use super::{G, M, P};
 use crate::godebug::TIMESLICE;
@@ -251,15 +252,31 @@ pub(crate) fn timer_added() {
 pub(super) fn signal_lone() {
     for i in 0..gomaxprocs() {
         let pp = allp(i);
-        if pp.lone.load(Ordering::Relaxed) && pp.is_running() && pp.lone.swap(false, Ordering::SeqCst) {
-            let mp = pp.m;
-            if !mp.is_null() {
-                // SAFETY: Ms are never freed.
-                port::signal_m(unsafe { (*mp).os() });
-                return;
-            }
+        if pp.lone.load(Ordering::Relaxed)
+            && pp.is_running()
+            && pp.lone.swap(false, Ordering::SeqCst)
+            && signal(pp)
+        {
+            return;
         }
     }
+}
+
+/// Interrupts every M that has a P, so that it stops for the world (Go: `preemptall`).
+pub(super) fn preempt_all() {
+    for pp in (0..gomaxprocs()).map(allp).filter(|pp| pp.is_running()) {
+        signal(pp);
+    }
+}
+
+/// Interrupts the M that has the P, if one has.
+fn signal(pp: &P) -> bool {
+    let mp = pp.m;
+    if !mp.is_null() {
+        // SAFETY: Ms are never freed.
+        port::signal_m(unsafe { (*mp).os() });
+    }
+    !mp.is_null()
 }
 
 /// The preemption signal: called by the port in an interrupt that met code at `sp` on an M. Returns what that code is to
@@ -292,7 +309,9 @@ pub unsafe fn preempt_signal(sp: usize) -> Option<usize> {
         }
         let due = (*pp).timers.wake_time();
         let wanted = others_wait(&*pp) || (due != 0 && due <= port::nanotime());
-        if !wanted || ran_ns(&*pp) < slice_ns() {
+        // The P of who stops the world is stopped, too: that goroutine goes on.
+        let world_stops = gcwaiting() && (*pp).is_running();
+        if !world_stops && (!wanted || ran_ns(&*pp) < slice_ns()) {
             arm(mp, pp);
             return None;
         }

@@ -30,6 +30,9 @@ pub(super) struct Sched {
     pub(super) mnext: u64,
     /// Idle Ps, last in first out.
     pidle: *mut P,
+    /// How many Ps have still to stop, and the M that waits for them on its `park` note (`stw.rs`).
+    pub(super) stopwait: usize,
+    pub(super) stopper: *mut M,
 }
 
 // SAFETY: the raw lists are reached under the lock only.
@@ -46,6 +49,8 @@ static SCHED: Guarded<Sched> = Guarded::new(
         nms: 0,
         mnext: 0,
         pidle: null_mut(),
+        stopwait: 0,
+        stopper: null_mut(),
     },
 );
 
@@ -66,16 +71,31 @@ pub(super) static POLLER: AtomicPtr<M> = AtomicPtr::new(null_mut());
 /// The next range of goroutine numbers that a P takes.
 pub(super) static GOIDGEN: AtomicU64 = AtomicU64::new(1);
 
+/// Why the scheduler may not go straight from one goroutine to the next; 0 = no reason. One word, so that the short ways cost one look.
+pub(super) static ATTENTION: AtomicU32 = AtomicU32::new(0);
+/// In [`ATTENTION`]: the world is being stopped or stands (Go: `sched.gcwaiting`). Changed under the lock.
+pub(super) const GCWAITING: u32 = 1;
+
 /// All Ms ever made.
 pub(super) static ALLM: AllList<M> = AllList::new();
 
 static GOMAXPROCS: AtomicUsize = AtomicUsize::new(0);
 static ALLP: [AtomicPtr<P>; MAX_PROCS] = [const { AtomicPtr::new(null_mut()) }; MAX_PROCS];
 
-/// How many Ps there are.
+/// How many Ps there are (Go: `GOMAXPROCS(0)`).
+///
+/// It changes with the world stopped only: it is stable for who holds a P and is not preempted, and for who holds `sched.lock`. Anybody else may
+/// look at too many Ps, which are dead then and hold nothing, or at too few.
 #[inline]
 pub fn gomaxprocs() -> usize {
-    GOMAXPROCS.load(Ordering::Relaxed)
+    // Acquire: who sees a number finds as many Ps.
+    GOMAXPROCS.load(Ordering::Acquire)
+}
+
+/// Whether the world is being stopped or stands.
+#[inline]
+pub(super) fn gcwaiting() -> bool {
+    ATTENTION.load(Ordering::SeqCst) & GCWAITING != 0
 }
 
 /// Takes `sched.lock`.
@@ -87,33 +107,29 @@ pub(super) fn lock() -> Guard<'static, Sched> {
 /// The P with number `i < gomaxprocs()`.
 #[inline]
 pub(super) fn allp(i: usize) -> &'static P {
-    // SAFETY: the first `gomaxprocs()` entries were filled before anything was scheduled, and Ps are never freed.
+    // SAFETY: the first `gomaxprocs()` entries were filled before that number was set, and Ps are never freed.
     unsafe { &*ALLP[i].load(Ordering::Acquire) }
+}
+
+/// All Ps there ever were, the dead ones included: for sums.
+pub(super) fn all_ps() -> impl Iterator<Item = &'static P> {
+    // SAFETY: an entry that is not null is a P, and Ps are never freed.
+    ALLP.iter().map_while(|slot| unsafe { slot.load(Ordering::Acquire).as_ref() })
 }
 
 /// The caches of all Ps.
 pub(crate) fn caches() -> impl Iterator<Item = &'static MCache> {
-    // SAFETY: an entry that is not null is a P, and Ps are never freed.
-    ALLP.iter().map_while(|slot| unsafe { slot.load(Ordering::Acquire).as_ref() }).map(|p| &p.mcache)
+    all_ps().map(|p| &p.mcache)
 }
 
-/// Makes `n` Ps; the first goes to the current M `mp`, the others are idle (Go: `procresize` at start).
-///
-/// # Safety
-/// Called once, by the first M.
-pub(super) unsafe fn make_ps(n: usize, mp: *mut M) {
-    for (i, slot) in ALLP[..n].iter().enumerate() {
-        slot.store(alloc::boxed::Box::into_raw(alloc::boxed::Box::new(P::new(i as u32))), Ordering::Release);
-    }
+/// Adds a P, the one with the next number.
+pub(super) fn add_p(pp: alloc::boxed::Box<P>) {
+    ALLP[pp.id as usize].store(alloc::boxed::Box::into_raw(pp), Ordering::Release);
+}
+
+/// Says how many Ps there are. Under the lock, with the world stopped.
+pub(super) fn publish_gomaxprocs(_: &Sched, n: usize) {
     GOMAXPROCS.store(n, Ordering::Release);
-    let mut sched = lock();
-    for slot in ALLP[1..n].iter().rev() {
-        // SAFETY: under the lock; the P is new and nobody's.
-        unsafe { sched.pidle_put(slot.load(Ordering::Relaxed)) };
-    }
-    drop(sched);
-    // SAFETY: the P is new and nobody's; the M is the current one.
-    unsafe { acquirep(mp, ALLP[0].load(Ordering::Relaxed)) };
 }
 
 /// Gives the P to the current M.

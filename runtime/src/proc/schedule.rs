@@ -2,11 +2,11 @@
 //!
 //! `spinning.rs` has the protocol by which queued work finds an M, `poller.rs` the one by which a timer does.
 
-use super::sched::{self, RUNQ_SIZE, acquirep, gomaxprocs};
+use super::sched::{self, ATTENTION, RUNQ_SIZE, acquirep, gcwaiting, gomaxprocs};
 use super::spinning::{self, LastLook, wakep};
 use super::steal::{earliest_timer, steal_work};
 use super::threads::{getm, stopm};
-use super::{G, M, handover, poller};
+use super::{G, M, handover, poller, stw};
 use crate::{arch, port};
 use core::ptr::null_mut;
 use core::sync::atomic::Ordering;
@@ -34,7 +34,10 @@ pub(super) unsafe fn schedule_after_park(mp: *mut M) -> ! {
     // SAFETY: as the caller promises.
     unsafe {
         let pp = (*mp).p;
-        if (*pp).timers.wake_time() == 0 && RUNQ_SIZE.load(Ordering::Relaxed) == 0 {
+        if (*pp).timers.wake_time() == 0
+            && RUNQ_SIZE.load(Ordering::Relaxed) == 0
+            && ATTENTION.load(Ordering::Relaxed) == 0
+        {
             let gp = (*pp).runq.pop_next();
             if !gp.is_null() {
                 execute(mp, gp, true)
@@ -55,7 +58,10 @@ pub(super) unsafe fn schedule_after_gosched(mp: *mut M, gp: *mut G) -> ! {
         let pp = (*mp).p;
         let mut s = sched::lock();
         s.runq.push_back(gp);
-        let next = if (*pp).timers.wake_time() == 0 && (*pp).runq.is_empty() {
+        let next = if (*pp).timers.wake_time() == 0
+            && ATTENTION.load(Ordering::Relaxed) == 0
+            && (*pp).runq.is_empty()
+        {
             s.runq.pop_front()
         } else {
             null_mut()
@@ -109,6 +115,10 @@ unsafe fn find_runnable(mp: *mut M) -> (*mut G, bool) {
     // SAFETY: as the caller promises; `pp` is ours until `releasep`.
     unsafe {
         'top: loop {
+            if ATTENTION.load(Ordering::Relaxed) != 0 && gcwaiting() {
+                stw::gcstopm(mp);
+                continue 'top;
+            }
             let pp = (*mp).p;
             let mut now = 0;
             let mut poll_until = (*pp).timers.wake_time();

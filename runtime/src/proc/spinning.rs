@@ -29,7 +29,9 @@
 
 use super::atomic::{Ordering, fence};
 use super::preempt::{acquirem, releasem};
-use super::sched::{self, NEEDSPINNING, NMSPINNING, NPIDLE, RUNQ_SIZE, acquirep, gomaxprocs, releasep};
+use super::sched::{
+    self, NEEDSPINNING, NMSPINNING, NPIDLE, RUNQ_SIZE, acquirep, gcwaiting, gomaxprocs, releasep,
+};
 use super::steal::any_runq;
 use super::threads::startm;
 use super::{G, M, RUNQ_LEN};
@@ -73,6 +75,16 @@ pub(super) unsafe fn found_work(mp: *mut M) {
     wakep();
 }
 
+/// Ends spinning because the world stops: who starts it again wakes an M ([`wakep`]).
+///
+/// # Safety
+/// `mp` is the current M, spinning.
+pub(super) unsafe fn world_stops(mp: *mut M) {
+    // SAFETY: as the caller promises.
+    unsafe { (*mp).spinning = false };
+    count_out();
+}
+
 fn count_out() {
     if NMSPINNING.fetch_sub(1, Ordering::SeqCst) <= 0 {
         crate::panic::throw("more Ms stopped spinning than had begun");
@@ -88,6 +100,10 @@ pub(super) unsafe fn give_up(mp: *mut M) -> LastLook {
     // SAFETY: as the caller promises.
     unsafe {
         let mut s = sched::lock();
+        // Under the lock: the P is idle before the world begins to stop, or the M stops with it.
+        if gcwaiting() {
+            return LastLook::SearchAgain;
+        }
         let gp = s.globrunq_get((*mp).p, RUNQ_LEN as usize / 2);
         if !gp.is_null() {
             return LastLook::Found(gp);

@@ -9,7 +9,7 @@ use super::preempt::{acquirem, releasem};
 use super::schedule::schedule;
 use super::status::Status;
 use super::threads::{allocm, init_g0, systemstack};
-use super::{M, sched};
+use super::{M, procresize, sched};
 use crate::port::{self, OsThread, Stack};
 use crate::program::Program;
 use crate::{godebug, heap};
@@ -106,8 +106,11 @@ unsafe fn schedinit(mp: *mut M) -> Result<&'static Program, StartError> {
     };
     // M0.
     sched::lock().m_get();
-    // SAFETY: as the caller promises.
-    unsafe { sched::make_ps(procs, mp) };
+    // SAFETY: as the caller promises. No P has work, so none is left over.
+    unsafe {
+        procresize::prepare(mp, procs);
+        procresize::deal(&mut sched::lock(), mp, procs);
+    }
     Ok(program)
 }
 

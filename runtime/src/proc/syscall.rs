@@ -16,9 +16,11 @@
 //! The exchanges are sequentially consistent: sysmon sleeps while no P is in state syscall, and a Dekker pair with its mark (`SLEEPING`)
 //! decides whether it sees the P or the goroutine sees the mark and wakes it.
 
+use super::p::PStatus;
 use super::preempt::{acquirem, releasem, signal_lone, slice_begins};
 use super::sched::{
-    self, LASTPOLL, NEEDSPINNING, NMSPINNING, NPIDLE, RUNQ_SIZE, acquirep, gomaxprocs, leavep, releasep,
+    self, LASTPOLL, NEEDSPINNING, NMSPINNING, NPIDLE, RUNQ_SIZE, acquirep, gcwaiting, gomaxprocs, leavep,
+    releasep,
 };
 use super::schedule::{execute, schedule, wake_net_poller};
 use super::status::Status;
@@ -63,8 +65,12 @@ fn enter(handoff: bool) {
             (*mp).oldp = null_mut();
             systemstack(|| handoffp(pp));
         } else {
+            let pp = (*mp).p;
             leavep(mp);
             super::sysmon::wake();
+            if gcwaiting() {
+                super::stw::stop_left_behind(pp);
+            }
         }
     }
     releasem(gp);
@@ -76,7 +82,7 @@ fn exit() {
     unsafe {
         let mp = (*gp).m;
         let oldp = core::mem::replace(&mut (*mp).oldp, null_mut());
-        let pp = if !oldp.is_null() && (*oldp).try_take_from_syscall() {
+        let pp = if !oldp.is_null() && (*oldp).try_take_from_syscall(PStatus::Idle) {
             oldp
         } else if NPIDLE.load(Ordering::SeqCst) > 0 {
             sched::lock().pidle_get()
@@ -137,6 +143,11 @@ pub(super) fn handoffp(pp: *mut P) {
         return startm(pp, true);
     }
     let mut s = sched::lock();
+    if gcwaiting() {
+        // SAFETY: the P is the caller's.
+        unsafe { s.stop_p(pp) };
+        return;
+    }
     if s.runq.len() != 0 {
         drop(s);
         return startm(pp, false);

@@ -10,6 +10,7 @@
 //!
 //! Both pairs are sequentially consistent, so one of the two sees the other's store. Who takes the mark away wakes sysmon, once.
 
+use super::p::PStatus;
 use super::sched::{NMSPINNING, NPIDLE, allp, gomaxprocs};
 use super::syscall::handoffp;
 use super::threads::{allocm, init_g0, newm};
@@ -63,7 +64,6 @@ extern "C" fn sysmon(mp: *mut M) -> ! {
     // SAFETY: the current M.
     unsafe { init_g0((*mp).g0) };
     let mut seen: Vec<Seen> = Vec::new();
-    seen.resize(gomaxprocs(), Seen::default());
     let (mut idle, mut delay) = (0, MIN_DELAY_NS);
     let period = i64::from(SCHEDTRACE.get()) * 1_000_000;
     let mut next_trace = port::nanotime() + period;
@@ -101,8 +101,9 @@ extern "C" fn sysmon(mp: *mut M) -> ! {
 }
 
 /// Takes the Ps that are wanted elsewhere from blocking calls that were there in the last round, too. Whether there was any.
-fn retake(seen: &mut [Seen]) -> bool {
+fn retake(seen: &mut Vec<Seen>) -> bool {
     let (mut taken, now) = (false, port::nanotime());
+    seen.resize(gomaxprocs(), Seen::default());
     for (i, seen) in seen.iter_mut().enumerate() {
         let pp = allp(i);
         if !pp.in_syscall() {
@@ -117,7 +118,7 @@ fn retake(seen: &mut [Seen]) -> bool {
         if pp.runq.is_empty() && others && now - seen.since < KEEP_NS {
             continue;
         }
-        if pp.try_take_from_syscall() {
+        if pp.try_take_from_syscall(PStatus::Idle) {
             taken = true;
             handoffp(core::ptr::from_ref::<P>(pp).cast_mut());
         }

@@ -1,5 +1,8 @@
 //! Tests of the scheduler that need no preemption: they run on the machine and over host threads.
 
+mod gomaxprocs;
+mod stw;
+
 use super::{go, go_with_stack, gosched, num_goroutine, syscall, systemstack};
 use crate::chan::{Chan, make};
 use crate::panic::{catch_unwind, goexit};

@@ -1,10 +1,11 @@
 //! Starting, parking and waking Ms (Go: `startm`, `newm`, `stopm`, `mstart`, `systemstack` in `proc.go`).
 
 use super::preempt::{acquirem, releasem};
-use super::sched::{self, ALLM, MAX_MS, acquirep, gomaxprocs};
+use super::sched::{self, ALLM, MAX_MS, Sched, acquirep, gomaxprocs};
 use super::schedule::schedule;
 use super::steal::earliest_timer;
 use super::{G, M, P};
+use crate::lock::Guard;
 use crate::{arch, port};
 use alloc::boxed::Box;
 use core::ptr::null_mut;
@@ -134,27 +135,59 @@ const MAX_IDLE_MS: u64 = 2;
 pub(super) unsafe fn stopm(mp: *mut M) {
     // SAFETY: as the caller promises.
     unsafe {
-        let mut s = sched::lock();
-        // The last busy M stays: it is the one that finds a deadlock.
-        if s.ms_idle() >= MAX_IDLE_MS + gomaxprocs() as u64 && s.ms_busy() > 1 {
-            s.m_put(mp);
-            // From the unlock on the M may be another thread's: an interrupt here must not take it for this one's and note timers in it.
-            #[cfg(debug_assertions)]
-            {
-                (*(*mp).g0).held = [None; 16];
+        // Woken without a P, it looks whether it is still wanted.
+        while (*mp).nextp.is_null() {
+            let mut s = sched::lock();
+            // The last busy M stays: it is the one that finds a deadlock.
+            if s.ms_idle() >= max_idle_ms() && s.ms_busy() > 1 {
+                end_m(mp, s);
             }
-            port::setg(null_mut());
+            s.midle_put(mp);
+            let asleep = s.ms_busy() == 0;
             drop(s);
-            port::exit_thread();
+            if asleep && earliest_timer(0) == 0 {
+                crate::panic::deadlock();
+            }
+            (*mp).park.sleep();
+            (*mp).park.clear();
         }
-        s.midle_put(mp);
-        let asleep = s.ms_busy() == 0;
-        drop(s);
-        if asleep && earliest_timer(0) == 0 {
-            crate::panic::deadlock();
-        }
-        (*mp).park.sleep();
-        (*mp).park.clear();
         acquirep(mp, core::mem::replace(&mut (*mp).nextp, null_mut()));
     }
+}
+
+fn max_idle_ms() -> u64 {
+    MAX_IDLE_MS + gomaxprocs() as u64
+}
+
+/// Has idle Ms end that are too many since there are fewer Ps.
+pub(super) fn end_idle_ms() {
+    loop {
+        let mut s = sched::lock();
+        if s.ms_idle() <= max_idle_ms() {
+            return;
+        }
+        let mp = s.midle_get();
+        drop(s);
+        // SAFETY: it was idle, and is the caller's until it wakes.
+        unsafe { (*mp).park.wakeup() };
+    }
+}
+
+/// Ends the current M.
+///
+/// # Safety
+/// On g0 of the current M `mp`, which holds no P and is on no list.
+unsafe fn end_m(mp: *mut M, mut s: Guard<'_, Sched>) -> ! {
+    // SAFETY: as the caller promises.
+    unsafe {
+        s.m_put(mp);
+        // From the unlock on the M may be another thread's: an interrupt here must not take it for this one's and note timers in it.
+        #[cfg(debug_assertions)]
+        {
+            (*(*mp).g0).held = [None; 16];
+        }
+        port::setg(null_mut());
+    }
+    drop(s);
+    port::exit_thread()
 }

@@ -45,6 +45,8 @@ reasons! {
     SyncRwMutexLock = "sync.RWMutex.Lock",
     /// `WaitGroup::wait`.
     SyncWaitGroupWait = "sync.WaitGroup.Wait",
+    /// Waits for the world to stop, or to be allowed to stop it.
+    StoppingTheWorld = "stopping the world",
     /// Stopped by a preemption request.
     Preempted = "preempted",
 }

@@ -22,4 +22,5 @@ pub use oncevalue::{OnceFunc, OnceValue};
 pub use rawmutex::RawMutex;
 pub use rawrwmutex::RawRwMutex;
 pub use rwmutex::{RwMutex, RwMutexReadGuard, RwMutexWriteGuard};
+pub(crate) use sema::{semacquire, semrelease};
 pub use waitgroup::WaitGroup;

@@ -23,13 +23,13 @@ fn root(sema: &AtomicU32) -> &'static Root {
 }
 
 /// Takes one post off the semaphore, waiting until there is one, with `lifo` in front of those that wait.
-pub(super) fn semacquire(sema: &AtomicU32, lifo: bool, reason: WaitReason) {
+pub(crate) fn semacquire(sema: &AtomicU32, lifo: bool, reason: WaitReason) {
     root(sema).acquire(sema, lifo, reason);
 }
 
 /// Posts the semaphore and wakes its first waiter, if there is one; with `handoff` nobody else can take the post, and the waiter runs at once in
 /// the rest of the caller's time slice.
-pub(super) fn semrelease(sema: &AtomicU32, handoff: bool) {
+pub(crate) fn semrelease(sema: &AtomicU32, handoff: bool) {
     root(sema).release(sema, handoff);
 }
 
