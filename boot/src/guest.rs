@@ -1,5 +1,6 @@
 //! A running QEMU.
 
+use crate::control::{Control, Input, Socket};
 use crate::host::Host;
 use crate::machine::{Machine, RunFiles};
 use crate::monitor::Monitor;
@@ -85,6 +86,8 @@ pub struct End {
 pub struct Guest {
     child: Child,
     console: Receiver<Vec<u8>>,
+    /// There until `end` takes it.
+    control: Option<Control>,
     dir: RunDir,
     stderr: PathBuf,
     /// When QEMU was started.
@@ -92,14 +95,21 @@ pub struct Guest {
 }
 
 impl Guest {
-    /// Starts `machine`. QEMU is killed when the thread that called this ends, however it ends.
+    /// Starts `machine`; its program reads `input`. QEMU is killed when the thread that called this ends, however it ends.
     ///
     /// # Errors
     /// If QEMU or the UEFI firmware is not there.
-    pub fn start(host: &Host, qemu: &Path, machine: &Machine<'_>, dir: RunDir) -> Result<Guest> {
+    pub fn start(
+        host: &Host,
+        qemu: &Path,
+        machine: &Machine<'_>,
+        dir: RunDir,
+        input: Input,
+    ) -> Result<Guest> {
         let stderr = dir.files().dir.join("stderr");
         let log = File::create(&stderr).map_err(Error::io("create QEMU's log"))?;
         let args = machine.arguments(host, dir.files())?;
+        let socket = Socket::new(&dir.files().control())?;
         // Rust's `Command` cannot ask the kernel for this signal, util-linux's `setpriv` can.
         let mut command = match host.program("setpriv") {
             Some(setpriv) => {
@@ -109,13 +119,15 @@ impl Guest {
             }
             None => Command::new(qemu),
         };
-        command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
+        command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log);
         let started = Instant::now();
         let mut child = command.spawn().map_err(Error::io(format_args!("start {}", qemu.display())))?;
         let stdout = child.stdout.take().expect("stdout is piped");
+        let stdin = child.stdin.take().expect("stdin is piped");
+        let control = Some(socket.listen(input, stdin));
         let (sender, console) = channel();
         thread::spawn(move || relay(stdout, &sender));
-        Ok(Guest { child, console, dir, stderr, started })
+        Ok(Guest { child, console, control, dir, stderr, started })
     }
 
     /// Waits at most `timeout` for something to happen.
@@ -152,7 +164,7 @@ impl Guest {
         // The firmware clears its terminal, which must not happen to ours.
         messages.retain(|c| c == '\n' || !c.is_control());
         Ok(End {
-            status: read(&self.dir.files().status()).trim().parse().ok(),
+            status: self.control.take().and_then(Control::status),
             messages,
             triple_fault: resets.find("Triple fault").map(|at| resets[at..].to_owned()),
         })

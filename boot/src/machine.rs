@@ -32,9 +32,9 @@ pub struct RunFiles {
 }
 
 impl RunFiles {
-    /// Where the guest writes its exit status.
-    pub fn status(&self) -> PathBuf {
-        self.dir.join("status")
+    /// Where the kernel speaks to this tool.
+    pub fn control(&self) -> PathBuf {
+        self.dir.join("control")
     }
     /// Where QEMU says what a processor looked like when it was reset.
     pub fn resets(&self) -> PathBuf {
@@ -89,8 +89,10 @@ impl Machine<'_> {
         args.add(&format!("-smp {} -m {}", self.options.smp, memory));
 
         args.add("-chardev stdio,id=console,signal=off");
-        args.with("-chardev", "file,id=exit", "path", &files.status());
-        args.add("-device isa-debugcon,iobase=0xe9,chardev=exit -device isa-debug-exit,iobase=0xf4,iosize=4");
+        args.with("-chardev", "socket,id=control", "path", &files.control());
+        args.add(
+            "-device isa-debugcon,iobase=0xe9,chardev=control -device isa-debug-exit,iobase=0xf4,iosize=4",
+        );
         args.with("-chardev", "socket,id=monitor,server=on,wait=off", "path", &files.monitor());
         args.add("-mon chardev=monitor,mode=readline");
         // Small, and after a triple fault all that is left of a processor.

@@ -10,7 +10,7 @@ use crate::packages::{GDB, ensure};
 use crate::report::{self, Tail};
 use crate::toolchain::Toolchain;
 use crate::{Result, gdb, image};
-use std::io::{self, Write, stdout};
+use std::io::{self, Write, stdin, stdout};
 use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -38,7 +38,7 @@ pub fn prepare(host: &Host, variant: Variant, door: Door) -> Result<(Kernel, Pat
     Ok((kernel, medium))
 }
 
-/// Runs a program with its console on stdout. `interrupted` says when to end early.
+/// Runs a program with its console on stdin and stdout. `interrupted` says when to end early.
 ///
 /// Returns the program's exit status, [`NO_STATUS`] or [`TIMED_OUT`] after a report on stderr, or nothing if it was interrupted.
 ///
@@ -67,7 +67,7 @@ pub fn run(host: &Host, options: &Options, interrupted: &dyn Fn() -> bool) -> Re
         accelerator: if kvm { Accelerator::Kvm } else { Accelerator::Tcg },
         gdb_port,
     };
-    let mut guest = Guest::start(host, &qemu, &machine, dir)?;
+    let mut guest = Guest::start(host, &qemu, &machine, dir, Box::new(stdin()))?;
     let mut console = Console::new(options, kvm, guest.started);
     let deadline = options.timeout.map(|timeout| guest.started + timeout);
     loop {

@@ -18,6 +18,7 @@ use runtime::port::{OsThread, Port, PortError, Stack, SysStats};
 use runtime::proc::{G, M, Startup};
 use spin::Once;
 
+mod input;
 #[cfg(feature = "kernel-tests")]
 mod tests;
 
@@ -29,6 +30,7 @@ runtime::set_port!(Machine);
 static HOOKS: Hooks = Hooks {
     timer: thread::on_timer,
     reschedule: thread::on_reschedule,
+    console: input::on_interrupt,
     page_fault,
     report_context: runtime::panic::report_current,
 };
@@ -227,6 +229,10 @@ unsafe impl Port for Machine {
 
     fn write(bytes: &[u8]) {
         uart::write(bytes);
+    }
+
+    fn read(buf: &mut [u8]) -> usize {
+        input::read(buf)
     }
 
     fn write_err(bytes: &[u8]) {

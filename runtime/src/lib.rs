@@ -13,6 +13,7 @@ pub mod debug;
 pub mod godebug;
 pub mod heap;
 pub mod init;
+pub mod io;
 pub mod lock;
 pub mod note;
 pub mod panic;

@@ -194,6 +194,9 @@ port! {
 
     /// Writes to the console. Writes do not mix within one call.
     fn write = __gzero_write(bytes: &[u8]);
+    /// Reads what has come on the console, at least a byte, and waits until there is one; 0 if `buf` is empty or the input has ended. Holds the thread: to
+    /// be called by [`crate::proc::syscall::block`], and by one thread at a time.
+    fn read = __gzero_read(buf: &mut [u8]) -> usize;
     /// Writes to the console from a fatal report: takes no lock that the interrupted code could hold.
     fn write_err = __gzero_write_err(bytes: &[u8]);
     /// Begins a fatal report about `what`: stops all other cores. Does not return if another core has begun one, nor if this one has.

@@ -20,6 +20,10 @@ pub fn jobs(guests: &Guests) -> Vec<Job<'_>> {
         [
             Job::one(format!("doors::{name}_hello"), move || run("hello", &[], "hello, world\n")),
             Job::one(format!("doors::{name}_echo"), move || run("echo", &["a b", "c,d"], "a b c,d\n")),
+            Job::one(format!("doors::{name}_input"), move || {
+                let options = Options { smp: 2, door, ..Options::new("cat", &[]) };
+                check_text(&guests.run_reading(&options, PATIENCE, Box::new(&b"typed\n"[..]))?, "typed\n")
+            }),
         ]
     });
     jobs.into_iter().flatten().collect()

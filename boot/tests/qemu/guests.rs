@@ -1,6 +1,7 @@
 //! Guests for tests: kernels built once, machines that are ended by force when they take too long.
 
 use boot::command_line::kernel_command_line;
+use boot::control::Input;
 use boot::guest::{Event, Guest, RunDir};
 use boot::host::Host;
 use boot::kernel::{Kernel, Variant};
@@ -8,6 +9,7 @@ use boot::machine::{self, Accelerator, Machine};
 use boot::options::{Door, Options};
 use boot::report::{self, Tail};
 use boot::run;
+use std::io;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -49,12 +51,28 @@ impl Guests {
         built.get_or_init(prepare).as_ref().map_err(Clone::clone)
     }
 
-    /// Starts a guest, always under QEMU's own emulation: tests mean the same everywhere.
+    /// Starts a guest without input.
     pub fn start(
         &self,
         variant: Variant,
         options: &Options,
         gdb_port: Option<u16>,
+    ) -> Result<Session<'_>, String> {
+        self.start_any(variant, options, gdb_port, Box::new(io::empty()))
+    }
+
+    /// Starts a guest whose program reads `input`.
+    pub fn start_reading(&self, options: &Options, input: Input) -> Result<Session<'_>, String> {
+        self.start_any(Variant::Programs, options, None, input)
+    }
+
+    /// Starts a guest, always under QEMU's own emulation: tests mean the same everywhere.
+    fn start_any(
+        &self,
+        variant: Variant,
+        options: &Options,
+        gdb_port: Option<u16>,
+        input: Input,
     ) -> Result<Session<'_>, String> {
         let (kernel, medium) = self.built(variant, options.door)?;
         let start = || {
@@ -65,7 +83,7 @@ impl Guests {
                 accelerator: Accelerator::Tcg,
                 gdb_port,
             };
-            Guest::start(&self.host, &machine::qemu(&self.host)?, &machine, RunDir::new()?)
+            Guest::start(&self.host, &machine::qemu(&self.host)?, &machine, RunDir::new()?, input)
         };
         let guest = start().map_err(|error| error.to_string())?;
         Ok(Session { guest, kernel, tail: Tail::default() })
@@ -73,8 +91,14 @@ impl Guests {
 
     /// Runs a program to its end, or for `patience`.
     pub fn run(&self, options: &Options, patience: Duration) -> Result<Ran, String> {
-        let (session, output) = self.start(Variant::Programs, options, None)?.read_to_end(patience)?;
-        Ok(Ran { status: session.end()?, output })
+        self.run_reading(options, patience, Box::new(io::empty()))
+    }
+
+    /// [`Guests::run`] of a program that reads `input`.
+    pub fn run_reading(&self, options: &Options, patience: Duration, input: Input) -> Result<Ran, String> {
+        let (session, bytes) = self.start_reading(options, input)?.read_to_end(patience)?;
+        let output = String::from_utf8_lossy(&bytes).into_owned();
+        Ok(Ran { status: session.end()?, bytes, output })
     }
 }
 
@@ -83,7 +107,9 @@ impl Guests {
 pub struct Ran {
     /// Its exit status.
     pub status: u8,
-    /// Its console.
+    /// What it wrote.
+    pub bytes: Vec<u8>,
+    /// The same as text.
     pub output: String,
 }
 
@@ -105,13 +131,13 @@ impl Session<'_> {
     }
 
     /// All that the guest prints until it closes its console; a report if that takes longer than `patience`.
-    pub fn read_to_end(mut self, patience: Duration) -> Result<(Self, String), String> {
+    pub fn read_to_end(mut self, patience: Duration) -> Result<(Self, Vec<u8>), String> {
         let deadline = Instant::now() + patience;
         let mut output = Vec::new();
         loop {
             match self.next(deadline) {
                 Event::Output(bytes) => output.extend(bytes),
-                Event::Ended => return Ok((self, String::from_utf8_lossy(&output).into_owned())),
+                Event::Ended => return Ok((self, output)),
                 Event::Quiet => return Err(self.late()),
             }
         }

@@ -43,7 +43,7 @@ fn list(guests: &Guests) -> Result<Vec<String>, String> {
         guests.start(Variant::Tests, &options(1, &["-list"]), None)?.read_to_end(PATIENCE)?;
     let tail = session.tail();
     match session.end()? {
-        0 => Ok(output.lines().map(String::from).collect()),
+        0 => Ok(String::from_utf8_lossy(&output).lines().map(String::from).collect()),
         status => Err(format!("kernel_tests -list: exit status {status}\n{tail}")),
     }
 }

@@ -7,6 +7,7 @@ mod doors;
 mod gdb;
 mod guests;
 mod harness;
+mod input;
 mod kernel_tests;
 mod programs;
 mod script;
@@ -19,6 +20,7 @@ fn main() -> ExitCode {
         let mut jobs = script::jobs();
         jobs.extend(kernel_tests::jobs(&guests));
         jobs.extend(programs::jobs(&guests));
+        jobs.extend(input::jobs(&guests));
         jobs.extend(doors::jobs(&guests));
         jobs.extend(gdb::jobs(&guests));
         jobs

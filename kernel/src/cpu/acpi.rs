@@ -22,10 +22,32 @@ pub struct Platform {
     pub cores: Vec<u32>,
     /// Registers of the local APICs.
     pub local_apic: PhysAddr,
+    /// The I/O APICs.
+    pub io_apics: Vec<IoApic>,
+    /// Where lines of the ISA bus do not lead to the global interrupt of their own number.
+    pub overrides: Vec<Override>,
     /// Registers of the HPET.
     pub hpet: Option<PhysAddr>,
     /// Port of the power management timer.
     pub pm_timer: Option<u16>,
+}
+
+/// An I/O APIC.
+pub struct IoApic {
+    /// Its registers.
+    pub registers: PhysAddr,
+    /// The global number of its first input.
+    pub first: u32,
+}
+
+/// The interrupt that a line of the ISA bus leads to.
+pub struct Override {
+    /// The line.
+    pub irq: u8,
+    /// The global interrupt.
+    pub global: u32,
+    /// Polarity and trigger mode (ACPI 6.5, table 5.26).
+    pub flags: u16,
 }
 
 /// Where local APICs are unless a table or the firmware moved them.
@@ -50,6 +72,8 @@ pub fn init(rsdp: Option<u64>) {
         let none = Platform {
             cores: Vec::new(),
             local_apic: PhysAddr::new(DEFAULT_LOCAL_APIC),
+            io_apics: Vec::new(),
+            overrides: Vec::new(),
             hpet: None,
             pm_timer: None,
         };
@@ -118,6 +142,15 @@ fn read_madt(madt: &PhysicalMapping<Physical, Madt>, p: &mut Platform) {
             MadtEntry::LocalX2Apic(e) => (e.x2apic_id, e.flags),
             MadtEntry::LocalApicAddressOverride(e) => {
                 p.local_apic = PhysAddr::new(e.local_apic_address);
+                continue;
+            }
+            MadtEntry::IoApic(e) => {
+                let registers = PhysAddr::new(e.io_apic_address.into());
+                p.io_apics.push(IoApic { registers, first: e.global_system_interrupt_base });
+                continue;
+            }
+            MadtEntry::InterruptSourceOverride(e) => {
+                p.overrides.push(Override { irq: e.irq, global: e.global_system_interrupt, flags: e.flags });
                 continue;
             }
             _ => continue,

@@ -7,7 +7,7 @@
 //! | [`features`], [`fpu`] | what the CPU has; extended registers |
 //! | [`gdt`], `idt`, [`trap`] | trap stacks, descriptor tables, entry and exit of traps |
 //! | [`exception`], [`backtrace`], [`symbols`] | reports |
-//! | `acpi`, `pic`, [`apic`], [`ipi`] | the machine's tables; interrupt controllers; timer; interrupts between cores |
+//! | `acpi`, `pic`, [`ioapic`], [`apic`], [`ipi`] | the machine's tables; interrupt controllers; timer; interrupts between cores |
 //! | [`clock`], `calibrate` | time |
 //! | [`smp`], `trampoline` | starting the other cores |
 
@@ -21,6 +21,7 @@ pub mod features;
 pub mod fpu;
 pub mod gdt;
 mod idt;
+pub mod ioapic;
 pub mod ipi;
 pub mod irq;
 pub mod local;

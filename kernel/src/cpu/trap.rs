@@ -26,6 +26,8 @@ use x86_64::registers::control::Cr2;
 pub mod vector {
     /// The legacy interrupt controllers' sixteen, all masked: they can still send spurious ones.
     pub const LEGACY: u8 = 0x20;
+    /// The console's UART has input.
+    pub const CONSOLE: u8 = 0x40;
     /// The core's timer.
     pub const TIMER: u8 = 0xf0;
     /// Look at the run queue.
@@ -132,14 +134,21 @@ pub struct Hooks {
     pub timer: fn(&mut TrapFrame),
     /// Another core sent [`ipi::send_reschedule`]. The interrupt has been acknowledged.
     pub reschedule: fn(&mut TrapFrame),
+    /// The console's UART has input. The interrupt is acknowledged afterwards.
+    pub console: fn(),
     /// A page fault at an address; true if it was dealt with and the instruction is to run again.
     pub page_fault: fn(&mut TrapFrame, usize) -> bool,
     /// Writes the line that names the current goroutine in a report. Takes no lock.
     pub report_context: fn(&mut dyn fmt::Write),
 }
 
-static NO_HOOKS: Hooks =
-    Hooks { timer: |_| (), reschedule: |_| (), page_fault: |_, _| false, report_context: |_| () };
+static NO_HOOKS: Hooks = Hooks {
+    timer: |_| (),
+    reschedule: |_| (),
+    console: || (),
+    page_fault: |_, _| false,
+    report_context: |_| (),
+};
 
 static HOOKS: Once<&'static Hooks> = Once::new();
 
@@ -182,6 +191,11 @@ extern "C" fn dispatch(frame: &mut TrapFrame) {
         vector::TLB => {
             apic::eoi();
             tlb::serve();
+        }
+        vector::CONSOLE => {
+            (hooks().console)();
+            // Where the line is level-triggered it would interrupt again if this came before.
+            apic::eoi();
         }
         vector::ERROR => apic::report_error(),
         #[cfg(feature = "kernel-tests")]

@@ -1,5 +1,6 @@
 //! Devices that the kernel itself needs: console, exit, the clock chip, QEMU's configuration.
 
+pub mod debugcon;
 pub mod fw_cfg;
 pub mod power;
 pub mod rtc;

@@ -1,12 +1,14 @@
 //! The console: a 16550 UART at one of the PC's standard ports.
 //!
 //! Bytes go out as they are; a terminal that wants carriage returns is set so by its user. Output waits for the
-//! device's FIFO, under a lock that makes each call's bytes contiguous.
+//! device's FIFO, under a lock that makes each call's bytes contiguous. The receiving half ([`Receiver`]) has registers of its own and needs
+//! no part in that lock.
 
 use crate::cpu::irq::IrqMutex;
 use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicU16, Ordering};
 use uart_16550::backend::PioBackend;
+use uart_16550::spec::registers::IER;
 use uart_16550::{BaudRate, Config, Uart16550};
 
 /// A standard port of the PC, by its Linux name.
@@ -82,5 +84,41 @@ impl Write for Emergency {
     fn write_str(&mut self, s: &str) -> fmt::Result {
         write_emergency(s.as_bytes());
         Ok(())
+    }
+}
+
+/// The receiving half of the console. At most one is in use.
+pub struct Receiver(Uart);
+
+impl Receiver {
+    /// The console's, with its interrupt off; none if there is no console.
+    pub fn new() -> Option<Receiver> {
+        match BASE.load(Ordering::Relaxed) {
+            0 => None,
+            base => Some(Receiver(uart(base))),
+        }
+    }
+
+    /// The line of the ISA bus that it interrupts by.
+    pub fn irq(&self) -> u8 {
+        const COM2: u16 = Port::Com2 as u16;
+        match BASE.load(Ordering::Relaxed) {
+            COM2 => 3,
+            _ => 4,
+        }
+    }
+
+    /// Turns the interrupt on or off that says that something has been received. Bytes that wait while it is turned on raise it, too.
+    pub fn set_interrupt(&mut self, on: bool) {
+        if on {
+            self.0.enable_interrupts(IER::DATA_READY);
+        } else {
+            self.0.disable_interrupts(IER::DATA_READY);
+        }
+    }
+
+    /// Takes the next byte out of the device's FIFO.
+    pub fn take(&mut self) -> Option<u8> {
+        self.0.try_receive_byte().ok()
     }
 }

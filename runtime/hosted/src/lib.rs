@@ -10,7 +10,7 @@ use runtime::port::{OsThread, Port, PortError, Stack, SysStats};
 use runtime::proc::{G, M, Startup};
 use std::any::Any;
 use std::fmt;
-use std::io::Write;
+use std::io::{ErrorKind, Read, Write};
 use std::sync::OnceLock;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -126,6 +126,15 @@ unsafe impl Port for Host {
         // A console that is gone is no reason to end a test.
         _ = std::io::stdout().lock().write_all(bytes);
         _ = std::io::stdout().lock().flush();
+    }
+    fn read(buf: &mut [u8]) -> usize {
+        loop {
+            match std::io::stdin().lock().read(buf) {
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                // A console that cannot be read has nothing more to say.
+                read => return read.unwrap_or(0),
+            }
+        }
     }
     fn write_err(bytes: &[u8]) {
         _ = std::io::stderr().write_all(bytes);

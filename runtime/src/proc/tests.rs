@@ -3,10 +3,12 @@
 mod gomaxprocs;
 mod stw;
 
-use super::{go, go_with_stack, gosched, num_goroutine, syscall, systemstack};
+use super::threads::MAX_IDLE_MS;
+use super::{go, go_with_stack, gomaxprocs, gosched, num_goroutine, sched, syscall, systemstack};
 use crate::chan::{Chan, make};
 use crate::panic::{catch_unwind, goexit};
 use crate::sync::WaitGroup;
+use crate::time::sleep;
 use crate::{kernel_test, port};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -227,6 +229,34 @@ fn blocking_calls_leave_the_ps_to_others() {
     assert_eq!(worked.load(Ordering::Relaxed), 50);
     wg.wait();
     assert_eq!(most.load(Ordering::Relaxed), CALLS);
+}
+
+/// Blocked calls make Ms, one each; when the calls have returned the Ms end, but for the few that are kept idle (S6). Go would keep all.
+#[kernel_test]
+fn ms_grow_with_blocking_calls_and_end_after_them() {
+    const CALLS: usize = 100;
+    let ms = || sched::lock().nms as usize;
+    let kept = 2 * gomaxprocs() + MAX_IDLE_MS as usize;
+    let (inside, released) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let wg = Arc::new(WaitGroup::new());
+    for _ in 0..CALLS {
+        let (inside, released) = (inside.clone(), released.clone());
+        wg.go(move || {
+            inside.fetch_add(1, Ordering::SeqCst);
+            while released.load(Ordering::SeqCst) == 0 {
+                syscall::nanosleep(Duration::from_millis(20));
+            }
+        });
+    }
+    while inside.load(Ordering::SeqCst) < CALLS || ms() < CALLS {
+        gosched();
+    }
+    released.store(1, Ordering::SeqCst);
+    wg.wait();
+    // Ms end when they find no work, and this goroutine's is the only one that has any.
+    while ms() > kept {
+        sleep(Duration::from_millis(1));
+    }
 }
 
 /// A call that turns out to block has its P taken by sysmon: what is queued on that P runs before the call returns (S10, S11).

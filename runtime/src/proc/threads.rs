@@ -126,7 +126,7 @@ pub(super) unsafe fn init_g0(g0: *mut G) {
 }
 
 /// Idle Ms that are kept beside one for each P; more end (S6: Go keeps all it ever had).
-const MAX_IDLE_MS: u64 = 2;
+pub(super) const MAX_IDLE_MS: u64 = 2;
 
 /// Puts the current M to sleep until it is given a P, or ends it if enough others sleep.
 ///

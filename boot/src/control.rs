@@ -1,0 +1,138 @@
+//! What the kernel says to this tool beside its console (`kernel/src/device/debugcon.rs`): that it wants input, and the exit status.
+//!
+//! # Input
+//! The program's input is this process's, by way of QEMU's stdin and the guest's UART. Not a byte is read here before the program reads: so a
+//! run in the background is stopped by the terminal only if its program wants input, and a shell loop round programs that do not keeps its own.
+//! From then on this reads ahead, as far as QEMU's pipe and the UART take it; what the guest does not take waits in the pipe.
+//!
+//! A serial line has no end, so the end of input is a byte in the stream, the one that a terminal uses: Ctrl-D. Where the input itself has that byte,
+//! or the one that quotes, Ctrl-V, it is quoted (`kernel/src/port/input.rs` undoes that). The user's terminal is left as it is: it edits lines
+//! and turns Ctrl-C into a signal, as for any program.
+
+use crate::{Error, Result};
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::process::ChildStdin;
+use std::thread::{self, JoinHandle};
+
+/// What a program reads.
+pub type Input = Box<dyn Read + Send>;
+
+/// The kernel's word for "the program begins to read".
+const WANTS_INPUT: u8 = b'<';
+
+/// The end of input, and what makes the byte after it an ordinary one.
+const END: u8 = 0x04;
+const QUOTE: u8 = 0x16;
+
+/// A socket to which QEMU connects before the guest runs.
+#[derive(Debug)]
+pub struct Socket {
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+impl Socket {
+    /// Makes it at `path`.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    pub fn new(path: &Path) -> Result<Socket> {
+        let listener =
+            UnixListener::bind(path).map_err(Error::io(format_args!("listen at {}", path.display())))?;
+        Ok(Socket { listener, path: path.to_owned() })
+    }
+
+    /// Listens to a QEMU that has been started, and passes `input` on to its stdin once the kernel wants it.
+    pub fn listen(self, input: Input, stdin: ChildStdin) -> Control {
+        let Socket { listener, path } = self;
+        Control { path, said: thread::spawn(move || hear(&listener, input, stdin)) }
+    }
+}
+
+/// A kernel that is listened to.
+#[derive(Debug)]
+pub struct Control {
+    path: PathBuf,
+    said: JoinHandle<String>,
+}
+
+impl Control {
+    /// The exit status that the kernel gave. QEMU has ended.
+    pub fn status(self) -> Option<u8> {
+        // If QEMU ended before it connected, this is what the thread accepts; an error says that the thread is gone already.
+        _ = UnixStream::connect(&self.path);
+        self.said.join().ok()?.trim().parse().ok()
+    }
+}
+
+/// Hears what the kernel says until QEMU ends; returns what was not about input.
+fn hear(listener: &UnixListener, input: Input, stdin: ChildStdin) -> String {
+    let mut said = String::new();
+    let Ok((mut kernel, _)) = listener.accept() else { return said };
+    let mut unwanted = Some((input, stdin));
+    let mut buffer = [0; 64];
+    while let Ok(n @ 1..) = kernel.read(&mut buffer) {
+        for &byte in &buffer[..n] {
+            if byte != WANTS_INPUT {
+                said.push(byte.into());
+            } else if let Some((input, stdin)) = unwanted.take() {
+                thread::spawn(move || relay(input, stdin));
+            }
+        }
+    }
+    said
+}
+
+/// Passes `input` on, quoted, and its end, unless the guest ends before.
+fn relay(mut input: impl Read, mut guest: impl Write) {
+    let mut buffer = vec![0; 16 * 1024];
+    let mut quoted = Vec::new();
+    loop {
+        let n = match input.read(&mut buffer) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            // What cannot be read has ended.
+            read => read.unwrap_or(0),
+        };
+        quoted.clear();
+        for &byte in &buffer[..n] {
+            if matches!(byte, END | QUOTE) {
+                quoted.push(QUOTE);
+            }
+            quoted.push(byte);
+        }
+        if n == 0 {
+            quoted.push(END);
+        }
+        if guest.write_all(&quoted).is_err() || n == 0 {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The two bytes that mean something are quoted, in the input's middle and at its edges, and the end is not.
+    #[test]
+    fn input_is_quoted() {
+        let mut guest = Vec::new();
+        relay(&b"\x04a\x16b\n\x04"[..], &mut guest);
+        assert_eq!(guest, b"\x16\x04a\x16\x16b\n\x16\x04\x04");
+    }
+
+    /// A QEMU that ends before it connects has no status, and is not waited for.
+    #[test]
+    fn nobody_connects() {
+        let path = std::env::temp_dir().join(format!("gzero-{}-control", std::process::id()));
+        let socket = Socket::new(&path).unwrap();
+        let mut child =
+            std::process::Command::new("true").stdin(std::process::Stdio::piped()).spawn().unwrap();
+        let control = socket.listen(Box::new(std::io::empty()), child.stdin.take().unwrap());
+        child.wait().unwrap();
+        assert_eq!(control.status(), None);
+        std::fs::remove_file(path).unwrap();
+    }
+}
