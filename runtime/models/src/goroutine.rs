@@ -15,6 +15,8 @@ pub enum WaitReason {
     Select,
     SelectNoCases,
     SyncMutexLock,
+    SyncRwMutexLock,
+    SyncRwMutexRLock,
     SyncWaitGroupWait,
 }
 

@@ -11,7 +11,9 @@ extern crate alloc;
 mod chan_model;
 mod mutex_model;
 mod note_model;
+mod pool_model;
 mod runq_model;
+mod rwmutex_model;
 mod select_model;
 mod sema_model;
 

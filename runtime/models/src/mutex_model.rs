@@ -6,12 +6,12 @@ use loom::sync::Arc;
 use loom::sync::atomic;
 
 #[path = "../../src/sync/rawmutex.rs"]
-mod rawmutex;
+pub mod rawmutex;
 
 use rawmutex::RawMutex;
 
 /// One semaphore's queue, which is all of the table that one mutex uses.
-mod sema {
+pub mod sema {
     use crate::proc::WaitReason;
     use crate::sema_model::{Semaphore, semaphore};
     use loom::sync::Arc;
@@ -66,7 +66,7 @@ fn counter() -> Arc<Counter> {
     Arc::new(Counter { mutex: RawMutex::default(), value: UnsafeCell::new(0) })
 }
 
-fn check(bound: usize, f: impl Fn() + Sync + Send + 'static) {
+pub fn check(bound: usize, f: impl Fn() + Sync + Send + 'static) {
     let mut model = loom::model::Builder::new();
     model.preemption_bound = Some(bound);
     model.check(f);

@@ -13,7 +13,7 @@
 use crate::port::{self, Stack};
 use crate::proc::G;
 use core::arch::{asm, global_asm};
-use core::sync::atomic::AtomicU64;
+use core::sync::atomic::{AtomicBool, AtomicU64};
 
 /// Bytes of the processor's XSAVE area for all enabled features; 0: there is no XSAVE, FXSAVE serves. Set by the port at start.
 #[unsafe(export_name = "__gzero_runtime_xsave_size")]
@@ -280,4 +280,15 @@ pub fn callers(mut fp: usize, stack: Stack, pcs: &mut [usize]) -> (usize, usize)
         }
     }
     (n, fp)
+}
+
+/// [`AtomicBool::load`] with *acquire*, to branch on at once: a comparison with memory, where the compiler makes a load and a test. An x86 load
+/// is an acquiring one; that the code may write memory, as far as the compiler knows, keeps later accesses after it.
+#[inline(always)]
+pub(crate) fn is_set(flag: &AtomicBool) -> bool {
+    // SAFETY: reads a byte that is there.
+    unsafe {
+        asm!("cmp byte ptr [{}], 0", "je {}", in(reg) flag.as_ptr(), label { return false }, options(nostack))
+    };
+    true
 }

@@ -78,3 +78,4 @@ pub(crate) use preempt::{lock_rank_pop, lock_rank_push};
 pub(crate) use sched::caches;
 pub(crate) use shrink::shrink_stacks;
 pub(crate) use spin::{can_spin, do_spin};
+pub(crate) use stw::stop_the_world;

@@ -1,6 +1,7 @@
 //! `Once`: something that is done once (Go: `sync/once.go`).
 
 use super::RawMutex;
+use crate::arch;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 /// Does something the first time only. To share one, put it into a `static` or an [`Arc`](alloc::sync::Arc).
@@ -26,7 +27,7 @@ impl Once {
     #[doc(alias = "Do")]
     pub fn call_once(&self, f: impl FnOnce()) {
         // Acquire: what `f` did is seen.
-        if !self.done.load(Ordering::Acquire) {
+        if !arch::is_set(&self.done) {
             self.call_slow(f);
         }
     }

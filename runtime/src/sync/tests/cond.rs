@@ -3,7 +3,6 @@
 use crate::sync::{Cond, Mutex, RwMutex};
 use crate::{chan, go, gosched, kernel_test};
 use alloc::sync::Arc;
-use alloc::vec;
 
 /// A goroutine that a signal does not wake (a hang), or that wakes without one; two that wake for one (Go: `TestCondSignal`).
 #[kernel_test]

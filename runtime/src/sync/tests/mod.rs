@@ -1,10 +1,16 @@
 //! `sync` on the machine: Go's tests written anew (`docs/go-tests.md` names each) and our own. Each names the bug that it would show.
 
 mod cond;
+mod errgroup;
+mod hashtriemap;
+mod map;
 mod mutex;
 mod once;
+mod pool;
 mod rwmutex;
 mod sema;
+mod semaphore;
+mod singleflight;
 mod waitgroup;
 
 use crate::sync::WaitGroup;
