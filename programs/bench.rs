@@ -17,6 +17,8 @@ mod memory;
 mod primitives;
 #[path = "bench/select.rs"]
 mod select;
+#[path = "bench/timers.rs"]
+mod timers;
 #[path = "bench/whole.rs"]
 mod whole;
 
@@ -95,7 +97,9 @@ const BENCHES: &[Bench] = &[
     bench("rwmutex_read4", 1_000_000, locks::rwmutex_read4),
     bench("once", 10_000_000, locks::once),
     bench("waitgroup", 1_000_000, primitives::waitgroup),
-    bench("timer_sleep", 20_000, primitives::timer_sleep),
+    bench("timer_sleep", 20_000, timers::timer_sleep),
+    bench("timer_addstop", 200_000, timers::timer_addstop),
+    bench("timer_reset", 500_000, timers::timer_reset),
     Bench { reps: 1, ..bench("preempt_latency", 200, primitives::preempt_latency) },
     bench("alloc_8", 1_000_000, memory::alloc_words::<1>),
     bench("alloc_16", 1_000_000, memory::alloc_words::<2>),

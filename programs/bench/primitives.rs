@@ -4,7 +4,7 @@ use super::B;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::hint::black_box;
-use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use runtime::port::sys_stats;
 use runtime::sync::WaitGroup;
 use runtime::time::{self, Duration};
@@ -129,32 +129,6 @@ pub fn waitgroup(b: &mut B) {
     }
 }
 
-/// Rounds of 1000 goroutines that each sleep 1 ms; op = one sleep.
-pub fn timer_sleep(b: &mut B) {
-    const SLEEP: Duration = Duration::from_millis(1);
-    let late: Arc<[AtomicI64]> = (0..b.n).map(|_| AtomicI64::new(0)).collect();
-    let wg = Arc::new(WaitGroup::new());
-    b.start();
-    for round in 0..b.n / 1000 {
-        wg.add(1000);
-        for i in 0..1000 {
-            let (wg, late) = (wg.clone(), late.clone());
-            let slot = (round * 1000 + i) as usize;
-            go(move || {
-                let t = time::now();
-                time::sleep(SLEEP);
-                let over = t.elapsed().as_nanos() as i64 - SLEEP.as_nanos() as i64;
-                late[slot].store(over, Ordering::Relaxed);
-                wg.done();
-            });
-        }
-        wg.wait();
-    }
-    b.stop();
-    let late = late.iter().map(|ns| ns.load(Ordering::Relaxed)).collect();
-    percentiles(b, ["late_p50_us", "late_p99_us", "late_max_us"], late);
-}
-
 /// How late a 1 ms sleep ends while another goroutine spins without calls; op = the lateness of one.
 pub fn preempt_latency(b: &mut B) {
     const SLEEP: Duration = Duration::from_millis(1);
@@ -178,7 +152,7 @@ pub fn preempt_latency(b: &mut B) {
 }
 
 /// Adds the median, the 99th percentile and the largest of some times in nanoseconds, as microseconds.
-fn percentiles(b: &mut B, names: [&'static str; 3], mut ns: Vec<i64>) {
+pub fn percentiles(b: &mut B, names: [&'static str; 3], mut ns: Vec<i64>) {
     ns.sort_unstable();
     let at = [ns.len() / 2, ns.len() * 99 / 100, ns.len() - 1];
     for (name, i) in names.into_iter().zip(at) {

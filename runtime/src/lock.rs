@@ -41,6 +41,8 @@ pub enum Rank {
     Sema,
     /// A P's timers.
     Timers,
+    /// A timer.
+    Timer,
     /// The scheduler.
     Sched,
     /// The heap's debug mode.

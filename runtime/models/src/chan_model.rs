@@ -71,6 +71,29 @@ mod send;
 #[path = "../../src/chan/waitq.rs"]
 pub mod waitq;
 
+/// No channel of the models has a timer.
+mod timer_chan {
+    use super::hchan::Hchan;
+    use super::recv::Received;
+    use crate::proc::G;
+
+    pub unsafe fn recv(_: *mut G, _: &Hchan, _: *mut u8, _: bool) -> Received {
+        unreachable!("no channel has a timer")
+    }
+
+    pub unsafe fn poll(_: &Hchan, _: *mut u8) -> bool {
+        unreachable!("no channel has a timer")
+    }
+
+    pub unsafe fn block(_: &Hchan) {
+        unreachable!("no channel has a timer")
+    }
+
+    pub unsafe fn unblock(_: &Hchan) {
+        unreachable!("no channel has a timer")
+    }
+}
+
 use hchan::{Hchan, closechan};
 use recv::{Received, chanrecv};
 pub use send::Sent;

@@ -100,6 +100,11 @@ mod proc {
     }
 }
 
+/// The timers that channels see: no channel of the models has one.
+mod time {
+    pub struct TimerCore;
+}
+
 mod panic {
     pub fn throw(message: &str) -> ! {
         panic!("fatal error: {message}")

@@ -1,13 +1,14 @@
 //! The typed skin: ownership of elements, reference counts, and errors as values.
 
 use super::arms::{RecvArm, RecvSlot, SendSlot};
+use super::timer_chan;
 use super::{Hchan, Received, Receiver, Sender, Sent, chanrecv, chansend, closechan};
 use alloc::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use core::cell::UnsafeCell;
 use core::fmt;
 use core::marker::PhantomData;
 use core::mem::{ManuallyDrop, MaybeUninit};
-use core::ptr::null;
+use core::ptr::{null, null_mut};
 use core::sync::atomic::{AtomicUsize, Ordering, fence};
 
 /// A channel of `T`: a handle that is cheap to clone, like Go's `chan T`.
@@ -38,9 +39,18 @@ pub struct Chan<T> {
 
 /// What the handles share; the buffer follows it in the same allocation.
 #[repr(C)]
-struct Shared {
-    hchan: Hchan,
-    refs: AtomicUsize,
+pub(super) struct Shared {
+    pub(super) hchan: Hchan,
+    pub(super) refs: AtomicUsize,
+}
+
+impl Shared {
+    /// A channel without a buffer, with one handle.
+    pub(super) fn unbuffered<T>() -> Shared {
+        // SAFETY: there are no elements.
+        let hchan = unsafe { Hchan::new(0, null_mut(), size_of::<T>()) };
+        Shared { hchan, refs: AtomicUsize::new(1) }
+    }
 }
 
 // SAFETY: the channel moves a `T` from one goroutine to another and never lets two see the same one; its own fields are under its lock.
@@ -115,6 +125,20 @@ impl<T> Chan<T> {
     #[inline]
     pub fn is_nil(&self) -> bool {
         self.shared.is_null()
+    }
+
+    /// The handle that one of the references counted in `shared` stands for.
+    ///
+    /// # Safety
+    /// `shared` is a channel of `T`, and the reference is the caller's.
+    pub(super) unsafe fn from_shared(shared: *const Shared) -> Chan<T> {
+        Chan { shared, elements: PhantomData }
+    }
+
+    /// What the handles share. Not of the nil channel.
+    pub(super) fn shared(&self) -> &Shared {
+        // SAFETY: a handle that is not nil keeps the channel alive.
+        unsafe { &*self.shared }
     }
 
     fn layout(cap: usize) -> Option<(Layout, usize)> {
@@ -252,6 +276,9 @@ impl<T> Chan<T> {
         // each is dropped once; the layout is that of `make`.
         unsafe {
             let hchan = &mut (*shared).hchan;
+            if !hchan.timer.is_null() {
+                return timer_chan::abandon(hchan.timer);
+            }
             let cap = hchan.cap();
             let free = FreeOnDrop(shared.cast(), Self::layout(cap));
             if core::mem::needs_drop::<T>() {

@@ -6,9 +6,10 @@ use super::atomic::{AtomicBool, AtomicUsize, Ordering};
 use super::waitq::{Of, Sudog, WaitQ};
 use crate::lock::{Lock, Rank};
 use crate::proc::{G, WaitReason, gopark, goready, park_pinned, releasem};
+use crate::time::TimerCore;
 use core::cell::Cell;
 use core::mem::MaybeUninit;
-use core::ptr::null_mut;
+use core::ptr::{null, null_mut};
 
 /// A channel without its element type. The first two words are Go's: `len` and `cap` of compiled Go code read them.
 ///
@@ -25,6 +26,8 @@ pub struct Hchan {
     pub(super) recvq: WaitQ,
     pub(super) sendq: WaitQ,
     pub(super) lock: Lock,
+    /// The timer that sends here; null: none does. Does not change.
+    pub(super) timer: *const TimerCore,
 }
 
 /// Copies one element. Most are a few words: a call of `memcpy` would cost half as much as the rest of the hand-off.
@@ -75,6 +78,7 @@ impl Hchan {
             recvq: WaitQ::new(),
             sendq: WaitQ::new(),
             lock: Lock::new(Rank::Hchan),
+            timer: null(),
         }
     }
 

@@ -50,6 +50,7 @@ mod select;
 mod send;
 #[cfg(all(feature = "kernel-tests", not(test)))]
 mod tests;
+mod timer_chan;
 mod waitq;
 
 use channel::send_on_closed;
@@ -59,5 +60,6 @@ pub use hchan::{Hchan, closechan};
 pub use recv::{Received, chanrecv};
 pub use select::{MAX_CASES, Scase, Selected, block, selectgo};
 pub use send::{Sent, chansend};
+pub(crate) use timer_chan::TimerChan;
 
 use core::sync::atomic;

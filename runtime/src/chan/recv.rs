@@ -4,6 +4,7 @@
 
 use super::atomic::Ordering;
 use super::hchan::{Hchan, copy, park_for_ever, unlock_contended, wait};
+use super::timer_chan;
 use super::waitq::Sudog;
 use crate::proc::{G, WaitReason, acquirem, ready_pinned, releasem};
 
@@ -34,9 +35,10 @@ pub unsafe fn chanrecv(c: *const Hchan, elem: *mut u8, size: usize, block: bool)
     let c = unsafe { &*c };
     if !block && c.empty() {
         if !c.closed.load(Ordering::Acquire) {
-            return Received::WouldBlock;
-        }
-        if c.empty() {
+            if c.timer.is_null() {
+                return Received::WouldBlock;
+            }
+        } else if c.empty() {
             return Received::Closed;
         }
     }
@@ -163,6 +165,10 @@ unsafe fn hand_over(me: *mut G, c: &Hchan, sg: *mut Sudog) {
 /// As [`chanrecv`]; `me` is the current goroutine after [`acquirem`], which is undone here, and the lock is held and given up.
 #[inline(always)]
 unsafe fn recv_empty(me: *mut G, c: &Hchan, elem: *mut u8, block: bool) -> Received {
+    if !c.timer.is_null() {
+        // SAFETY: as the caller promises.
+        return unsafe { timer_chan::recv(me, c, elem, block) };
+    }
     let received = if c.closed.load(Ordering::Relaxed) {
         c.lock.unlock_pinned();
         Received::Closed

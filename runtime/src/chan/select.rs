@@ -45,6 +45,7 @@
 
 use super::atomic::Ordering;
 use super::hchan::{Hchan, copy, park_for_ever};
+use super::timer_chan;
 use super::waitq::{Of, Sudog, WaitQ};
 use crate::proc::{G, WaitReason, acquirem, cheaprandn, park_pinned_locks, ready_pinned, releasem};
 use core::ptr::{null, null_mut};
@@ -192,7 +193,7 @@ impl Arm<'_> {
     /// Whether it is worth locking the channel; without the lock, at some moment.
     #[inline(always)]
     fn seems_ready(&self) -> bool {
-        let would_wait = if self.send { self.c.full() } else { self.c.empty() };
+        let would_wait = if self.send { self.c.full() } else { self.c.empty() && self.c.timer.is_null() };
         !would_wait || self.c.closed.load(Ordering::Relaxed)
     }
 
@@ -230,7 +231,7 @@ impl Arm<'_> {
                     (*sg).success = true;
                     return Some(Served { wake: (*sg).g, moved: true });
                 }
-                if c.take(elem, c.elemsize) {
+                if c.take(elem, c.elemsize) || !c.timer.is_null() && timer_chan::poll(c, elem) {
                     return Some(Served { wake: null_mut(), moved: true });
                 }
                 c.closed.load(Ordering::Relaxed).then_some(Served { wake: null_mut(), moved: false })
@@ -379,6 +380,9 @@ unsafe fn wait(me: *mut G, locked: &Locked, sudogs: *mut Sudog, nsends: usize) -
             let sg = sudogs.add(at);
             sg.write(Sudog::new(me, arm.elem, Of::Select));
             arm.queue().enqueue(sg);
+            if !arm.c.timer.is_null() {
+                timer_chan::block(arm.c);
+            }
         }
         locked.forget();
         park_pinned_locks(me, unlock_parked, (&raw const *locked).cast_mut().cast(), WaitReason::Select);
@@ -394,6 +398,9 @@ unsafe fn wait(me: *mut G, locked: &Locked, sudogs: *mut Sudog, nsends: usize) -
                 arm.c.lock.lock_pinned();
                 arm.queue().remove(sg);
                 arm.c.lock.unlock_pinned();
+            }
+            if !arm.c.timer.is_null() {
+                timer_chan::unblock(arm.c);
             }
         }
         Selected { index, moved: (*won).success }

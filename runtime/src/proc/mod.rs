@@ -71,11 +71,13 @@ const RUNQ_LEN: u32 = 256;
 
 pub(crate) use m::cheaprandn;
 pub(crate) use newproc::ALLGS;
-pub(crate) use park::{goyield, park_pinned, park_pinned_locks, ready_pinned};
+pub(crate) use park::{goyield, park_pinned, park_pinned_locks, ready_list, ready_pinned};
 pub(crate) use preempt::{acquirem, async_preempt2, lock_count_down, lock_count_up, releasem};
 #[cfg(debug_assertions)]
 pub(crate) use preempt::{lock_rank_pop, lock_rank_push};
 pub(crate) use sched::caches;
+#[cfg(all(feature = "kernel-tests", not(test)))]
+pub(crate) use sched::timers_len;
 pub(crate) use shrink::shrink_stacks;
 pub(crate) use spin::{can_spin, do_spin};
 pub(crate) use stw::stop_the_world;

@@ -4,8 +4,11 @@
 
 use super::m::UnlockFn;
 use super::preempt::{acquirem, releasem};
+use super::runqput::runqput;
 use super::schedule::{queue_and_wake, schedule, schedule_after_gosched, schedule_after_park};
+use super::spinning::wakep;
 use super::status::Status;
+use super::threads::getm;
 use super::{G, WaitReason, handover};
 use crate::arch;
 use crate::lock::Lock;
@@ -116,6 +119,26 @@ pub unsafe fn goready(gp: *mut G) {
 pub(crate) unsafe fn ready_pinned(me: *mut G, gp: *mut G) {
     // SAFETY: as the caller promises; this M is not preempted. One that has no P (a g0 that runs timers has one) never readies.
     unsafe { handover::ready((*me).m, gp) };
+}
+
+/// Makes parked goroutines runnable: `first` next on the current P, those that `schedlink` links to it at the end of its queue, in their order
+/// (Go: `injectglist`).
+///
+/// # Safety
+/// As [`goready`] for each; the caller is on g0 of an M with a P, with no lock held.
+pub(crate) unsafe fn ready_list(first: *mut G) {
+    let mp = getm();
+    // SAFETY: as the caller promises; a goroutine belongs to others once it is queued.
+    unsafe {
+        let mut gp = first;
+        while !gp.is_null() {
+            let next = (*gp).schedlink;
+            (*gp).cas_status(Status::Waiting, Status::Runnable);
+            runqput((*mp).p, gp, gp == first);
+            gp = next;
+        }
+    }
+    wakep();
 }
 
 /// Lets others run: the current goroutine goes to the end of the global queue (S9).

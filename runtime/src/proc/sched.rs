@@ -117,6 +117,12 @@ pub(super) fn all_ps() -> impl Iterator<Item = &'static P> {
     ALLP.iter().map_while(|slot| unsafe { slot.load(Ordering::Acquire).as_ref() })
 }
 
+/// How many entries the timer heaps of all Ps have.
+#[cfg(all(feature = "kernel-tests", not(test)))]
+pub(crate) fn timers_len() -> usize {
+    (0..gomaxprocs()).map(|i| allp(i).timers.len()).sum()
+}
+
 /// The caches of all Ps.
 pub(crate) fn caches() -> impl Iterator<Item = &'static MCache> {
     all_ps().map(|p| &p.mcache)

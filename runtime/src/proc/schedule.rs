@@ -34,7 +34,7 @@ pub(super) unsafe fn schedule_after_park(mp: *mut M) -> ! {
     // SAFETY: as the caller promises.
     unsafe {
         let pp = (*mp).p;
-        if (*pp).timers.wake_time() == 0
+        if (*pp).timers.is_empty()
             && RUNQ_SIZE.load(Ordering::Relaxed) == 0
             && ATTENTION.load(Ordering::Relaxed) == 0
         {
@@ -58,14 +58,12 @@ pub(super) unsafe fn schedule_after_gosched(mp: *mut M, gp: *mut G) -> ! {
         let pp = (*mp).p;
         let mut s = sched::lock();
         s.runq.push_back(gp);
-        let next = if (*pp).timers.wake_time() == 0
-            && ATTENTION.load(Ordering::Relaxed) == 0
-            && (*pp).runq.is_empty()
-        {
-            s.runq.pop_front()
-        } else {
-            null_mut()
-        };
+        let next =
+            if (*pp).timers.is_empty() && ATTENTION.load(Ordering::Relaxed) == 0 && (*pp).runq.is_empty() {
+                s.runq.pop_front()
+            } else {
+                null_mut()
+            };
         s.publish_runq_size();
         drop(s);
         if gomaxprocs() > 1 {
@@ -165,9 +163,9 @@ unsafe fn find_runnable(mp: *mut M) -> (*mut G, bool) {
                 if found.new_work {
                     continue 'top;
                 }
-                if found.poll_until != 0 && (poll_until == 0 || found.poll_until < poll_until) {
-                    poll_until = found.poll_until;
-                }
+                poll_until = found.poll_until;
+            } else {
+                poll_until = (*pp).timers.wake_time_before_sleep();
             }
 
             let was_spinning = (*mp).spinning;

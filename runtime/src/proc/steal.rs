@@ -15,7 +15,7 @@ const RUNNEXT_GRACE_NS: i64 = 3_000;
 pub(super) struct Stolen {
     /// A goroutine to run, or null.
     pub(super) gp: *mut G,
-    /// When the earliest timer seen is due (nanotime), 0 if none.
+    /// When the earliest timer of all Ps is due (nanotime), 0 if none. Set if nothing else was found.
     pub(super) poll_until: i64,
     /// A timer ran and may have made goroutines ready: look again.
     pub(super) new_work: bool,
@@ -38,7 +38,7 @@ pub(super) unsafe fn steal_work(mp: *mut M, pp: *mut P, now: i64) -> Stolen {
             let p2 = allp(i as usize);
             i = (i + step) % n;
             let me = core::ptr::eq(p2, pp);
-            if last && p2.timers.wake_time() != 0 {
+            if last && p2.timers.wake_time_before_sleep() != 0 {
                 let (ran, next) = p2.timers.check(now);
                 if next != 0 && (found.poll_until == 0 || next < found.poll_until) {
                     found.poll_until = next;

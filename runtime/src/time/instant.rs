@@ -14,14 +14,38 @@ pub fn now() -> Instant {
     Instant(port::nanotime())
 }
 
+/// How long ago `t` was; 0 if it is to come (Go: `time.Since`).
+#[inline]
+pub fn since(t: Instant) -> Duration {
+    now() - t
+}
+
+/// How long it is until `t`; 0 if it is past (Go: `time.Until`).
+#[inline]
+pub fn until(t: Instant) -> Duration {
+    t - now()
+}
+
+/// Nanotime `d` from now, saturated; not 0.
+#[inline]
+pub(super) fn after_now(d: Duration) -> i64 {
+    port::nanotime().saturating_add(nanoseconds(d)).max(1)
+}
+
 impl Instant {
+    /// The moment when nanotime is `ns`.
+    #[inline]
+    pub(crate) fn from_nanotime(ns: i64) -> Instant {
+        Instant(ns)
+    }
+
     /// This moment.
     #[inline]
     pub fn now() -> Instant {
         now()
     }
 
-    /// How long ago it was; 0 if it is to come (Go: `time.Since`).
+    /// As [`since`].
     #[inline]
     pub fn elapsed(self) -> Duration {
         now() - self

@@ -1,13 +1,20 @@
 //! Time (Go: package `time`, `runtime/time.go`; C4). Durations are [`core::time::Duration`].
 
+mod func;
+mod handles;
 mod heap4;
 mod instant;
 mod sleep;
 #[cfg(all(feature = "kernel-tests", not(test)))]
 mod tests;
+mod ticker;
+mod timer;
 mod timers;
 
 pub use core::time::Duration;
-pub use instant::{Instant, now};
+pub use handles::{Timer, after, after_func};
+pub use instant::{Instant, now, since, until};
 pub use sleep::sleep;
-pub use timers::{Timer, TimerFn, Timers};
+pub use ticker::{Ticker, tick};
+pub(crate) use timer::{TimerCore, TimerOps};
+pub use timers::Timers;

@@ -1,35 +1,24 @@
 //! `sleep` (Go: `timeSleep`).
 
-use super::instant::nanoseconds;
-use super::{Duration, Timer};
-use crate::port;
-use crate::proc::{G, WaitReason, getp, gopark, goready};
+use super::Duration;
+use super::instant::after_now;
+use crate::proc::{G, WaitReason, getp, gopark};
 
 /// Parks the goroutine for at least `d`; returns at once if `d` is 0.
 pub fn sleep(d: Duration) {
-    let ns = nanoseconds(d);
-    if ns == 0 {
+    if d.is_zero() {
         return;
     }
-    // The timer lies on this goroutine's stack: it is off every heap before `wake` runs.
-    let mut timer = Timer::new(wake, port::getg().cast());
-    timer.when = port::nanotime().saturating_add(ns);
-    gopark(Some(start), (&raw mut timer).cast(), WaitReason::Sleep);
+    let mut when = after_now(d);
+    gopark(Some(start), (&raw mut when).cast(), WaitReason::Sleep);
 }
 
-/// Starts the timer once the goroutine is parked: started before, it could fire before.
+/// Sets the time once the goroutine is parked: set before, it could be readied before.
 ///
 /// # Safety
-/// As `gopark` calls it: on g0, with `timer` from [`sleep`].
-unsafe fn start(_: *mut G, timer: *mut ()) -> bool {
-    // SAFETY: the goroutine waits, so its timer stays; g0 is not preempted and has a P.
-    unsafe { (*getp()).timers.add(timer.cast()) };
+/// As `gopark` calls it: on g0, with `when` from [`sleep`].
+unsafe fn start(gp: *mut G, when: *mut ()) -> bool {
+    // SAFETY: the goroutine waits, so its stack stays; g0 is not preempted and has a P; nothing else readies a sleeper.
+    unsafe { (*getp()).timers.add_sleeper(*when.cast(), gp) };
     true
-}
-
-/// # Safety
-/// `gp` is the goroutine of [`sleep`], parked.
-unsafe fn wake(gp: *mut ()) {
-    // SAFETY: a timer fires once, and nothing else readies a sleeper.
-    unsafe { goready(gp.cast()) };
 }

@@ -1,7 +1,7 @@
-//! Time on the machine. Each test names the bug that it would show.
+//! Sleeping, and the clock (C4).
 
-use super::{Duration, now, sleep};
 use crate::sync::WaitGroup;
+use crate::time::{Duration, now, sleep};
 use crate::{chan, go, gosched, kernel_test};
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
