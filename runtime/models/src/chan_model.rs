@@ -71,6 +71,9 @@ mod send;
 #[path = "../../src/chan/waitq.rs"]
 pub mod waitq;
 
+#[path = "select_model.rs"]
+pub mod select_model;
+
 /// No channel of the models has a timer.
 mod timer_chan {
     use super::hchan::Hchan;

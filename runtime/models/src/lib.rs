@@ -5,28 +5,28 @@
 //! names: a G is a number, an M a semaphore. Each model's text says which bug it would find.
 #![cfg(test)]
 #![allow(missing_docs, dead_code, reason = "the modelled files bring functions that a model does not call")]
+#![allow(clippy::duplicate_mod, reason = "two models compile one file, each in its own surroundings")]
 
 extern crate alloc;
 
 mod chan_model;
 mod mutex_model;
 mod note_model;
+mod poller_model;
 mod pool_model;
 mod runq_model;
 mod rwmutex_model;
-mod select_model;
 mod sema_model;
+mod spinning_model;
 
 use loom::sync::atomic;
-
-#[path = "../../src/note.rs"]
-mod note;
 
 #[path = "../../src/rand.rs"]
 mod rand;
 
 mod goroutine;
 mod lock;
+mod xchg;
 
 /// The machine that `note.rs` sees: a semaphore a thread.
 mod port {
@@ -34,14 +34,17 @@ mod port {
     use super::proc::current;
     pub use super::proc::{OsThread, nanotime};
 
-    /// Sleeps until posted; with `ns` of 0 or more, the time is up at once if nothing was posted.
+    /// A time that is never over.
+    pub const FOR_EVER: i64 = 1 << 50;
+
+    /// Sleeps until posted; if `ns` is neither negative nor [`FOR_EVER`], the time is up at once if nothing was posted.
     pub fn semasleep(ns: i64) -> bool {
         let m = current();
         // SAFETY: the model's Ms outlive its threads.
         let sema = unsafe { &(*m).sema };
         let mut posted = sema.0.lock().unwrap();
         while !*posted {
-            if ns >= 0 {
+            if (0..FOR_EVER).contains(&ns) {
                 return false;
             }
             posted = sema.1.wait(posted).unwrap();
@@ -109,4 +112,12 @@ mod panic {
     pub fn throw(message: &str) -> ! {
         panic!("fatal error: {message}")
     }
+}
+
+mod must_fail;
+
+/// The modelled files with one barrier removed each, which their models must find; `mutants.rs` beside the build script lists them.
+#[allow(warnings, clippy::all, reason = "a mutant is wrong, and need not be neat")]
+mod mutants {
+    include!(concat!(env!("OUT_DIR"), "/mutants.rs"));
 }

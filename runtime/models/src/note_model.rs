@@ -1,11 +1,15 @@
 //! `Note`: a wake-up is neither lost nor left over.
 
-use crate::note::Note;
 use crate::port;
 use crate::proc::{M, become_m};
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::thread;
+
+#[path = "../../src/note.rs"]
+mod note;
+
+use note::Note;
 
 struct Shared {
     note: Note,

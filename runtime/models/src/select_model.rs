@@ -1,8 +1,8 @@
 //! `selectgo`: a goroutine that waits on two channels is served by one of them, once, and what the other has stays there.
 
-use crate::chan_model::select::{Scase, selectgo};
-use crate::chan_model::waitq::Sudog;
-use crate::chan_model::{Chan, Sent, make};
+use super::select::{Scase, selectgo};
+use super::waitq::Sudog;
+use super::{Chan, Sent, make};
 use crate::proc::{go, set_random};
 use loom::model::Builder;
 use std::mem::MaybeUninit;
