@@ -192,6 +192,33 @@ const MISUSES: &[(&str, &[&str])] = &[
     ("use_after_free", &["after its free: byte 7", "allocated at:", "misuse::", "freed at:"]),
 ];
 
+/// Misuse of locks (Go: `TestMutexMisuse`) and of `singleflight`, and each way to wait (S12), all of which end the program.
+const SYNC_MISUSES: &[(&str, &[&str])] = &[
+    ("mutex_unlock", &["fatal error: sync: unlock of unlocked mutex\n\ngoroutine 1 "]),
+    ("mutex_unlock2", &["fatal error: sync: unlock of unlocked mutex\n"]),
+    ("rwmutex_unlock", &["fatal error: sync: Unlock of unlocked RWMutex\n"]),
+    ("rwmutex_unlock2", &["fatal error: sync: Unlock of unlocked RWMutex\n"]),
+    ("rwmutex_unlock3", &["fatal error: sync: Unlock of unlocked RWMutex\n"]),
+    ("rwmutex_runlock", &["fatal error: sync: RUnlock of unlocked RWMutex\n"]),
+    ("rwmutex_runlock2", &["fatal error: sync: RUnlock of unlocked RWMutex\n"]),
+    ("rwmutex_runlock3", &["fatal error: sync: RUnlock of unlocked RWMutex\n"]),
+    (
+        "panic_do_chan",
+        &["panic: Panicking in DoChan [recovered, repanicked]\n", "sync_misuse::panic_do_chan"],
+    ),
+    ("panic_do_shared_by_do_chan", &["panic: Panicking in Do [recovered, repanicked]\n"]),
+    (
+        "deadlock",
+        &[
+            "goroutine 1 [chan receive (nil chan)]:\n",
+            "[sync.Mutex.Lock]:\n",
+            "[sync.RWMutex.Lock]:\n",
+            "[sync.RWMutex.RLock]:\n",
+            "[sync.Cond.Wait]:\n",
+        ],
+    ),
+];
+
 /// Programs whose every early allocation is made to fail in turn (`GZERO_FAILALLOC`), and the status they end with when none does.
 const FAILING: &[(&str, u8)] = &[("pingpong", 0), ("memstats", 0), ("parfib 8", 0), ("crash panic", 2)];
 
@@ -259,6 +286,11 @@ pub fn jobs(guests: &Guests) -> Vec<Job<'_>> {
         let case = Case { env: MALLOCDEBUG, ..case("misuse", &[2], "", Pieces(pieces), 2) };
         let name = format!("programs::misuse_{kind}");
         jobs.push(Job::one(name, move || run(guests, 2, &case, &format!("crash {kind}"))));
+    }
+    for (kind, pieces) in SYNC_MISUSES {
+        let case = case("sync_misuse", &[2], "", Pieces(pieces), 2);
+        let name = format!("programs::sync_misuse_{kind}");
+        jobs.push(Job::one(name, move || run(guests, 2, &case, &format!("sync_misuse {kind}"))));
     }
     for &(line, status) in FAILING {
         let name = format!("programs::failing_allocations::{}", line.replace(' ', "_"));
