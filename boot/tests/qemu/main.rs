@@ -10,6 +10,7 @@ mod harness;
 mod input;
 mod kernel_tests;
 mod programs;
+mod ramp;
 mod script;
 
 use std::process::ExitCode;
@@ -21,6 +22,7 @@ fn main() -> ExitCode {
         jobs.extend(kernel_tests::jobs(&guests));
         jobs.extend(programs::jobs(&guests));
         jobs.extend(input::jobs(&guests));
+        jobs.extend(ramp::jobs(&guests));
         jobs.extend(doors::jobs(&guests));
         jobs.extend(gdb::jobs(&guests));
         jobs

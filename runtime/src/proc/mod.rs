@@ -17,7 +17,7 @@
 //! | `threads.rs` | `proc.go` | `startm`, `stopm`, `mstart` |
 //! | `syscall.rs` `sysmon.rs` | `proc.go` | calls that block the M, and who takes their Ps |
 //! | `stw.rs` `procresize.rs` | `proc.go` | stopping the world, GOMAXPROCS at run time |
-//! | `schedtrace.rs` | `schedtrace` | `GODEBUG=schedtrace` |
+//! | `schedtrace.rs` `moment.rs` | `schedtrace` | `GODEBUG=schedtrace` |
 //! | `preempt.rs` | `preempt.go` | time slices and asynchronous preemption |
 //! | `start.rs` | `rt0_go`, `schedinit`, `main` | start-up |
 
@@ -25,6 +25,7 @@ mod alllist;
 mod g;
 mod handover;
 mod m;
+mod moment;
 mod newproc;
 mod p;
 mod park;

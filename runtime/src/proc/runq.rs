@@ -57,10 +57,10 @@ impl RunQueue {
         }
     }
 
-    /// How many are queued, `runnext` included (Go's trace leaves that one out), as seen at one moment.
-    pub fn len(&self) -> usize {
-        let n = self.tail.load(Ordering::Acquire).wrapping_sub(self.head.load(Ordering::Acquire));
-        n as usize + usize::from(!self.next.load(Ordering::Acquire).is_null())
+    /// Where the ring begins and ends, and `runnext`, for who compares two moments.
+    pub fn ends(&self) -> ((u32, u32), *mut G) {
+        let (head, tail) = (self.head.load(Ordering::Acquire), self.tail.load(Ordering::Acquire));
+        ((head, tail), self.next.load(Ordering::Acquire))
     }
 
     /// Owner: makes `gp` the next to run and returns whom it displaces, null if nobody.

@@ -1,9 +1,11 @@
 //! `GODEBUG=schedtrace=N,scheddetail=1`: what the scheduler is doing, in Go's format of today (Go: `schedtrace` in `proc.go`; S14).
 //!
 //! Printed by sysmon, which holds no P. The line is put together under `sched.lock` in memory made ready before, so that nothing is
-//! allocated under the lock, and written after. What belongs to running Ms is read as it is at the moment.
+//! allocated under the lock, and written after. The queues are those of one moment (`moment.rs`): the goroutines that are ready or run are as many as
+//! `runqueue`, the numbers in brackets, and `gomaxprocs` less `idleprocs` together. The rest is read as it is.
 
-use super::sched::{self, ALLM, NEEDSPINNING, NMSPINNING, NPIDLE, allp, gomaxprocs};
+use super::moment::{self, PMoment};
+use super::sched::{self, ALLM, NEEDSPINNING, NMSPINNING, NPIDLE, Sched, allp, gomaxprocs};
 use super::{ALLGS, Status};
 use crate::port;
 use alloc::string::String;
@@ -15,23 +17,31 @@ use core::sync::atomic::Ordering;
 const LINE_BYTES: usize = 256;
 const DETAIL_BYTES: usize = 160;
 
-/// Prints one line, with `detailed` also one for each P, M and G.
-pub(super) fn print(detailed: bool) {
-    let mut lines = gomaxprocs();
+/// Prints one line, with `detailed` also one for each P, M and G. If goroutines were changing hands and `at_once` is not set, prints nothing
+/// and returns false: the caller tries again soon.
+pub(super) fn print(detailed: bool, at_once: bool) -> bool {
+    let n = gomaxprocs();
+    let mut lines = n;
     let mut timers = Vec::new();
     if detailed {
         ALLGS.for_each(|_| lines += 1);
         ALLM.for_each(|_| lines += 1);
-        timers.extend((0..gomaxprocs()).map(|i| allp(i).timers.len()));
+        timers.extend((0..n).map(|i| allp(i).timers.len()));
     }
     let mut out = String::with_capacity(LINE_BYTES + lines * DETAIL_BYTES);
-    // Writing to a string does not fail.
-    _ = format(&mut out, detailed, &timers);
+    let mut ps = Vec::with_capacity(n);
+    let s = sched::lock();
+    let settled = moment::read(&s, &mut ps);
+    if settled || at_once {
+        // Writing to a string does not fail.
+        _ = format(&mut out, &s, &ps, detailed.then_some(&timers));
+    }
+    drop(s);
     port::write(out.as_bytes());
+    settled || at_once
 }
 
-fn format(out: &mut String, detailed: bool, timers: &[usize]) -> core::fmt::Result {
-    let s = sched::lock();
+fn format(out: &mut String, s: &Sched, ps: &[PMoment], timers: Option<&Vec<usize>>) -> core::fmt::Result {
     write!(
         out,
         "SCHED {}ms: gomaxprocs={} idleprocs={} threads={} spinningthreads={} needspinning={} idlethreads={} runqueue={}",
@@ -45,20 +55,24 @@ fn format(out: &mut String, detailed: bool, timers: &[usize]) -> core::fmt::Resu
         s.ms_idle(),
         s.runq.len(),
     )?;
-    let ps = (0..gomaxprocs()).map(allp);
-    if !detailed {
+    let Some(timers) = timers else {
         out.write_str(" [ ")?;
-        for p in ps.clone() {
-            write!(out, "{} ", p.runq.len())?;
+        for p in ps {
+            write!(out, "{} ", p.queued())?;
         }
         out.write_str("] schedticks=[ ")?;
-        for p in ps {
-            write!(out, "{} ", p.schedtick.load(Ordering::Relaxed))?;
+        for i in 0..ps.len() {
+            write!(out, "{} ", allp(i).schedtick.load(Ordering::Relaxed))?;
         }
         return out.write_str("]\n");
-    }
-    out.write_str(" gcwaiting=false nmidlelocked=0 stopwait=0 sysmonwait=false\n")?;
-    for (p, timers) in ps.zip(timers) {
+    };
+    writeln!(
+        out,
+        " gcwaiting={} nmidlelocked=0 stopwait={} sysmonwait=false",
+        sched::gcwaiting(),
+        s.stopwait
+    )?;
+    for ((p, now), timers) in (0..).map(allp).zip(ps).zip(timers) {
         write!(
             out,
             "  P{}: status={} schedtick={} syscalltick={} m=",
@@ -69,7 +83,7 @@ fn format(out: &mut String, detailed: bool, timers: &[usize]) -> core::fmt::Resu
         )?;
         // SAFETY: Ms are never freed.
         id(out, unsafe { p.m.as_ref() }.map(|m| m.id))?;
-        writeln!(out, " runqsize={} gfreecnt={} timerslen={timers}", p.runq.len(), p.gfree.len())?;
+        writeln!(out, " runqsize={} gfreecnt={} timerslen={timers}", now.queued(), p.gfree.len())?;
     }
     let mut result = Ok(());
     ALLM.for_each(|mp| {
@@ -102,7 +116,6 @@ fn format(out: &mut String, detailed: bool, timers: &[usize]) -> core::fmt::Resu
             out.write_str(" lockedm=nil\n")
         });
     });
-    drop(s);
     result
 }
 

@@ -119,11 +119,12 @@ unsafe fn find_runnable(mp: *mut M) -> (*mut G, bool) {
             }
             let pp = (*mp).p;
             let mut now = 0;
+            let mut timers_ran = false;
             let mut poll_until = (*pp).timers.wake_time();
             if poll_until != 0 {
                 now = port::nanotime();
                 if poll_until <= now {
-                    poll_until = (*pp).timers.check(now).1;
+                    (timers_ran, poll_until) = (*pp).timers.check(now);
                 }
             }
 
@@ -139,7 +140,8 @@ unsafe fn find_runnable(mp: *mut M) -> (*mut G, bool) {
 
             let (gp, inherit) = (*pp).runq.pop();
             if !gp.is_null() {
-                return (gp, inherit);
+                // Whom a timer has readied inherits no time slice: the one that ran before may have used it up.
+                return (gp, inherit && !timers_ran);
             }
 
             if RUNQ_SIZE.load(Ordering::Relaxed) != 0 {

@@ -142,6 +142,7 @@ unsafe fn stop(mp: *mut M) {
     let wait = s.stopwait != 0;
     drop(s);
     if wait {
+        let begin = port::cputicks();
         // SAFETY: the current M, which is not idle: nobody else uses its note.
         let note = unsafe { &(*mp).park };
         loop {
@@ -151,6 +152,9 @@ unsafe fn stop(mp: *mut M) {
             }
         }
         note.clear();
+        // The stopper's time slice is for what it does, not for how long the others take.
+        // SAFETY: the current M's P.
+        unsafe { (*(*mp).p).slice_start.fetch_add(port::cputicks() - begin, Ordering::Relaxed) };
     }
     if (0..gomaxprocs()).any(|i| allp(i).status_number() != PStatus::GcStop as u32) {
         crate::panic::throw("stopTheWorld: not stopped");

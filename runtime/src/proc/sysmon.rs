@@ -27,6 +27,8 @@ const MAX_DELAY_NS: i64 = 10_000_000;
 const IDLE_ROUNDS: u32 = 50;
 /// How long a P stays with its blocking call although nobody would run on it otherwise.
 const KEEP_NS: i64 = 10_000_000;
+/// How long a line of `schedtrace` waits for a moment at which no goroutine changes hands.
+const SETTLE_NS: i64 = 1_000_000_000;
 
 /// The number that sysmon's M goes by.
 const SYSMON_ID: u64 = u64::MAX;
@@ -69,8 +71,11 @@ extern "C" fn sysmon(mp: *mut M) -> ! {
     let mut next_trace = port::nanotime() + period;
     loop {
         if period != 0 && port::nanotime() >= next_trace {
-            next_trace = port::nanotime() + period;
-            super::schedtrace::print(SCHEDDETAIL.is_on());
+            // Where goroutines change hands without end a line that does not add up is better than none.
+            let late = port::nanotime() >= next_trace + SETTLE_NS;
+            if super::schedtrace::print(SCHEDDETAIL.is_on(), late) {
+                next_trace = port::nanotime() + period;
+            }
         }
         SLEEPING.store(true, Ordering::SeqCst);
         let busy = (0..gomaxprocs()).any(|i| allp(i).in_syscall());
