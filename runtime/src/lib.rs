@@ -72,6 +72,7 @@ pub use runtime_macros::{init, kernel_test, program};
 /// 2. One of the arms that are ready is chosen at random; if none is, the default arm, or the goroutine waits, for reason `select`. An arm
 ///    on the nil channel is never ready; a receive from a closed channel always is. A select without arms waits for ever.
 /// 3. The values that were not sent are dropped, and temporaries of the channel expressions; the channels are no longer borrowed.
+///    ([`chan::select`] keeps them.)
 /// 4. The body runs.
 ///
 /// Nothing is allocated, whatever the number of arms.
@@ -114,6 +115,16 @@ pub use runtime_macros::{init, kernel_test, program};
 ///     Some(v) = a.recv() => {} // and if `a` is closed?
 ///     b.recv() => {}
 /// }
+/// ```
+///
+/// ```compile_fail,E0277
+/// # let (a, b) = (runtime::chan::make(1), runtime::chan::make::<u8>(1));
+/// runtime::go(move || {
+///     runtime::select! {
+///         a.send(std::rc::Rc::new(1)) => {} // an Rc may not go to another goroutine
+///         b.recv() => {}
+///     }
+/// });
 /// ```
 ///
 /// ```compile_fail

@@ -66,6 +66,8 @@ mod hchan;
 mod recv;
 #[path = "../../src/chan/select.rs"]
 pub mod select;
+#[path = "../../src/chan/sellock.rs"]
+mod sellock;
 #[path = "../../src/chan/send.rs"]
 mod send;
 #[path = "../../src/chan/waitq.rs"]

@@ -3,7 +3,7 @@
 //! An arm's element lies in a slot on the goroutine's stack, which knows whether the element is in it: a send's value until it has been moved
 //! to a receiver, a receive's from when it has been moved here. The core knows addresses only; [`select`] tells the slot of the chosen arm.
 
-use super::select::{Scase, Selected, selectgo};
+use super::select::{MAX_CASES, Scase, Selected, selectgo};
 use super::waitq::Sudog;
 use super::{Chan, Hchan, TryRecvError, send_on_closed};
 use core::marker::PhantomData;
@@ -27,13 +27,13 @@ pub struct RecvSlot<T> {
 
 /// A send, ready to be chosen.
 pub struct SendArm<'a> {
-    case: Scase,
+    pub(super) case: Scase,
     full: &'a mut bool,
 }
 
 /// A receive, ready to be chosen.
 pub struct RecvArm<'a> {
-    case: Scase,
+    pub(super) case: Scase,
     full: &'a mut bool,
 }
 
@@ -48,6 +48,24 @@ impl<'a, T> SendSlot<'a, T> {
     pub fn arm(&mut self) -> SendArm<'_> {
         let c = if self.full { self.c } else { core::ptr::null() };
         SendArm { case: Scase { c, elem: self.value.as_mut_ptr().cast() }, full: &mut self.full }
+    }
+
+    /// The value is here no more: it was sent, or is leaked.
+    pub(super) fn forget(&mut self) {
+        self.full = false;
+    }
+
+    /// Takes the value out that was not sent.
+    pub(super) fn take(&mut self) -> Option<T> {
+        // SAFETY: the value is here, and is taken once.
+        core::mem::replace(&mut self.full, false).then(|| unsafe { self.value.assume_init_read() })
+    }
+
+    /// Puts another value in place of the one that is here.
+    pub(super) fn put(&mut self, value: T) {
+        drop(self.take());
+        self.value.write(value);
+        self.full = true;
     }
 }
 
@@ -76,6 +94,14 @@ impl<T> RecvSlot<T> {
         RecvArm { case: Scase { c: c.core(), elem: self.value.as_mut_ptr().cast() }, full: &mut self.full }
     }
 
+    /// Says whether an element is here.
+    ///
+    /// # Safety
+    /// It says so truly, and not of one that was taken out before.
+    pub(super) unsafe fn set_full(&mut self, full: bool) {
+        self.full = full;
+    }
+
     /// Takes the element out; `None` if none was received.
     #[inline(always)]
     pub fn take(&mut self) -> Option<T> {
@@ -99,6 +125,7 @@ pub fn select<const S: usize, const R: usize>(
     recvs: [RecvArm<'_>; R],
     block: bool,
 ) -> usize {
+    const { assert!(S + R <= MAX_CASES) };
     let cases = Both(sends.each_ref().map(|arm| arm.case), recvs.each_ref().map(|arm| arm.case));
     let mut order = MaybeUninit::<Both<[u16; 2], S, R>>::uninit();
     let mut sudogs = MaybeUninit::<Both<Sudog, S, R>>::uninit();

@@ -1,7 +1,7 @@
 //! Directional handles (Go: `chan<- T`, `<-chan T`).
 
 use super::arms::{RecvArm, RecvSlot, SendSlot};
-use super::{Chan, IntoIter, Iter, TryRecvError, TrySendError};
+use super::{Chan, IntoIter, Iter, RecvCase, SendCase, TryRecvError, TrySendError};
 use core::fmt;
 
 macro_rules! end {
@@ -67,11 +67,47 @@ macro_rules! end {
 
 end! {
     /// A handle of a channel that can only send and close it.
+    ///
+    /// It cannot receive, nor become a handle that can:
+    ///
+    /// ```compile_fail,E0599
+    /// runtime::chan::make::<u8>(1).sender().recv();
+    /// ```
+    ///
+    /// ```compile_fail,E0277
+    /// for _ in runtime::chan::make::<u8>(1).sender() {}
+    /// ```
+    ///
+    /// ```compile_fail,E0308
+    /// let c: runtime::chan::Chan<u8> = runtime::chan::make(1).sender();
+    /// ```
+    ///
+    /// ```compile_fail,E0308
+    /// let c: runtime::chan::Receiver<u8> = runtime::chan::make(1).sender();
+    /// ```
     Sender
 }
 
 end! {
     /// A handle of a channel that can only receive.
+    ///
+    /// It can neither send nor close, nor become a handle that can:
+    ///
+    /// ```compile_fail,E0599
+    /// runtime::chan::make::<u8>(1).receiver().send(1);
+    /// ```
+    ///
+    /// ```compile_fail,E0599
+    /// runtime::chan::make::<u8>(1).receiver().close();
+    /// ```
+    ///
+    /// ```compile_fail,E0308
+    /// let c: runtime::chan::Chan<u8> = runtime::chan::make(1).receiver();
+    /// ```
+    ///
+    /// ```compile_fail,E0308
+    /// let c: runtime::chan::Sender<u8> = runtime::chan::make(1).receiver();
+    /// ```
     Receiver
 }
 
@@ -96,6 +132,11 @@ impl<T> Sender<T> {
         self.0.close()
     }
 
+    /// As [`Chan::send_case`].
+    pub fn send_case(&self, value: T) -> SendCase<'_, T> {
+        self.0.send_case(value)
+    }
+
     #[doc(hidden)]
     #[inline(always)]
     pub fn select_send(&self, value: T) -> SendSlot<'_, T> {
@@ -117,6 +158,11 @@ impl<T> Receiver<T> {
     #[inline(always)]
     pub fn try_recv(&self) -> Result<T, TryRecvError> {
         self.0.try_recv()
+    }
+
+    /// As [`Chan::recv_case`].
+    pub fn recv_case(&self) -> RecvCase<'_, T> {
+        self.0.recv_case()
     }
 
     #[doc(hidden)]

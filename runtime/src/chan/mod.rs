@@ -42,17 +42,20 @@
 
 #[doc(hidden)]
 pub mod arms;
+mod cases;
 mod channel;
 mod ends;
 mod hchan;
 mod recv;
 mod select;
+mod sellock;
 mod send;
 #[cfg(all(feature = "kernel-tests", not(test)))]
 mod tests;
 mod timer_chan;
 mod waitq;
 
+pub use cases::{RecvCase, SelectCase, SendCase, select, try_select};
 use channel::send_on_closed;
 pub use channel::{Chan, IntoIter, Iter, TryRecvError, TrySendError, make};
 pub use ends::{Receiver, Sender};

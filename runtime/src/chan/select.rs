@@ -45,10 +45,11 @@
 
 use super::atomic::Ordering;
 use super::hchan::{Hchan, copy, park_for_ever};
+use super::sellock::{Locked, unlock_parked};
 use super::timer_chan;
 use super::waitq::{Of, Sudog, WaitQ};
 use crate::proc::{G, WaitReason, acquirem, cheaprandn, park_pinned_locks, ready_pinned, releasem};
-use core::ptr::{null, null_mut};
+use core::ptr::null_mut;
 
 /// One arm (Go: `scase`).
 #[derive(Clone, Copy)]
@@ -175,7 +176,7 @@ struct Served {
     moved: bool,
 }
 
-impl Arm<'_> {
+impl<'a> Arm<'a> {
     /// The arm at place `at` of `order`.
     ///
     /// # Safety
@@ -188,6 +189,12 @@ impl Arm<'_> {
             let case = *cases.add(index);
             Arm { index, send: index < nsends, c: &*case.c, elem: case.elem }
         }
+    }
+
+    /// Where the goroutine waits for it.
+    #[inline(always)]
+    fn queue(&self) -> &'a WaitQ {
+        if self.send { &self.c.sendq } else { &self.c.recvq }
     }
 
     /// Whether it is worth locking the channel; without the lock, at some moment.
@@ -256,115 +263,6 @@ impl Served {
     }
 }
 
-/// All channels of a select, locked. It lies on the goroutine's stack, where another M reads it ([`unlock_parked`]): hence no references.
-struct Locked {
-    cases: *const Scase,
-    /// The arms by the address of their channels.
-    order: *mut u16,
-    n: usize,
-}
-
-impl Locked {
-    /// Locks the channels of the `n` arms in `poll_order`, once each; `order` is room for as many.
-    ///
-    /// # Safety
-    /// As [`Arm::nth`]; pinned.
-    #[inline(always)]
-    unsafe fn new(cases: *const Scase, poll_order: *const u16, order: *mut u16, n: usize) -> Locked {
-        let locked = Locked { cases, order, n };
-        // SAFETY: as the caller promises.
-        unsafe {
-            // From the poll order, so that arms on one channel are in random order, too.
-            order.copy_from_nonoverlapping(poll_order, n);
-            core::slice::from_raw_parts_mut(order, n)
-                .sort_unstable_by_key(|i| (*cases.add(usize::from(*i))).c.addr());
-            let mut last: *const Hchan = null();
-            for at in 0..n {
-                let c = locked.channel(at);
-                if last.is_null() {
-                    (*c).lock.lock_pinned();
-                } else if c != last {
-                    (*c).lock.lock_another();
-                }
-                last = c;
-            }
-        }
-        locked
-    }
-
-    /// The channel that is locked as `at`th.
-    ///
-    /// # Safety
-    /// As [`Arm::nth`].
-    #[inline(always)]
-    unsafe fn channel(&self, at: usize) -> *const Hchan {
-        // SAFETY: as the caller promises.
-        unsafe { (*self.cases.add(usize::from(*self.order.add(at)))).c }
-    }
-
-    /// Strikes the locks from those that the current G holds; [`release_all`] follows.
-    ///
-    /// # Safety
-    /// As [`Arm::nth`].
-    #[inline(always)]
-    unsafe fn forget(&self) {
-        if self.n != 0 {
-            // SAFETY: as the caller promises.
-            unsafe { (*self.channel(0)).lock.forget() };
-        }
-    }
-
-    /// Gives all locks back.
-    ///
-    /// # Safety
-    /// They are held; else as [`Arm::nth`].
-    #[inline(always)]
-    unsafe fn unlock(&self) {
-        // SAFETY: as the caller promises.
-        unsafe {
-            self.forget();
-            release_all(self);
-        }
-    }
-}
-
-/// Gives back the locks of a select, last one first. What `locked` points to may be gone once the last is free: that is read no more.
-///
-/// # Safety
-/// The locks are held and forgotten.
-#[inline(always)]
-unsafe fn release_all(locked: *const Locked) {
-    // SAFETY: as the caller promises: a lock is held while this reads.
-    unsafe {
-        let mut at = (*locked).n;
-        if at == 0 {
-            return;
-        }
-        let mut c = (*locked).channel(at - 1);
-        loop {
-            at -= 1;
-            if at == 0 {
-                return (*c).lock.release();
-            }
-            let next = (*locked).channel(at - 1);
-            if next != c {
-                (*c).lock.release();
-            }
-            c = next;
-        }
-    }
-}
-
-/// On g0, when the registers of the goroutine of `locked` are saved (Go: `selparkcommit`).
-///
-/// # Safety
-/// `locked` is a [`Locked`] whose locks are held and forgotten.
-unsafe fn unlock_parked(_: *mut G, locked: *mut ()) -> bool {
-    // SAFETY: as the caller promises.
-    unsafe { release_all(locked.cast()) };
-    true
-}
-
 /// Queues the goroutine on all channels, parks it, and takes it off all queues when it is readied.
 ///
 /// # Safety
@@ -404,13 +302,5 @@ unsafe fn wait(me: *mut G, locked: &Locked, sudogs: *mut Sudog, nsends: usize) -
             }
         }
         Selected { index, moved: (*won).success }
-    }
-}
-
-impl<'a> Arm<'a> {
-    /// Where the goroutine waits for it.
-    #[inline(always)]
-    fn queue(&self) -> &'a WaitQ {
-        if self.send { &self.c.sendq } else { &self.c.recvq }
     }
 }

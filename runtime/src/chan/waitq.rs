@@ -14,7 +14,7 @@ use core::ptr::null_mut;
 pub struct Sudog {
     /// Who waits.
     pub g: *mut G,
-    next: *mut Sudog,
+    pub(super) next: *mut Sudog,
     /// Written only when another is before it in the queue.
     prev: MaybeUninit<*mut Sudog>,
     /// Where the element is (sender) or goes (receiver).
@@ -52,7 +52,7 @@ impl Sudog {
 /// A queue of sudogs, first in first out; belongs to the holder of the channel's lock, but for [`WaitQ::is_empty`].
 #[repr(C)]
 pub(super) struct WaitQ {
-    first: AtomicPtr<Sudog>,
+    pub(super) first: AtomicPtr<Sudog>,
     /// Means something only if there is a first one.
     last: Cell<*mut Sudog>,
 }

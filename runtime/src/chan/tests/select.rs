@@ -1,6 +1,6 @@
 //! `select!`: which arm is chosen, what happens to the others, and what a body may do.
 
-use super::{Counted, until};
+use super::Counted;
 use crate::chan::{Chan, make};
 use crate::panic::catch_unwind;
 use crate::testing::panic_text;
@@ -79,12 +79,12 @@ fn send_on_a_closed_channel_panics() {
             }
         }))
     });
-    until(|| !b.nobody_waits());
+    b.until_waiters(1);
     b.close();
     let e = waiter.recv().expect("not closed").expect_err("sent on a closed channel");
     assert_eq!(panic_text(&*e), "send on closed channel");
     assert_eq!(drops.load(Ordering::SeqCst), 42);
-    assert!(a.nobody_waits(), "the waiter is off the other queue");
+    assert_eq!(a.waiters(), 0, "the waiter is off the other queue");
 }
 
 /// A value that is not sent and not dropped, dropped after the body, or both sent and dropped.
@@ -209,7 +209,7 @@ fn a_waiting_select_is_woken_by_any_arm() {
     texts.close();
     assert_eq!(log.recv(), Some(0));
     assert_eq!(log.recv(), None);
-    assert!(numbers.nobody_waits() && texts.nobody_waits() && room.nobody_waits());
+    assert_eq!((numbers.waiters(), texts.waiters(), room.waiters()), (0, 0, 0));
 }
 
 /// An arm that is hardly ever chosen though it is always ready.
