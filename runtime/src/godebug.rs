@@ -41,6 +41,8 @@ words! {
     SCHEDDETAIL = "scheddetail", 1;
     /// How many milliseconds a goroutine runs while others wait; 10 unless given (`proc/preempt.rs`).
     TIMESLICE = "timeslice", 10_000;
+    /// What the scheduler's choices are drawn from (`proc/schedseed.rs`).
+    SCHEDSEED = "schedseed", u32::MAX;
     /// The heap checks itself (`heap`).
     MALLOCDEBUG = "mallocdebug", 1;
     /// Which goroutines a fatal report shows: `none` (0), `single` (1), `all` (2). Unless given: the one that failed.

@@ -1,13 +1,17 @@
 //! The tests inside the kernel (`#[kernel_test]`), on 1, 2 and 4 cores.
 //!
 //! One guest runs many. When one of them takes the guest with it, a new guest goes on with the test after it.
+//!
+//! Those of what rests on the scheduler run once more under several `GODEBUG=schedseed`s, which a failure names; `GZERO_SCHEDSEED=N` in the
+//! environment runs them under N alone.
 
 use crate::guests::Guests;
-use crate::harness::{Job, Reporter};
+use crate::harness::{Job, Outcome, Reporter};
 use boot::guest::Event;
 use boot::kernel::Variant;
 use boot::options::{Door, Options};
 use boot::transcript::Transcript;
+use std::env;
 use std::time::{Duration, Instant};
 
 /// How long one test may take; starting the guest counts for the first.
@@ -19,18 +23,36 @@ const LINE: usize = 1900;
 /// How many guests may die before they run a test.
 const STILL_BORN: u32 = 3;
 
-/// A job for each number of cores. Asks a guest for the names.
+/// The seeds of the seeded runs.
+const SEEDS: [u32; 4] = [1, 2, 3, 4];
+
+/// Whose tests they run.
+const SEEDED: [&str; 4] = ["runtime::proc::", "runtime::chan::", "runtime::sync::", "kernel::port::"];
+
+/// A job for each number of cores, and for each seed. Asks a guest for the names.
 pub fn jobs(guests: &Guests) -> Vec<Job<'_>> {
     let names = match list(guests) {
         Ok(names) => names,
         Err(error) => return vec![Job::one("kernel_tests_list", move || Err(error.clone()))],
     };
-    [1, 2, 4]
-        .map(|smp| {
-            let full = names.iter().map(|name| format!("smp{smp}::{name}")).collect();
-            Job::many(full, move |names, reporter| run(guests, smp, names, reporter))
-        })
-        .into()
+    let seeds = match env::var("GZERO_SCHEDSEED").map(|seed| seed.parse()) {
+        Err(_) => SEEDS.to_vec(),
+        Ok(Ok(seed)) => vec![seed],
+        Ok(Err(error)) => return vec![Job::one("kernel_tests_seed", move || Err(error.to_string()))],
+    };
+    let seeded: Vec<String> =
+        names.iter().filter(|name| SEEDED.iter().any(|of| name.starts_with(of))).cloned().collect();
+    let mut jobs = Vec::from([1, 2, 4].map(|smp| {
+        let full = names.iter().map(|name| format!("smp{smp}::{name}")).collect();
+        Job::many(full, move |names, reporter| run(guests, smp, names, reporter))
+    }));
+    for (smp, seed) in [2, 4].into_iter().flat_map(|smp| seeds.iter().map(move |&seed| (smp, seed))) {
+        let tests = seeded.clone();
+        jobs.push(Job::one(format!("seeded::smp{smp}::seed{seed}"), move || {
+            run_seeded(guests, smp, seed, &tests)
+        }));
+    }
+    jobs
 }
 
 fn options(smp: u32, args: &[&str]) -> Options {
@@ -53,14 +75,9 @@ fn run(guests: &Guests, smp: u32, names: &[String], reporter: &Reporter) {
     let mut rest: Vec<&str> = names.iter().filter_map(|name| name.strip_prefix(&prefix)).collect();
     let mut still_born = 0;
     while !rest.is_empty() {
-        let mut length = 0;
-        let fit = rest.iter().take_while(|name| {
-            length += name.len() + 1;
-            length <= LINE
-        });
-        let batch = &rest[..fit.count().max(1)];
+        let batch = &rest[..fitting(&rest)];
         let mut done = Vec::new();
-        let failure = run_batch(guests, smp, batch, |name, outcome| {
+        let failure = run_batch(guests, options(smp, batch), |name, outcome| {
             reporter.report(&format!("{prefix}{name}"), outcome);
             done.push(name);
         });
@@ -82,14 +99,44 @@ fn run(guests: &Guests, smp: u32, names: &[String], reporter: &Reporter) {
     }
 }
 
-/// Runs tests in one guest; returns how that ended.
+/// Runs tests under a seed, as few guests as hold their names; an error is of the first guest in which one fails.
+fn run_seeded(guests: &Guests, smp: u32, seed: u32, names: &[String]) -> Outcome {
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut rest = names.as_slice();
+    while !rest.is_empty() {
+        let (batch, after) = rest.split_at(fitting(rest));
+        rest = after;
+        let env = vec![("GODEBUG".into(), format!("schedseed={seed}"))];
+        let mut failures = Vec::new();
+        let mut passed = 0;
+        let end = run_batch(guests, Options { env, ..options(smp, batch) }, |name, outcome| match outcome {
+            Ok(()) => passed += 1,
+            Err(text) => failures.push(format!("{name}: {text}")),
+        });
+        if passed < batch.len() {
+            return Err(format!("GODEBUG=schedseed={seed}:\n{}\n{end}", failures.join("\n")));
+        }
+    }
+    Ok(())
+}
+
+/// How many of `names`, at least one, one guest's command line holds.
+fn fitting(names: &[&str]) -> usize {
+    let mut length = 0;
+    let fit = names.iter().take_while(|name| {
+        length += name.len() + 1;
+        length <= LINE
+    });
+    fit.count().max(1)
+}
+
+/// Runs a guest's tests; returns how that ended.
 fn run_batch(
     guests: &Guests,
-    smp: u32,
-    names: &[&str],
+    options: Options,
     mut result: impl FnMut(String, Result<(), String>),
 ) -> String {
-    let mut session = match guests.start(Variant::Tests, &options(smp, names), None) {
+    let mut session = match guests.start(Variant::Tests, &options, None) {
         Ok(session) => session,
         Err(error) => return error,
     };

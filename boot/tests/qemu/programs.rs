@@ -299,6 +299,7 @@ pub fn jobs(guests: &Guests) -> Vec<Job<'_>> {
     jobs.push(Job::one("programs::matmul_uses_both_cores", || matmul_ratio(guests)));
     jobs.push(Job::one("programs::boot_log", || boot_log(guests)));
     jobs.push(Job::one("programs::late_core", || late_core(guests)));
+    jobs.push(Job::one("programs::schedseed_replays", || schedseed_replays(guests)));
     let primes = primes(100);
     for (program, want) in [("prime_sieve", primes), ("parfib", "fib(25) = 75025\n".into())] {
         let name = format!("stress::{program}_{STRESS}_times");
@@ -382,6 +383,22 @@ fn matmul_ratio(guests: &Guests) -> Outcome {
         outputs += &ran.output;
     }
     Err(format!("two cores are never faster than one:\n{outputs}"))
+}
+
+/// Where the clock counts instructions, a seed gives the same run: the scheduler's own account of each millisecond repeats to the digit, on several
+/// cores; and another seed gives another. A choice that is not drawn from the seed would show.
+fn schedseed_replays(guests: &Guests) -> Outcome {
+    let trace = |seed: u32| {
+        let env = vec![("GODEBUG".into(), format!("schedseed={seed},schedtrace=1"))];
+        let ran = guests.run(&Options { icount: true, env, ..options(2, "parfib 20") }, PATIENCE)?;
+        check(&ran, Pieces(&["SCHED ", "schedticks", "fib(20) = 6765\n"]), 0)?;
+        Ok::<_, String>(ran.output)
+    };
+    let (first, again, other) = (trace(7)?, trace(7)?, trace(8)?);
+    if first != again {
+        return Err(format!("one seed, two runs:\n{first}\nand\n{again}"));
+    }
+    if first == other { Err(format!("two seeds, one run:\n{first}")) } else { Ok(()) }
 }
 
 /// A core that does not answer is reported, the machine goes on without it, and when it comes after all it parks (B3).

@@ -1,4 +1,4 @@
-//! Runs every `#[kernel_test]` of the runtime over host threads: the tests that QEMU runs on the bare machine.
+//! Runs every `#[kernel_test]` of the runtime over host threads: the tests that QEMU runs on the bare machine. The environment's `GODEBUG` is theirs.
 
 extern crate hosted;
 
@@ -11,5 +11,9 @@ fn main() {
     }
     // A failed test prints its panic itself; tests that expect one need no report.
     std::panic::set_hook(Box::new(|_| {}));
-    hosted::start(args, vec![("GOMAXPROCS", "4")])
+    let mut environ = vec![("GOMAXPROCS", "4")];
+    if let Ok(list) = std::env::var("GODEBUG") {
+        environ.push(("GODEBUG", list.leak()));
+    }
+    hosted::start(args, environ)
 }

@@ -6,7 +6,7 @@ use super::traceback::{Stderr, all_goroutines, current, frames, goroutine, heade
 use super::{EXIT_FATAL, InFlight, PanicPayload, frame_pointer};
 use crate::godebug;
 use crate::port;
-use crate::proc::G;
+use crate::proc::{G, report_seed};
 use core::fmt::{self, Write};
 
 /// Value of `GODEBUG=traceback` for all goroutines.
@@ -108,6 +108,7 @@ fn end(w: &mut Stderr) -> ! {
             });
         }
     }
+    _ = report_seed(w);
     port::exit(EXIT_FATAL)
 }
 
@@ -130,12 +131,14 @@ pub(crate) fn deadlock() -> ! {
     if first.is_null() {
         _ = writeln!(w, "fatal error: no goroutines (main called runtime::goexit) - deadlock!");
     }
+    _ = report_seed(&mut w);
     port::exit(EXIT_FATAL)
 }
 
 /// Prints the line that names the current goroutine in a report of the machine's own (an exception, say).
 pub fn report_current(w: &mut dyn fmt::Write) {
     let gp = port::getg();
+    _ = report_seed(w);
     // The console does not fail.
     // SAFETY: the current G, if there is one.
     _ = unsafe {

@@ -19,6 +19,7 @@
 //! | `stw.rs` `procresize.rs` | `proc.go` | stopping the world, GOMAXPROCS at run time |
 //! | `schedtrace.rs` `moment.rs` | `schedtrace` | `GODEBUG=schedtrace` |
 //! | `preempt.rs` | `preempt.go` | time slices and asynchronous preemption |
+//! | `schedseed.rs` | `randomizeScheduler` | `GODEBUG=schedseed`: choices that can be repeated |
 //! | `start.rs` | `rt0_go`, `schedinit`, `main` | start-up |
 
 mod alllist;
@@ -35,6 +36,7 @@ mod procresize;
 mod runq;
 mod runqput;
 mod sched;
+mod schedseed;
 mod schedtrace;
 mod schedule;
 mod shrink;
@@ -59,6 +61,7 @@ pub use park::{gopark, goparkunlock, goready, gosched};
 pub use preempt::{preempt_signal, stack_grew};
 pub use procresize::set_gomaxprocs;
 pub use sched::gomaxprocs;
+pub use schedseed::report_seed;
 pub use schedule::wake_net_poller;
 pub use start::{StartError, Startup, rt0};
 pub use status::Status;

@@ -32,7 +32,7 @@
 
 use super::sched::{RUNQ_SIZE, allp, gcwaiting, gomaxprocs};
 use super::status::Status;
-use super::{G, M, P};
+use super::{G, M, P, schedseed};
 use crate::godebug::TIMESLICE;
 use crate::{arch, port};
 use core::sync::atomic::{Ordering, compiler_fence};
@@ -176,22 +176,42 @@ pub(super) unsafe fn slice_begins(mp: *mut M, pp: *mut P) {
 #[inline(never)]
 unsafe fn arm(mp: *mut M, pp: *mut P) {
     // SAFETY: as the caller promises.
-    let (mp, pp) = unsafe { (&*mp, &*pp) };
+    unsafe {
+        if schedseed::is_on() && schedseed::perturb(&*mp, &*pp) {
+            set_timer(&*mp, port::nanotime() + schedseed::soon_ns(&*mp));
+        } else {
+            arm_timer(&*mp, &*pp);
+        }
+    }
+}
+
+/// [`arm`] for interrupts, too: leaves the queue alone, which the interrupted code may be changing.
+fn arm_timer(mp: &M, pp: &P) {
     // The mark comes first: who queues work from now on finds it, what was queued before is seen below.
     pp.lone.store(true, Ordering::SeqCst);
     let now = port::nanotime();
-    let slice = slice_ns();
-    let slice_end = now + slice - ran_ns(pp).clamp(0, slice);
-    let due = pp.timers.wake_time();
-    let when = if others_wait(pp) || (due != 0 && due <= slice_end) {
-        pp.lone.store(false, Ordering::Relaxed);
-        mp.slice_armed.store(true, Ordering::Relaxed);
-        slice_end
-    } else if due != 0 {
-        due
+    let seeded = schedseed::is_on();
+    let slice_end = if seeded {
+        now + schedseed::slice_ns(mp)
     } else {
-        return;
+        let slice = slice_ns();
+        now + slice - ran_ns(pp).clamp(0, slice)
     };
+    let due = pp.timers.wake_time();
+    if others_wait(pp) || (due != 0 && due <= slice_end) {
+        // With a seed the marks stay as they are, so that every slice and every goroutine queued comes here.
+        if !seeded {
+            pp.lone.store(false, Ordering::Relaxed);
+            mp.slice_armed.store(true, Ordering::Relaxed);
+        }
+        set_timer(mp, slice_end);
+    } else if due != 0 {
+        set_timer(mp, due);
+    }
+}
+
+/// Arms the timer of the current M, unless it is armed for that moment already.
+fn set_timer(mp: &M, when: i64) {
     if when != mp.slice_when.load(Ordering::Relaxed) {
         mp.slice_when.store(when, Ordering::Relaxed);
         port::set_preempt_timer(when);
@@ -311,8 +331,8 @@ pub unsafe fn preempt_signal(sp: usize) -> Option<usize> {
         let wanted = others_wait(&*pp) || (due != 0 && due <= port::nanotime());
         // The P of who stops the world is stopped, too: that goroutine goes on.
         let world_stops = gcwaiting() && (*pp).is_running();
-        if !world_stops && (!wanted || ran_ns(&*pp) < slice_ns()) {
-            arm(mp, pp);
+        if !world_stops && (!wanted || (ran_ns(&*pp) < slice_ns() && !schedseed::is_on())) {
+            arm_timer(&*mp, &*pp);
             return None;
         }
         if is_async_safe_point(gp, sp) {
@@ -328,13 +348,14 @@ pub unsafe fn preempt_signal(sp: usize) -> Option<usize> {
 /// # Safety
 /// The current M.
 unsafe fn retry(mp: *mut M) {
-    let when = port::nanotime() + RETRY_NS;
     // SAFETY: as the caller promises.
-    unsafe {
-        (*mp).slice_armed.store(true, Ordering::Relaxed);
-        (*mp).slice_when.store(when, Ordering::Relaxed);
+    let mp = unsafe { &*mp };
+    if schedseed::is_on() {
+        set_timer(mp, port::nanotime() + schedseed::soon_ns(mp));
+    } else {
+        mp.slice_armed.store(true, Ordering::Relaxed);
+        set_timer(mp, port::nanotime() + RETRY_NS);
     }
-    port::set_preempt_timer(when);
 }
 
 /// Whether the current goroutine can be preempted where it stands, with stack pointer `sp` (Go: `isAsyncSafePoint`).

@@ -97,6 +97,8 @@ unsafe fn schedinit(mp: *mut M) -> Result<&'static Program, StartError> {
     let program = Program::find(name).ok_or(StartError::UnknownProgram(name))?;
     godebug::init().map_err(StartError::Godebug)?;
     heap::init().map_err(StartError::Heap)?;
+    // SAFETY: the current M, which was made before there was a seed.
+    unsafe { (*mp).rand.seed(super::schedseed::of_m(0)) };
     let procs = match port::environ().iter().rev().find(|(k, _)| *k == "GOMAXPROCS") {
         None => port::ncpu().min(sched::MAX_PROCS),
         Some((_, v)) => match v.parse() {

@@ -4,7 +4,7 @@ use super::preempt::{acquirem, releasem};
 use super::sched::{self, ALLM, MAX_MS, Sched, acquirep, gomaxprocs};
 use super::schedule::schedule;
 use super::steal::earliest_timer;
-use super::{G, M, P};
+use super::{G, M, P, schedseed};
 use crate::lock::Guard;
 use crate::{arch, port};
 use alloc::boxed::Box;
@@ -88,8 +88,7 @@ pub(super) fn startm(pp: *mut P, spinning: bool) {
 /// Makes an M with its g0. On g0, or before there is one.
 pub(super) fn allocm(id: u64) -> *mut M {
     let g0 = Box::into_raw(Box::new(G::new()));
-    let seed = (port::cputicks() as u64) ^ id.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let mp = Box::into_raw(Box::new(M::new(id, g0, seed)));
+    let mp = Box::into_raw(Box::new(M::new(id, g0, schedseed::of_m(id))));
     // SAFETY: new, and Ms are never freed.
     unsafe {
         (*g0).m = mp;

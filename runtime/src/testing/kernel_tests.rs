@@ -2,6 +2,7 @@
 
 use super::{KERNEL_TESTS, KernelTest};
 use crate::panic::{PanicPayload, catch_unwind};
+use crate::proc::report_seed;
 use crate::{args, chan, go, print, println, program};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -44,6 +45,9 @@ fn passes(test: &'static KernelTest) -> bool {
         Some(Err(payload)) => {
             println!("FAILED");
             print_panic(&*payload);
+            let mut seed = String::new();
+            _ = report_seed(&mut seed);
+            print!("{seed}");
             false
         }
         _ => {
