@@ -157,6 +157,13 @@ fn swap() {
             assert_eq!(map.swap(key.into(), id), second.then_some(id + 1));
             assert_eq!(map.swap(key.into(), id + 1), Some(id));
         });
+        let all = keys.to_vec();
+        on_goroutines(gomaxprocs(), move |_| {
+            for (i, s) in all.iter().enumerate() {
+                map.swap(s.clone(), i + 2);
+                assert_eq!(map.load(s), Some(i + 2));
+            }
+        });
     });
 }
 
@@ -181,10 +188,17 @@ fn load_and_delete() {
                 map.store(key.into(), id);
             }
         });
+        let all = keys.to_vec();
+        on_goroutines(gomaxprocs(), move |_| {
+            for s in &all {
+                map.load_and_delete(s);
+                assert_eq!(map.load(s), None);
+            }
+        });
     });
 }
 
-/// One entry that two goroutines delete, swap or exchange, both with success (Go: the `ConcurrentSharedKeys` of each).
+/// One entry that two goroutines delete or exchange, both with success (Go: `ConcurrentSharedKeys` of `CompareAndSwap` and `CompareAndDelete`).
 #[kernel_test]
 fn shared_keys() {
     with_all_hashes(|map, keys| {
