@@ -28,7 +28,9 @@ pub mod time;
 
 pub use heap::{MemStats, mem_stats};
 pub use panic::{goexit, panic_any, recover};
-pub use proc::{go, go_with_stack, gomaxprocs, gosched, num_goroutine, set_gomaxprocs};
+pub use proc::{
+    go, go_with_stack, gomaxprocs, gosched, lock_os_thread, num_goroutine, set_gomaxprocs, unlock_os_thread,
+};
 pub use program::{PROGRAMS, Program, Termination};
 pub use runtime_macros::{init, kernel_test, program};
 

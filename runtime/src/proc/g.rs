@@ -52,6 +52,8 @@ pub struct G {
     /// The text of a panic is being made, by code that may panic itself.
     pub(crate) printing_panic: bool,
     pub(super) inline: [usize; INLINE_WORDS],
+    /// The M that it is locked to, or null.
+    pub(super) lockedm: *mut M,
     /// Next in `allgs`.
     alllink: AtomicPtr<G>,
     #[cfg(debug_assertions)]
@@ -86,6 +88,7 @@ impl G {
             unwinding: core::ptr::null_mut(),
             printing_panic: false,
             inline: [0; INLINE_WORDS],
+            lockedm: core::ptr::null_mut(),
             alllink: AtomicPtr::new(core::ptr::null_mut()),
             #[cfg(debug_assertions)]
             held: [None; 16],

@@ -46,6 +46,9 @@ pub struct M {
     pub(super) rand: Rand,
     /// It has a thread: it has not ended.
     pub(super) live: AtomicBool,
+    /// The goroutine that is locked to it, or null, and how often it was.
+    pub(super) lockedg: *mut G,
+    pub(super) locked: u32,
     /// Next in `allm`.
     alllink: AtomicPtr<M>,
     /// The machine's name for the thread.
@@ -74,6 +77,8 @@ impl M {
             slice_when: AtomicI64::new(i64::MAX),
             rand: Rand::new(seed),
             live: AtomicBool::new(true),
+            lockedg: core::ptr::null_mut(),
+            locked: 0,
             alllink: AtomicPtr::new(core::ptr::null_mut()),
             os: AtomicUsize::new(0),
             nextwaitm: AtomicUsize::new(0),

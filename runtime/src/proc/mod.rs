@@ -17,6 +17,7 @@
 //! | `threads.rs` | `proc.go` | `startm`, `stopm`, `mstart` |
 //! | `syscall.rs` `sysmon.rs` | `proc.go` | calls that block the M, and who takes their Ps |
 //! | `stw.rs` `procresize.rs` | `proc.go` | stopping the world, GOMAXPROCS at run time |
+//! | `lockosthread.rs` | `proc.go` | goroutines that are bound to their M |
 //! | `schedtrace.rs` `moment.rs` | `schedtrace` | `GODEBUG=schedtrace` |
 //! | `preempt.rs` | `preempt.go` | time slices and asynchronous preemption |
 //! | `schedseed.rs` | `randomizeScheduler` | `GODEBUG=schedseed`: choices that can be repeated |
@@ -25,6 +26,7 @@
 mod alllist;
 mod g;
 mod handover;
+mod lockosthread;
 mod m;
 mod moment;
 mod newproc;
@@ -54,6 +56,7 @@ mod threads;
 mod waitreason;
 
 pub use g::G;
+pub use lockosthread::{lock_os_thread, unlock_os_thread};
 pub use m::M;
 pub use newproc::{go, go_with_stack, num_goroutine};
 pub use p::P;

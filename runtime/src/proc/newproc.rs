@@ -10,7 +10,7 @@ use super::preempt::{acquirem, releasem};
 use super::sched::{self, GOIDGEN, all_ps};
 use super::schedule::{queue_and_wake, schedule};
 use super::status::Status;
-use super::{G, P};
+use super::{G, P, lockosthread};
 use crate::port::{self, Stack};
 use crate::{arch, panic};
 use alloc::boxed::Box;
@@ -215,6 +215,10 @@ extern "C" fn goexit0(gp: *mut G) -> ! {
         (*gp).m = null_mut();
         (*mp).curg = null_mut();
         (*gp).locks.store(0, Ordering::Relaxed);
+        let locked = !(*mp).lockedg.is_null();
+        if locked {
+            lockosthread::unlock(mp);
+        }
         let stack = core::mem::replace(&mut (*gp).stack, Stack::NONE);
         (*gp).sched_sp = 0;
         // A stack that grew goes to the port: it gathers what is to be unmapped, so that many share one TLB shootdown.
@@ -228,6 +232,9 @@ extern "C" fn goexit0(gp: *mut G) -> ! {
         (*pp).gfree.push(gp);
         if (*pp).gfree.len() >= GFREE_MAX {
             spill_gfree(pp);
+        }
+        if locked {
+            lockosthread::end_locked_m(mp);
         }
     }
     schedule()

@@ -76,6 +76,8 @@ pub struct P {
     pub(super) next_goid: u64,
     pub(super) end_goid: u64,
     pub(super) steals: AtomicU64,
+    /// Blocking calls that began here; summed over Ps.
+    pub(super) calls: AtomicU64,
 }
 
 impl P {
@@ -99,6 +101,7 @@ impl P {
             next_goid: 0,
             end_goid: 0,
             steals: AtomicU64::new(0),
+            calls: AtomicU64::new(0),
         }
     }
 

@@ -22,6 +22,8 @@ pub(super) struct Sched {
     /// Idle Ms, last in first out.
     midle: *mut M,
     nmidle: u64,
+    /// Ms that wait for their locked goroutine to be run (`lockosthread.rs`).
+    pub(super) nmidlelocked: i64,
     /// Ms that have ended, to be used again.
     mfree: *mut M,
     /// Ms there are, sysmon's not counted.
@@ -45,6 +47,7 @@ static SCHED: Guarded<Sched> = Guarded::new(
         gfree: GList::new(),
         midle: null_mut(),
         nmidle: 0,
+        nmidlelocked: 0,
         mfree: null_mut(),
         nms: 0,
         mnext: 0,
@@ -75,6 +78,8 @@ pub(super) static GOIDGEN: AtomicU64 = AtomicU64::new(1);
 pub(super) static ATTENTION: AtomicU32 = AtomicU32::new(0);
 /// In [`ATTENTION`]: the world is being stopped or stands (Go: `sched.gcwaiting`). Changed under the lock.
 pub(super) const GCWAITING: u32 = 1;
+/// In [`ATTENTION`], once for each: a goroutine is locked to its M.
+pub(super) const LOCKED_G: u32 = 2;
 
 /// All Ms ever made.
 pub(super) static ALLM: AllList<M> = AllList::new();
@@ -271,9 +276,9 @@ impl Sched {
         self.nmidle
     }
 
-    /// How many Ms are not idle.
-    pub(super) fn ms_busy(&self) -> u64 {
-        self.nms - self.nmidle
+    /// How many Ms neither are idle nor wait for their locked goroutine.
+    pub(super) fn ms_busy(&self) -> i64 {
+        (self.nms - self.nmidle) as i64 - self.nmidlelocked
     }
 
     /// Puts a P on the idle list.

@@ -68,8 +68,9 @@ fn format(out: &mut String, s: &Sched, ps: &[PMoment], timers: Option<&Vec<usize
     };
     writeln!(
         out,
-        " gcwaiting={} nmidlelocked=0 stopwait={} sysmonwait=false",
+        " gcwaiting={} nmidlelocked={} stopwait={} sysmonwait=false",
         sched::gcwaiting(),
+        s.nmidlelocked,
         s.stopwait
     )?;
     for ((p, now), timers) in (0..).map(allp).zip(ps).zip(timers) {
@@ -99,7 +100,10 @@ fn format(out: &mut String, s: &Sched, ps: &[PMoment], timers: Option<&Vec<usize
             id(out, p.map(|p| u64::from(p.id)))?;
             out.write_str(" curg=")?;
             id(out, g.map(|g| g.goid))?;
-            writeln!(out, " spinning={} blocked={} lockedg=nil", m.spinning, p.is_none())
+            write!(out, " spinning={} blocked={} lockedg=", m.spinning, p.is_none())?;
+            // SAFETY: Gs are never freed.
+            id(out, unsafe { m.lockedg.as_ref() }.map(|g| g.goid))?;
+            out.write_str("\n")
         });
     });
     ALLGS.for_each(|gp| {
@@ -113,7 +117,10 @@ fn format(out: &mut String, s: &Sched, ps: &[PMoment], timers: Option<&Vec<usize
             write!(out, "  G{}: status={}({}) m=", g.goid, status as u32, g.wait_reason.text())?;
             // SAFETY: Ms are never freed.
             id(out, unsafe { g.m.as_ref() }.map(|m| m.id))?;
-            out.write_str(" lockedm=nil\n")
+            out.write_str(" lockedm=")?;
+            // SAFETY: as above.
+            id(out, unsafe { g.lockedm.as_ref() }.map(|m| m.id))?;
+            out.write_str("\n")
         });
     });
     result

@@ -6,7 +6,7 @@ use super::sched::{self, ATTENTION, RUNQ_SIZE, acquirep, gcwaiting, gomaxprocs};
 use super::spinning::{self, LastLook, wakep};
 use super::steal::{earliest_timer, steal_work};
 use super::threads::{getm, stopm};
-use super::{G, M, handover, poller, stw};
+use super::{G, M, handover, lockosthread, poller, stw};
 use crate::{arch, port};
 use core::ptr::null_mut;
 use core::sync::atomic::Ordering;
@@ -17,11 +17,21 @@ pub(super) fn schedule() -> ! {
     // SAFETY: this is the scheduler of the current M: `mp` and its P are ours.
     unsafe {
         debug_assert!((*(*mp).g0).locks.load(Ordering::Relaxed) == 0, "schedule with a lock held");
-        let (gp, inherit_time) = find_runnable(mp);
-        if (*mp).spinning {
-            spinning::found_work(mp);
+        if ATTENTION.load(Ordering::Relaxed) != 0 && !(*mp).lockedg.is_null() {
+            lockosthread::stop_locked_m(mp);
+            execute(mp, (*mp).lockedg, false)
         }
-        execute(mp, gp, inherit_time)
+        loop {
+            let (gp, inherit_time) = find_runnable(mp);
+            if (*mp).spinning {
+                spinning::found_work(mp);
+            }
+            if ATTENTION.load(Ordering::Relaxed) != 0 && !(*gp).lockedm.is_null() {
+                lockosthread::start_locked_m(mp, gp);
+                continue;
+            }
+            execute(mp, gp, inherit_time)
+        }
     }
 }
 

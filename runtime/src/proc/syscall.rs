@@ -19,8 +19,8 @@
 use super::p::PStatus;
 use super::preempt::{acquirem, releasem, signal_lone, slice_begins};
 use super::sched::{
-    self, LASTPOLL, NEEDSPINNING, NMSPINNING, NPIDLE, RUNQ_SIZE, acquirep, gcwaiting, gomaxprocs, leavep,
-    releasep,
+    self, LASTPOLL, NEEDSPINNING, NMSPINNING, NPIDLE, RUNQ_SIZE, acquirep, all_ps, gcwaiting, gomaxprocs,
+    leavep, releasep,
 };
 use super::schedule::{execute, schedule, wake_net_poller};
 use super::status::Status;
@@ -54,11 +54,18 @@ pub fn nanosleep(d: Duration) {
     block(|| port::semasleep(ns));
 }
 
+/// How many blocking calls there have been (Go: `NumCgoCall` counts those that leave Go); a moment's figure.
+pub fn num_blocking_calls() -> u64 {
+    all_ps().map(|p| p.calls.load(Ordering::Relaxed)).sum()
+}
+
 fn enter(handoff: bool) {
     let gp = acquirem();
     // SAFETY: the current goroutine, not preempted, and its M.
     unsafe {
         let mp = (*gp).m;
+        let calls = &(*(*mp).p).calls;
+        calls.store(calls.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         (*gp).cas_status(Status::Running, Status::Syscall);
         if handoff {
             let pp = releasep(mp);
@@ -123,7 +130,10 @@ extern "C" fn exit0(gp: *mut G) -> ! {
             execute(mp, gp, false)
         }
         signal_lone();
-        stopm(mp);
+        // A locked one's M waits for it in the scheduler.
+        if (*mp).lockedg.is_null() {
+            stopm(mp);
+        }
     }
     schedule()
 }

@@ -1,6 +1,7 @@
 //! Tests of the scheduler that need no preemption: they run on the machine and over host threads.
 
 mod gomaxprocs;
+mod lockosthread;
 mod stw;
 
 use super::threads::MAX_IDLE_MS;
@@ -235,7 +236,7 @@ fn blocking_calls_leave_the_ps_to_others() {
 #[kernel_test]
 fn ms_grow_with_blocking_calls_and_end_after_them() {
     const CALLS: usize = 100;
-    let ms = || sched::lock().nms as usize;
+    let ms = || systemstack(|| sched::lock().nms as usize);
     let kept = 2 * gomaxprocs() + MAX_IDLE_MS as usize;
     let (inside, released) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let wg = Arc::new(WaitGroup::new());

@@ -176,7 +176,7 @@ pub(super) fn end_idle_ms() {
 ///
 /// # Safety
 /// On g0 of the current M `mp`, which holds no P and is on no list.
-unsafe fn end_m(mp: *mut M, mut s: Guard<'_, Sched>) -> ! {
+pub(super) unsafe fn end_m(mp: *mut M, mut s: Guard<'_, Sched>) -> ! {
     // SAFETY: as the caller promises.
     unsafe {
         s.m_put(mp);
