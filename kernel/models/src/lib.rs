@@ -1,5 +1,5 @@
-//! Files of the kernel that need no machine, compiled for the host and tested against models: the same sources, with small surroundings under
-//! the names that they use.
+//! Files of the kernel that need no machine, compiled for the host: the same sources, with small surroundings under the names that they use. Those
+//! that need one core are tested against simpler twins, those about several over loom, in all interleavings.
 #![cfg(test)]
 #![allow(dead_code, reason = "the files bring functions that their tests do not call")]
 
@@ -7,6 +7,19 @@
 mod buddy;
 #[path = "../../src/memory/owner.rs"]
 mod owner;
+
+mod cpu;
+mod idle_model;
+mod shootdown_model;
+
+#[path = "../../../runtime/models/src/must_fail.rs"]
+mod must_fail;
+
+/// The modelled files with one barrier removed each, which their models must find; `mutants.rs` beside the build script lists them.
+#[allow(warnings, clippy::all, reason = "a mutant is wrong, and need not be neat")]
+mod mutants {
+    include!(concat!(env!("OUT_DIR"), "/mutants.rs"));
+}
 
 /// A direct map of physical memory that a test thread has for itself; the host backs what is touched.
 mod direct_map {
