@@ -121,9 +121,10 @@ pub fn goyield() {
     thread::yield_now();
 }
 
-/// Whether a waiter for a lock may spin: once, while another runs.
+/// Whether a waiter for a lock may spin: once, while another runs, and before it has waited for the first time (it has not asked for the time). It would come
+/// to wait for the second time but seldom.
 pub fn can_spin(round: u32) -> bool {
-    round == 0
+    round == 0 && NOW.with(Cell::get) == 0
 }
 
 pub fn do_spin() {

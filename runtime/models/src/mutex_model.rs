@@ -3,7 +3,7 @@
 use crate::proc::go;
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
-use loom::sync::atomic;
+use loom::sync::atomic::{self, Ordering};
 
 #[path = "../../src/sync/rawmutex.rs"]
 pub mod rawmutex;
@@ -62,6 +62,14 @@ impl Counter {
     }
 }
 
+impl Counter {
+    /// Nobody holds the mutex or waits for it: nothing of that is left in it.
+    fn assert_settled(&self) {
+        assert_eq!(self.mutex.state.load(Ordering::Relaxed), 0);
+        assert_eq!(self.mutex.sema.load(Ordering::Relaxed), 0);
+    }
+}
+
 fn counter() -> Arc<Counter> {
     Arc::new(Counter { mutex: RawMutex::default(), value: UnsafeCell::new(0) })
 }
@@ -82,6 +90,7 @@ fn lock_against_lock() {
         c.count();
         c.count();
         t.join().unwrap();
+        c.assert_settled();
         c.mutex.lock();
         // SAFETY: under the mutex.
         assert_eq!(c.value.with(|v| unsafe { *v }), 3);
@@ -92,12 +101,13 @@ fn lock_against_lock() {
 /// always longer than its threshold).
 #[test]
 fn three() {
-    check(2, || {
+    check(3, || {
         let c = counter();
         let (a, b) = (c.clone(), c.clone());
         let others = [go(move || a.count()), go(move || b.count())];
         c.count();
         others.into_iter().for_each(|t| t.join().unwrap());
+        c.assert_settled();
     });
 }
 
@@ -112,6 +122,7 @@ fn try_lock_against_lock() {
         c.count();
         waiter.join().unwrap();
         let tried = tries.join().unwrap();
+        c.assert_settled();
         c.mutex.lock();
         // SAFETY: under the mutex.
         assert_eq!(c.value.with(|v| unsafe { *v }), 2 + tried);
