@@ -1,8 +1,10 @@
 //! `select!`: which arm is chosen, what happens to the others, and what a body may do.
 
-use super::Counted;
+use super::{Counted, until};
 use crate::chan::{Chan, make};
 use crate::panic::catch_unwind;
+use crate::port;
+use crate::proc::{G, Status};
 use crate::testing::panic_text;
 use crate::{go, gosched, kernel_test, select};
 use alloc::boxed::Box;
@@ -182,6 +184,32 @@ fn without_a_ready_arm_it_waits() {
     }
     assert!(!ended.load(Ordering::SeqCst));
     assert_eq!(drops.load(Ordering::SeqCst), 0);
+}
+
+/// A wait of which a report says something else than Go's (S12).
+#[kernel_test]
+fn a_waiting_select_says_so() {
+    let reason = |f: fn(&Chan<u8>), c: Chan<u8>| {
+        let who = make(1);
+        let who2 = who.clone();
+        go(move || {
+            who2.send(port::getg().expose_provenance());
+            f(&c);
+        });
+        let gp: *mut G = core::ptr::with_exposed_provenance_mut(who.recv().expect("not closed"));
+        // SAFETY: Gs are never freed; one that waits does not change its reason.
+        unsafe {
+            until(|| (*gp).status() == Status::Waiting);
+            (*gp).wait_reason.text()
+        }
+    };
+    let c = make(0);
+    assert_eq!(reason(|c| select! { c.recv() => {}, c.send(1) => {} }, c.clone()), "select");
+    c.recv();
+    assert_eq!(reason(|c| select! { c.recv() => {} }, c.clone()), "chan receive");
+    c.send(1);
+    assert_eq!(reason(|_| select! {}, c), "select (no cases)");
+    assert_eq!(reason(|c| select! { c.recv() => {}, c.send(1) => {} }, Chan::nil()), "select");
 }
 
 /// Two receives in one select that are served the wrong way round, or a single one that is not woken.
