@@ -266,6 +266,15 @@ pub const MUTANTS: &[Mutant] = &[
         found: "null pointer dereference",
     },
     Mutant {
+        name: "stale_selects_keep_a_sender_from_the_buffer",
+        model: "chan_model",
+        test: "select_model::what_is_stale_is_in_nobodys_way",
+        file: "src/chan/send.rs",
+        from: "another channel has readied.\n        if c.put(elem, c.elemsize) {",
+        to: "another channel has readied.\n        if false {",
+        found: "left: WouldBlock",
+    },
+    Mutant {
         name: "pool_puts_relaxed",
         model: "pool_model",
         test: "head_against_tail",
