@@ -10,6 +10,7 @@
 extern crate alloc;
 
 mod chan_model;
+mod handover_model;
 mod mutex_model;
 mod note_model;
 mod poller_model;
