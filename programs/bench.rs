@@ -17,6 +17,8 @@ mod memory;
 mod primitives;
 #[path = "bench/select.rs"]
 mod select;
+#[path = "bench/switches.rs"]
+mod switches;
 #[path = "bench/timers.rs"]
 mod timers;
 #[path = "bench/whole.rs"]
@@ -86,6 +88,8 @@ const BENCHES: &[Bench] = &[
     once("spawn_wait_1m", 1_000_000, primitives::spawn_wait),
     bench("stack_growth", 2_000, memory::stack_growth),
     bench("gosched", 400_000, primitives::gosched),
+    bench("park_ready", 200_000, switches::park_ready),
+    Bench { reps: 1, ..bench("async_preempt", 50, switches::async_preempt) },
     bench("pingpong_unbuf", 100_000, primitives::pingpong),
     bench("chan_buf", 400_000, primitives::chan_buf),
     bench("select2", 100_000, select::select2),

@@ -15,7 +15,7 @@ use core::any::Any;
 use core::fmt;
 use core::ptr::null_mut;
 use runtime::port::{OsThread, Port, PortError, Stack, SysStats};
-use runtime::proc::{G, M, Startup};
+use runtime::proc::{G, M, Signal, Startup};
 use spin::Once;
 
 mod input;
@@ -31,6 +31,7 @@ static HOOKS: Hooks = Hooks {
     timer: thread::on_timer,
     reschedule: thread::on_reschedule,
     console: input::on_interrupt,
+    debug,
     page_fault,
     report_context: runtime::panic::report_current,
 };
@@ -38,14 +39,43 @@ static HOOKS: Hooks = Hooks {
 /// Makes the boot context the boot core's idle thread, starts M0's thread, and goes idle. All cores are online.
 pub fn start() -> ! {
     thread::init(&HOOKS);
-    thread::on_signal(|sp| {
-        // SAFETY: called in an interrupt that met the current thread's code at `sp`.
-        unsafe { runtime::proc::preempt_signal(sp) }
-    });
+    thread::on_signal(preempt_signal);
     if let Err(e) = thread::spawn(m0, 0, null_mut(), |_| {}) {
         exception::fatal(format_args!("fatal error: cannot start the first thread: {e}"), None);
     }
     thread::enter_idle()
+}
+
+/// The trap flag: the processor traps after the next instruction (SDM vol. 1, 3.4.3).
+const TF: u64 = 1 << 8;
+/// Interrupts are on.
+const IF: u64 = 1 << 9;
+
+fn preempt_signal(frame: &mut TrapFrame) {
+    // SAFETY: called in an interrupt that met the current thread's code.
+    match unsafe {
+        runtime::proc::preempt_signal(frame.rsp as usize, frame.rip as usize, frame.rflags & TF != 0)
+    } {
+        Signal::Resume => {}
+        Signal::Call(f) => {
+            frame.rflags &= !TF;
+            // SAFETY: the runtime has checked that the stack has room, and it saves every register.
+            unsafe { frame.push_call(f) };
+        }
+        Signal::Step => frame.rflags |= TF,
+    }
+}
+
+/// The trap after an instruction of code that the runtime wants to be stepped through.
+fn debug(frame: &mut TrapFrame) -> bool {
+    if frame.rflags & TF == 0 {
+        return false;
+    }
+    // SAFETY: as in `preempt_signal`.
+    if !unsafe { runtime::proc::step(frame.rsp as usize, frame.rip as usize, frame.rflags & IF != 0) } {
+        frame.rflags &= !TF;
+    }
+    true
 }
 
 extern "C" fn m0(_: usize) -> ! {

@@ -43,6 +43,8 @@ words! {
     TIMESLICE = "timeslice", 10_000;
     /// What the scheduler's choices are drawn from (`proc/schedseed.rs`).
     SCHEDSEED = "schedseed", u32::MAX;
+    /// Measures how long goroutines cannot be preempted (`proc/preemptstats.rs`).
+    PREEMPTSTATS = "preemptstats", 1;
     /// The heap checks itself (`heap`).
     MALLOCDEBUG = "mallocdebug", 1;
     /// Which goroutines a fatal report shows: `none` (0), `single` (1), `all` (2). Unless given: the one that failed.

@@ -154,6 +154,7 @@ pub fn environ() -> &'static [(&'static str, &'static str)] {
 
 /// Ends the program with an exit status, 0 to 255 (Go: `os.Exit`).
 pub fn exit(status: i32) -> ! {
+    proc::report_preemption();
     heap::program_ends();
     port::exit(status)
 }

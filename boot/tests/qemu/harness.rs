@@ -19,18 +19,24 @@ type Run<'a> = Box<dyn Fn(&[String], &Reporter) + Send + Sync + 'a>;
 pub struct Job<'a> {
     names: Vec<String>,
     run: Run<'a>,
+    ignored: bool,
 }
 
 impl<'a> Job<'a> {
     /// A job of one test.
     pub fn one(name: impl Into<String>, run: impl Fn() -> Outcome + Send + Sync + 'a) -> Job<'a> {
         let run: Run<'a> = Box::new(move |names, reporter| reporter.report(&names[0], run()));
-        Job { names: vec![name.into()], run }
+        Job { names: vec![name.into()], run, ignored: false }
     }
 
     /// A job of many tests, which gets the names of those that are wanted.
     pub fn many(names: Vec<String>, run: impl Fn(&[String], &Reporter) + Send + Sync + 'a) -> Job<'a> {
-        Job { names, run: Box::new(run) }
+        Job { names, run: Box::new(run), ignored: false }
+    }
+
+    /// The job is only run when it is asked for by `--ignored` or `--include-ignored`.
+    pub fn ignored(self) -> Job<'a> {
+        Job { ignored: true, ..self }
     }
 }
 
@@ -48,8 +54,9 @@ impl Reporter {
 struct Arguments {
     list: bool,
     exact: bool,
-    /// Only tests that are otherwise ignored, of which there are none.
+    /// Only tests that are otherwise ignored.
     ignored: bool,
+    include_ignored: bool,
     threads: Option<usize>,
     filters: Vec<String>,
     skip: Vec<String>,
@@ -70,13 +77,13 @@ impl Arguments {
                 "--list" => args.list = true,
                 "--exact" => args.exact = true,
                 "--ignored" => args.ignored = true,
+                "--include-ignored" => args.include_ignored = true,
                 "--test-threads" => {
                     args.threads = Some(value()?.parse().map_err(|_| "--test-threads: no number")?)
                 }
                 "--skip" => args.skip.push(value()?),
                 "--format" | "--color" | "--logfile" => drop(value()?),
-                "--nocapture" | "--no-capture" | "--show-output" | "--quiet" | "-q" | "--test"
-                | "--include-ignored" => {}
+                "--nocapture" | "--no-capture" | "--show-output" | "--quiet" | "-q" | "--test" => {}
                 unknown if unknown.starts_with('-') => return Err(format!("unknown option {unknown}")),
                 _ => args.filters.push(word),
             }
@@ -104,17 +111,21 @@ pub fn main<'a>(jobs: impl FnOnce() -> Vec<Job<'a>>) -> ExitCode {
     let mut jobs = jobs();
     let all: usize = jobs.iter().map(|job| job.names.len()).sum();
     for job in &mut jobs {
-        job.names.retain(|name| args.wants(name) && !args.ignored);
+        job.names.retain(|name| args.wants(name));
     }
-    jobs.retain(|job| !job.names.is_empty());
+    jobs.retain(|job| !job.names.is_empty() && (job.ignored || !args.ignored));
     if args.list {
         for name in jobs.iter().flat_map(|job| &job.names) {
             println!("{name}: test");
         }
         return ExitCode::SUCCESS;
     }
-    let wanted: usize = jobs.iter().map(|job| job.names.len()).sum();
-    println!("\nrunning {wanted} tests");
+    let (jobs, ignored): (Vec<Job>, Vec<Job>) =
+        jobs.into_iter().partition(|job| !job.ignored || args.ignored || args.include_ignored);
+    let count = |jobs: &[Job]| jobs.iter().map(|job| job.names.len()).sum::<usize>();
+    let (wanted, ignored_tests) = (count(&jobs), count(&ignored));
+    println!("\nrunning {} tests", wanted + ignored_tests);
+    ignored.iter().flat_map(|job| &job.names).for_each(|name| println!("test {name} ... ignored"));
     let failures = run(&jobs, args.threads.unwrap_or_else(default_threads));
 
     if !failures.is_empty() {
@@ -126,11 +137,11 @@ pub fn main<'a>(jobs: impl FnOnce() -> Vec<Job<'a>>) -> ExitCode {
         failures.iter().for_each(|(name, _)| println!("    {name}"));
     }
     println!(
-        "\ntest result: {}. {} passed; {} failed; 0 ignored; 0 measured; {} filtered out; finished in {:.2}s\n",
+        "\ntest result: {}. {} passed; {} failed; {ignored_tests} ignored; 0 measured; {} filtered out; finished in {:.2}s\n",
         if failures.is_empty() { "ok" } else { "FAILED" },
         wanted - failures.len(),
         failures.len(),
-        all - wanted,
+        all - wanted - ignored_tests,
         start.elapsed().as_secs_f64()
     );
     if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(101) }

@@ -12,6 +12,7 @@ mod kernel_tests;
 mod programs;
 mod ramp;
 mod script;
+mod soak;
 
 use std::process::ExitCode;
 
@@ -23,6 +24,7 @@ fn main() -> ExitCode {
         jobs.extend(programs::jobs(&guests));
         jobs.extend(input::jobs(&guests));
         jobs.extend(ramp::jobs(&guests));
+        jobs.extend(soak::jobs(&guests));
         jobs.extend(doors::jobs(&guests));
         jobs.extend(gdb::jobs(&guests));
         jobs

@@ -21,9 +21,12 @@ enum Want {
 }
 use Want::{Pieces, Text};
 
-struct Case {
-    name: &'static str,
-    smp: &'static [u32],
+/// A program, what it must print and how it must end.
+pub struct Case {
+    /// The test's name.
+    pub name: &'static str,
+    /// On how many cores it is run.
+    pub smp: &'static [u32],
     line: &'static str,
     env: &'static [(&'static str, &'static str)],
     memory: &'static str,
@@ -89,7 +92,8 @@ const TRACEBACK_ALL: &[&str] = &[
     "[running]:\n\tgoroutine running on other thread; stack unavailable\ncreated at ",
 ];
 
-const CASES: &[Case] = &[
+/// Programs that end by themselves.
+pub const CASES: &[Case] = &[
     case("hello", &[1, 2, 4, 16, 64], "hello", Text("hello, world\n"), 0),
     Case { memory: "32M", ..case("least_memory", &[1, 2], "hello", Text("hello, world\n"), 0) },
     Case { memory: "64G", ..case("most_memory", &[2], "hello", Text("hello, world\n"), 0) },
@@ -300,6 +304,7 @@ pub fn jobs(guests: &Guests) -> Vec<Job<'_>> {
     jobs.push(Job::one("programs::boot_log", || boot_log(guests)));
     jobs.push(Job::one("programs::late_core", || late_core(guests)));
     jobs.push(Job::one("programs::schedseed_replays", || schedseed_replays(guests)));
+    jobs.push(Job::one("programs::preemptstats", || preemptstats(guests)));
     let primes = primes(100);
     for (program, want) in [("prime_sieve", primes), ("parfib", "fib(25) = 75025\n".into())] {
         let name = format!("stress::{program}_{STRESS}_times");
@@ -314,7 +319,17 @@ fn options(smp: u32, line: &str) -> Options {
 }
 
 fn run(guests: &Guests, smp: u32, case: &Case, line: &str) -> Outcome {
-    let env = case.env.iter().map(|&(name, value)| (name.into(), value.into())).collect();
+    run_with(guests, smp, case, line, case.env)
+}
+
+/// Runs a case with the scheduler's choices drawn from a seed.
+pub fn run_seeded(guests: &Guests, smp: u32, case: &Case, seed: u32) -> Outcome {
+    let godebug = format!("schedseed={seed}");
+    run_with(guests, smp, case, case.line, &[case.env, &[("GODEBUG", &godebug)]].concat())
+}
+
+fn run_with(guests: &Guests, smp: u32, case: &Case, line: &str, env: &[(&str, &str)]) -> Outcome {
+    let env = env.iter().map(|&(name, value)| (name.into(), value.into())).collect();
     let ran = guests.run(&Options { env, memory: case.memory.into(), ..options(smp, line) }, PATIENCE)?;
     check(&ran, case.want, case.status)
 }
@@ -383,6 +398,37 @@ fn matmul_ratio(guests: &Guests) -> Outcome {
         outputs += &ran.output;
     }
     Err(format!("two cores are never faster than one:\n{outputs}"))
+}
+
+/// Nobody waits long for the end of a stretch without preemption (P3). A lock that is held for long, or interrupts that stay off, would show; and the
+/// tables have their form: count, times, function.
+fn preemptstats(guests: &Guests) -> Outcome {
+    const MOST_INSTRUCTIONS: u64 = 100_000;
+    const MOST_NS: u64 = 10_000_000;
+    let env = vec![("GODEBUG".into(), "preemptstats=1,timeslice=1".into())];
+    let ran = guests.run(&Options { icount: true, env, ..options(1, "parfib 22") }, PATIENCE)?;
+    const PIECES: &[&str] = &[
+        "fib(22) = 17711\n",
+        "preemptstats: instructions until a goroutine could be preempted, ",
+        "longest    times  ends in",
+        "(runtime::",
+        "preemptstats: of these, instructions with interrupts off, ",
+        "longest    times  ends in",
+        "preemptstats: ",
+        " requests were refused at first; the last was honoured at most ",
+    ];
+    check(&ran, Pieces(PIECES), 0)?;
+    let rows = ran.output.lines().filter(|line| line.starts_with(' ') && !line.contains("longest"));
+    let counts: Option<Vec<u64>> = rows.map(|row| row.split_whitespace().next()?.parse().ok()).collect();
+    let wait = ran.output.split_once("at most ").and_then(|(_, rest)| rest.split_once(' ')?.0.parse().ok());
+    match (counts, wait) {
+        (Some(counts), Some(0..=MOST_NS))
+            if counts.len() > 2 && counts.iter().all(|&n| n <= MOST_INSTRUCTIONS) =>
+        {
+            Ok(())
+        }
+        _ => Err(format!("too long, or no table:\n{}", ran.output)),
+    }
 }
 
 /// Where the clock counts instructions, a seed gives the same run: the scheduler's own account of each millisecond repeats to the digit, on several

@@ -136,6 +136,8 @@ pub struct Hooks {
     pub reschedule: fn(&mut TrapFrame),
     /// The console's UART has input. The interrupt is acknowledged afterwards.
     pub console: fn(),
+    /// A debug exception; true if it was dealt with.
+    pub debug: fn(&mut TrapFrame) -> bool,
     /// A page fault at an address; true if it was dealt with and the instruction is to run again.
     pub page_fault: fn(&mut TrapFrame, usize) -> bool,
     /// Writes the line that names the current goroutine in a report. Takes no lock.
@@ -146,6 +148,7 @@ static NO_HOOKS: Hooks = Hooks {
     timer: |_| (),
     reschedule: |_| (),
     console: || (),
+    debug: |_| false,
     page_fault: |_, _| false,
     report_context: |_| (),
 };
@@ -168,6 +171,7 @@ extern "C" fn dispatch(frame: &mut TrapFrame) {
     let v = frame.vector as u8;
     if v < 32 {
         match v {
+            1 if (hooks().debug)(frame) => {}
             2 => ipi::nmi(frame),
             14 => page_fault(frame),
             _ => exception::unhandled(frame),

@@ -26,8 +26,8 @@ const SLICE_NS: u64 = 2_000_000;
 /// How soon a slice that ended in a place without room is ended again.
 const RETRY_NS: u64 = 100_000;
 
-/// What the runtime's signal handler answers: what the code interrupted at a stack pointer is to be made to call.
-pub type SignalFn = fn(sp: usize) -> Option<usize>;
+/// The runtime's signal handler: may change what the interrupted code does next.
+pub type SignalFn = fn(frame: &mut TrapFrame);
 
 static SIGNAL: Once<SignalFn> = Once::new();
 
@@ -192,9 +192,8 @@ fn serve(irq: &IrqOff, core: &'static Core, frame: &mut TrapFrame, now: u64) -> 
         if t.signal_at.load(Ordering::Relaxed) <= now {
             served = Some(Reason::Signal);
             t.signal_at.store(u64::MAX, Ordering::Relaxed);
-            if let Some(f) = SIGNAL.get().and_then(|signal| signal(frame_sp(frame))) {
-                // SAFETY: the runtime has checked that the stack has room, and it saves every register.
-                unsafe { frame.push_call(f) };
+            if let Some(signal) = SIGNAL.get() {
+                signal(frame);
             }
         }
         if core.has_queued() && core.timer.slice_end.load(Ordering::Relaxed) <= now {

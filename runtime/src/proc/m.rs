@@ -1,6 +1,7 @@
 //! M, a kernel thread that runs goroutines (Go: `m` in `runtime2.go`).
 
 use super::alllist::Listed;
+use super::preemptstats::Probe;
 use super::{G, P};
 use crate::heap::MCache;
 use crate::note::Note;
@@ -42,6 +43,8 @@ pub struct M {
     pub(super) slice_armed: AtomicBool,
     /// Nanotime for which it is armed.
     pub(super) slice_when: AtomicI64,
+    /// What `GODEBUG=preemptstats` measures on it.
+    pub(super) probe: Probe,
     /// Random numbers that need no lock.
     pub(super) rand: Rand,
     /// It has a thread: it has not ended.
@@ -75,6 +78,7 @@ impl M {
             waitlock: core::ptr::null_mut(),
             slice_armed: AtomicBool::new(false),
             slice_when: AtomicI64::new(i64::MAX),
+            probe: Probe::new(),
             rand: Rand::new(seed),
             live: AtomicBool::new(true),
             lockedg: core::ptr::null_mut(),

@@ -20,6 +20,7 @@
 //! | `lockosthread.rs` | `proc.go` | goroutines that are bound to their M |
 //! | `schedtrace.rs` `moment.rs` | `schedtrace` | `GODEBUG=schedtrace` |
 //! | `preempt.rs` | `preempt.go` | time slices and asynchronous preemption |
+//! | `preemptstats.rs` | | `GODEBUG=preemptstats`: how long goroutines cannot be preempted |
 //! | `schedseed.rs` | `randomizeScheduler` | `GODEBUG=schedseed`: choices that can be repeated |
 //! | `start.rs` | `rt0_go`, `schedinit`, `main` | start-up |
 
@@ -34,6 +35,7 @@ mod p;
 mod park;
 mod poller;
 mod preempt;
+mod preemptstats;
 mod procresize;
 mod runq;
 mod runqput;
@@ -61,7 +63,9 @@ pub use m::M;
 pub use newproc::{go, go_with_stack, num_goroutine};
 pub use p::P;
 pub use park::{gopark, goparkunlock, goready, gosched};
-pub use preempt::{preempt_signal, stack_grew};
+pub use preempt::{Signal, preempt_signal, stack_grew};
+pub(crate) use preemptstats::report as report_preemption;
+pub use preemptstats::step;
 pub use procresize::set_gomaxprocs;
 pub use sched::gomaxprocs;
 pub use schedseed::report_seed;

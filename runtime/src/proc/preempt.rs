@@ -32,7 +32,7 @@
 
 use super::sched::{RUNQ_SIZE, allp, gcwaiting, gomaxprocs};
 use super::status::Status;
-use super::{G, M, P, schedseed};
+use super::{G, M, P, preemptstats, schedseed};
 use crate::godebug::TIMESLICE;
 use crate::{arch, port};
 use core::sync::atomic::{Ordering, compiler_fence};
@@ -190,6 +190,13 @@ fn arm_timer(mp: &M, pp: &P) {
     // The mark comes first: who queues work from now on finds it, what was queued before is seen below.
     pp.lone.store(true, Ordering::SeqCst);
     let now = port::nanotime();
+    if preemptstats::is_on() {
+        // Armed for the next sample, whoever waits; what else is due is looked at then.
+        pp.lone.store(false, Ordering::Relaxed);
+        mp.slice_armed.store(true, Ordering::Relaxed);
+        set_timer(mp, now + preemptstats::interval_ns(mp));
+        return;
+    }
     let seeded = schedseed::is_on();
     let slice_end = if seeded {
         now + schedseed::slice_ns(mp)
@@ -232,6 +239,9 @@ pub(super) unsafe fn slice_ends(mp: *mut M) {
         mp.slice_when.store(i64::MAX, Ordering::Relaxed);
     }
     mp.slice_armed.store(false, Ordering::Relaxed);
+    if preemptstats::is_on() {
+        preemptstats::honoured(mp, port::nanotime());
+    }
 }
 
 fn ran_ns(pp: &P) -> i64 {
@@ -299,33 +309,46 @@ fn signal(pp: &P) -> bool {
     !mp.is_null()
 }
 
-/// The preemption signal: called by the port in an interrupt that met code at `sp` on an M. Returns what that code is to
-/// be made to call, if anything.
+/// What the port is to do with the code that a preemption signal interrupted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// Let it go on.
+    Resume,
+    /// Make it call the function at this address, which keeps all registers.
+    Call(usize),
+    /// Let it go on and call [`super::step`] after each instruction.
+    Step,
+}
+
+/// The preemption signal: called by the port in an interrupt that met code at `pc` on an M, which was being stepped through or not. Returns what is to be done with that code.
 ///
 /// # Safety
 /// Interrupts are off, the interrupted code is the current G's, and `sp` is its stack pointer.
-pub unsafe fn preempt_signal(sp: usize) -> Option<usize> {
+pub unsafe fn preempt_signal(sp: usize, pc: usize, stepping: bool) -> Signal {
     let gp = port::getg();
     if gp.is_null() {
-        return None;
+        return Signal::Resume;
     }
     // SAFETY: the current G; a G that is current has its M set, but for the moment between `cas_status` and the switch.
     unsafe {
         let mp = (*gp).m;
         if mp.is_null() {
-            return None;
+            return Signal::Resume;
         }
         (*mp).slice_armed.store(false, Ordering::Relaxed);
         (*mp).slice_when.store(i64::MAX, Ordering::Relaxed);
         let pp = (*mp).p;
         if pp.is_null() {
             // The M arms its timer itself when it has got a P and runs a goroutine.
-            return None;
+            if preemptstats::is_on() {
+                preemptstats::dropped(&*mp);
+            }
+            return Signal::Resume;
         }
         if gp == (*mp).g0 {
             // The scheduler may have decided already that the goroutine which it is about to run needs no timer.
             retry(mp);
-            return None;
+            return sample(mp, pc, stepping);
         }
         let due = (*pp).timers.wake_time();
         let wanted = others_wait(&*pp) || (due != 0 && due <= port::nanotime());
@@ -333,13 +356,36 @@ pub unsafe fn preempt_signal(sp: usize) -> Option<usize> {
         let world_stops = gcwaiting() && (*pp).is_running();
         if !world_stops && (!wanted || (ran_ns(&*pp) < slice_ns() && !schedseed::is_on())) {
             arm_timer(&*mp, &*pp);
-            return None;
+            if !preemptstats::is_on() {
+                return Signal::Resume;
+            }
+            preemptstats::honoured_before(&*mp, port::nanotime() - ran_ns(&*pp));
+            return if at_safe_place(&*gp, sp) { Signal::Resume } else { sample(mp, pc, stepping) };
         }
         if is_async_safe_point(gp, sp) {
-            return Some(arch::async_preempt());
+            if preemptstats::is_on() {
+                preemptstats::honoured(&*mp, port::nanotime());
+            }
+            return Signal::Call(arch::async_preempt());
         }
         retry(mp);
-        None
+        if preemptstats::is_on() {
+            preemptstats::refused(&*mp);
+        }
+        Signal::Resume
+    }
+}
+
+/// What is to be done with code that stands in an unsafe place at `pc`, while nobody is known to wait for it.
+///
+/// # Safety
+/// The current M, which has a P.
+unsafe fn sample(mp: *mut M, pc: usize, stepping: bool) -> Signal {
+    // SAFETY: as the caller promises.
+    if preemptstats::is_on() && !stepping && preemptstats::unsafe_place(unsafe { &*mp }, pc) {
+        Signal::Step
+    } else {
+        Signal::Resume
     }
 }
 
@@ -365,13 +411,13 @@ unsafe fn retry(mp: *mut M) {
 unsafe fn is_async_safe_point(gp: *mut G, sp: usize) -> bool {
     let need = arch::XSAVE_SIZE.load(Ordering::Relaxed).max(512) as usize + FRAME_BYTES;
     // SAFETY: as the caller promises.
-    unsafe {
-        (*gp).locks.load(Ordering::Relaxed) == 0
-            && (*gp).status() == Status::Running
-            && (*gp).stack.contains(sp)
-            && sp - (*gp).stack.lo > need
-            && port::stack_back((*gp).stack, sp - need, sp)
-    }
+    let gp = unsafe { &*gp };
+    at_safe_place(gp, sp) && sp - gp.stack.lo > need && port::stack_back(gp.stack, sp - need, sp)
+}
+
+/// [`is_async_safe_point`] but for the room on the stack: nothing of the runtime is under way on `gp`, which is not a g0.
+pub(super) fn at_safe_place(gp: &G, sp: usize) -> bool {
+    gp.locks.load(Ordering::Relaxed) == 0 && gp.status() == Status::Running && gp.stack.contains(sp)
 }
 
 /// Where `async_preempt` goes once all registers are saved.

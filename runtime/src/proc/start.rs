@@ -125,6 +125,7 @@ fn main(program: &'static Program) {
     crate::init::run(program);
     heap::main_begins();
     (program.main)();
+    super::report_preemption();
     heap::program_ends();
     port::exit(0)
 }

@@ -1,0 +1,88 @@
+//! What it costs to change goroutines, by choice and by force (P4).
+#![allow(unsafe_code, reason = "the runtime's own calls are measured")]
+
+use super::B;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::ptr::null_mut;
+use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+use runtime::port::{getg, nanotime};
+use runtime::proc::{G, WaitReason, getp, gopark, goready};
+use runtime::sync::WaitGroup;
+use runtime::time::Duration;
+use runtime::{gomaxprocs, gosched};
+
+/// Two goroutines that wake each other by the runtime's own calls, without a channel; op = one parks and readies the other.
+pub fn park_ready(b: &mut B) {
+    let n = b.n / 2;
+    let sleeper = Arc::new(AtomicPtr::<G>::new(null_mut()));
+    let wg = Arc::new(WaitGroup::new());
+    let up = sleeper.clone();
+    wg.go(move || {
+        // Its G is published once it is parked.
+        gopark(Some(publish), Arc::as_ptr(&up).cast_mut().cast(), WaitReason::Sleep);
+        let other = up.load(Ordering::Acquire);
+        for _ in 0..n {
+            gopark(Some(ready), other.cast(), WaitReason::Sleep);
+        }
+    });
+    while sleeper.load(Ordering::Acquire).is_null() {
+        gosched();
+    }
+    let other = sleeper.swap(getg(), Ordering::AcqRel);
+    b.start();
+    for _ in 0..n {
+        gopark(Some(ready), other.cast(), WaitReason::Sleep);
+    }
+    b.stop();
+    // SAFETY: it parked before it readied this goroutine for the last time.
+    unsafe { goready(other) };
+    wg.wait();
+}
+
+/// # Safety
+/// As `gopark` calls it; `place` is an `AtomicPtr<G>`.
+unsafe fn publish(gp: *mut G, place: *mut ()) -> bool {
+    // SAFETY: as the caller promises; the goroutine that waits keeps the place alive.
+    unsafe { (*place.cast::<AtomicPtr<G>>()).store(gp, Ordering::Release) };
+    true
+}
+
+/// # Safety
+/// As `gopark` calls it; `other` is a goroutine that is parked here.
+unsafe fn ready(_: *mut G, other: *mut ()) -> bool {
+    // SAFETY: of the two one is parked, and only the one that runs readies it.
+    unsafe { goready(other.cast()) };
+    true
+}
+
+/// Goroutines that spin, one more than there are Ps; op = one is preempted at the end of its slice, to the next one's first look at the clock
+/// on that P: interrupt, saving all registers, the scheduler, restoring all registers.
+pub fn async_preempt(b: &mut B) {
+    let spinners = gomaxprocs() as u64 + 1;
+    // Who looked at the clock last on each P, and when: one word, so that a preemption between two stores spoils nothing.
+    let last: Arc<[AtomicU64]> = (0..gomaxprocs()).map(|_| AtomicU64::new(0)).collect();
+    let (left, wg) = (Arc::new(AtomicU64::new(b.n)), Arc::new(WaitGroup::new()));
+    let costs: Arc<[AtomicU64]> = (0..b.n).map(|_| AtomicU64::new(0)).collect();
+    for i in 0..spinners {
+        let (last, left, costs) = (last.clone(), left.clone(), costs.clone());
+        wg.go(move || {
+            while left.load(Ordering::Relaxed) > 0 {
+                // SAFETY: a goroutine has a P, and Ps are never freed.
+                let p = unsafe { (*getp()).id } as usize;
+                let now = nanotime() as u64;
+                let before = last[p].swap(now << 8 | i, Ordering::Relaxed);
+                if before != 0 && before & 0xff != i && now > before >> 8 {
+                    let taken = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1));
+                    if let Ok(n) = taken {
+                        costs[n as usize - 1].store(now - (before >> 8), Ordering::Relaxed);
+                    }
+                }
+            }
+        });
+    }
+    wg.wait();
+    let costs: Vec<i64> = costs.iter().map(|ns| ns.load(Ordering::Relaxed) as i64).collect();
+    b.set_total(Duration::from_nanos(costs.iter().sum::<i64>() as u64));
+    super::primitives::percentiles(b, ["p50_us", "p99_us", "max_us"], costs);
+}
