@@ -17,7 +17,7 @@ mod defer;
 mod report;
 #[cfg(all(feature = "kernel-tests", not(test)))]
 mod tests;
-mod traceback;
+pub(crate) mod traceback;
 
 pub use defer::Deferred;
 pub(crate) use report::{deadlock, unrecovered};
@@ -35,7 +35,7 @@ use core::sync::atomic::Ordering;
 /// Exit status of a program that died (Go's).
 pub const EXIT_FATAL: i32 = 2;
 /// Frames that a traceback shows at most (Go: 50 innermost and 50 outermost).
-const MAX_FRAMES: usize = 64;
+pub(crate) const MAX_FRAMES: usize = 64;
 
 /// A panic: its text, its value, and where it began.
 pub struct PanicPayload {

@@ -73,6 +73,35 @@ const DEADLOCK: &[&str] = &[
     "[sync.WaitGroup.Wait]:\n",
 ];
 
+/// Who leaked, why and where each waits, and where it was made.
+const CHAN_LEAK: &[&str] = &[
+    "2 goroutines leaked:\n\ngoroutine ",
+    "[chan send (nil chan)]:\n",
+    "chan_leak::main::{closure#0}",
+    "created at ",
+    "programs/chan_leak.rs:10:5\n\ngoroutine ",
+    "[chan receive (nil chan)]:\n",
+    "chan_leak::main::{closure#1}",
+    "programs/chan_leak.rs:14:5\n",
+];
+
+const MUTEX_LEAK: &[&str] = &[
+    " has the mutex\n9 goroutines leaked:\n\ngoroutine ",
+    "[sync.Mutex.Lock]:\n",
+    "mutex_leak::main::{closure#0}",
+    "created at ",
+    "programs/mutex_leak.rs:16:9\n\ngoroutine ",
+    "[sync.Mutex.Lock]:\n",
+];
+
+const TICKERS: &[&str] = &[
+    "slow tick 1\nslow tick 2\nslow tick 3\nslow tick 4\n",
+    " fast ticks meanwhile\nstopped, they tick no more\nreset, it ticks again\n",
+];
+
+/// Half a per cent is eleven standard deviations.
+const SELECT_FAIRNESS: &str = "first: 25 %\nsecond: 25 %\nthird: 25 %\nfourth: 25 %\ndefault: 0 %\n";
+
 const GREEDY: &[&str] = &[
     "everybody has one fork\nfatal error: all goroutines are asleep - deadlock!\n\ngoroutine 1 [chan receive]:\n",
     "dining_philosophers::take\n",
@@ -133,6 +162,11 @@ pub const CASES: &[Case] = &[
     case("pipeline", &[1, 4], "pipeline", Text("100 squares, sum 338350\n"), 0),
     case("skynet", &[1, 4], "skynet", Pieces(&["sum 499999500000\n1111111 goroutines in "]), 0),
     case("skynet_wrong", &[1], "skynet 20", Text("skynet: \"20\" is not a power of ten\n"), 64),
+    case("chan_leak", &[1, 4], "chan_leak", Pieces(CHAN_LEAK), 0),
+    case("mutex_leak", &[1, 4], "mutex_leak", Pieces(MUTEX_LEAK), 0),
+    case("tickers", &[1, 4], "tickers", Pieces(TICKERS), 0),
+    case("timeouts", &[1, 4], "timeouts", Text("timeout\nanswer: two\n10000 answers in time\n"), 0),
+    case("select_fairness", &[1, 4], "select_fairness", Text(SELECT_FAIRNESS), 0),
     case("philosophers", &[1, 4], "dining_philosophers", Pieces(&["forks were used 1000 times\n"]), 0),
     case("philosophers_greedy", &[1, 4], "dining_philosophers -greedy", Pieces(GREEDY), 2),
     Case {

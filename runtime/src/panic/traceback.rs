@@ -4,6 +4,7 @@ use super::MAX_FRAMES;
 use crate::proc::{ALLGS, G, Status};
 use crate::{arch, port};
 use core::fmt::{self, Write};
+use core::panic::Location;
 
 /// The console, as fatal reports write to it.
 pub(super) struct Stderr;
@@ -94,19 +95,32 @@ unsafe fn saved(w: &mut Stderr, gp: *mut G, state: &str) {
     // SAFETY: as the caller promises.
     unsafe {
         header(w, gp, state);
-        let sp = (*gp).sched_sp;
-        if sp != 0 {
-            let saved = (sp + 5 * 8) as *const usize;
-            let mut pcs = [0; MAX_FRAMES];
-            pcs[0] = *saved.add(1);
-            let (n, _) = arch::callers(*saved, (*gp).stack, &mut pcs[1..]);
-            frames(w, &pcs[..n + 1]);
-        }
+        let mut pcs = [0; MAX_FRAMES];
+        let n = saved_callers(gp, &mut pcs);
+        frames(w, &pcs[..n]);
         created(w, gp);
     }
 }
 
-/// `goroutine 7 [chan receive, 2 minutes]:`, with whole minutes from the first on.
+/// Return addresses of the frames of a goroutine that does not run, from its saved registers; returns how many they are: none
+/// if it has not run yet.
+///
+/// # Safety
+/// As [`saved`], for as long as this takes.
+pub(crate) unsafe fn saved_callers(gp: *mut G, pcs: &mut [usize; MAX_FRAMES]) -> usize {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let sp = (*gp).sched_sp;
+        if sp == 0 {
+            return 0;
+        }
+        let saved = (sp + 5 * 8) as *const usize;
+        pcs[0] = *saved.add(1);
+        1 + arch::callers(*saved, (*gp).stack, &mut pcs[1..]).0
+    }
+}
+
+/// The line that names a goroutine.
 ///
 /// # Safety
 /// `gp` exists.
@@ -115,31 +129,55 @@ pub(super) unsafe fn header(w: &mut dyn Write, gp: *mut G, state: &str) {
     let (goid, waits, since) = unsafe { ((*gp).goid, (*gp).status() == Status::Waiting, (*gp).wait_since) };
     let minutes = if waits { (port::cputicks() - since) / port::cputicks_per_ms() / 60_000 } else { 0 };
     // The console does not fail.
-    _ = match minutes {
-        ..1 => writeln!(w, "goroutine {goid} [{state}]:"),
-        m => writeln!(w, "goroutine {goid} [{state}, {m} minutes]:"),
-    };
+    _ = write_header(w, goid, state, minutes);
 }
 
-/// Where the `go` stands; of the main goroutine the runtime's own would say nothing.
+/// `goroutine 7 [chan receive, 2 minutes]:`, with whole minutes from the first on.
+///
+/// # Errors
+/// The writer's.
+pub(crate) fn write_header(w: &mut dyn Write, goid: u64, state: &str, minutes: i64) -> fmt::Result {
+    match minutes {
+        ..1 => writeln!(w, "goroutine {goid} [{state}]:"),
+        m => writeln!(w, "goroutine {goid} [{state}, {m} minutes]:"),
+    }
+}
+
+/// The line that says where a goroutine was made.
 ///
 /// # Safety
 /// `gp` exists.
 pub(super) unsafe fn created(w: &mut Stderr, gp: *mut G) {
     // SAFETY: as the caller promises.
     let (goid, created_by) = unsafe { ((*gp).goid, (*gp).created_by) };
-    if let Some(at) = created_by.filter(|_| goid != 1) {
-        _ = writeln!(w, "created at {at}");
-    }
+    // The console does not fail.
+    _ = write_created(w, goid, created_by);
+}
+
+/// Where the `go` stands; of the main goroutine the runtime's own would say nothing.
+///
+/// # Errors
+/// The writer's.
+pub(crate) fn write_created(w: &mut dyn Write, goid: u64, at: Option<&Location<'_>>) -> fmt::Result {
+    at.filter(|_| goid != 1).map_or(Ok(()), |at| writeln!(w, "created at {at}"))
 }
 
 /// The frames of return addresses, innermost first.
 pub(super) fn frames(w: &mut Stderr, pcs: &[usize]) {
-    for &pc in pcs {
+    // The console does not fail.
+    _ = write_frames(w, pcs);
+}
+
+/// [`frames`] for any writer.
+///
+/// # Errors
+/// The writer's.
+pub(crate) fn write_frames(w: &mut dyn Write, pcs: &[usize]) -> fmt::Result {
+    pcs.iter().try_for_each(|&pc| {
         // A return address names the call before it.
-        _ = match port::symbol(pc - 1) {
+        match port::symbol(pc - 1) {
             Some((name, offset)) => writeln!(w, "{name}\n\t{pc:#x} +{:#x}", offset + 1),
             None => writeln!(w, "\t{pc:#x}"),
-        };
-    }
+        }
+    })
 }

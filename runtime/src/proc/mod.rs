@@ -19,6 +19,7 @@
 //! | `stw.rs` `procresize.rs` | `proc.go` | stopping the world, GOMAXPROCS at run time |
 //! | `lockosthread.rs` | `proc.go` | goroutines that are bound to their M |
 //! | `schedtrace.rs` `moment.rs` | `schedtrace` | `GODEBUG=schedtrace` |
+//! | `goroutines.rs` | `mprof.go` | all goroutines, looked at while they go on |
 //! | `preempt.rs` | `preempt.go` | time slices and asynchronous preemption |
 //! | `preemptstats.rs` | | `GODEBUG=preemptstats`: how long goroutines cannot be preempted |
 //! | `schedseed.rs` | `randomizeScheduler` | `GODEBUG=schedseed`: choices that can be repeated |
@@ -26,6 +27,7 @@
 
 mod alllist;
 mod g;
+mod goroutines;
 mod handover;
 mod lockosthread;
 mod m;
@@ -58,6 +60,7 @@ mod threads;
 mod waitreason;
 
 pub use g::G;
+pub use goroutines::{Goroutine, goroutines};
 pub use lockosthread::{lock_os_thread, unlock_os_thread};
 pub use m::M;
 pub use newproc::{go, go_with_stack, num_goroutine};

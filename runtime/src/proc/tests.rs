@@ -1,6 +1,7 @@
 //! Tests of the scheduler that need no preemption: they run on the machine and over host threads.
 
 mod gomaxprocs;
+mod goroutines;
 mod lockosthread;
 mod stw;
 
