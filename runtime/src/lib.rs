@@ -9,6 +9,7 @@ extern crate std;
 
 pub mod arch;
 pub mod chan;
+pub mod context;
 pub mod debug;
 pub mod godebug;
 pub mod heap;

@@ -127,6 +127,11 @@ impl<T> Chan<T> {
         self.shared.is_null()
     }
 
+    /// Whether this is the only handle, in any form.
+    pub(crate) fn is_unique(&self) -> bool {
+        !self.is_nil() && self.shared().refs.load(Ordering::Acquire) == 1
+    }
+
     /// The handle that one of the references counted in `shared` stands for.
     ///
     /// # Safety
