@@ -3,6 +3,7 @@
 use super::timer::{TimerCore, TimerOps};
 use crate::go;
 use alloc::boxed::Box;
+use core::mem::needs_drop;
 use core::ops::Deref;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicUsize, Ordering, fence};
@@ -24,9 +25,24 @@ pub(super) struct Head {
     /// The first field: a timer's address is its object's.
     core: TimerCore,
     refs: AtomicUsize,
+}
+
+/// What depends on the function.
+#[repr(C)]
+struct FuncOps {
+    /// The first field: what [`TimerCore::ops`] says is this.
+    timer: TimerOps,
     call: unsafe fn(*const Head),
-    /// Drops the function.
-    drop: unsafe fn(*mut Head),
+    /// Drops the function, if that does anything.
+    drop: Option<unsafe fn(*mut Head)>,
+}
+
+impl Head {
+    #[inline]
+    fn ops(&self) -> &'static FuncOps {
+        // SAFETY: `FuncRef::start` made it with the first field of a static `FuncOps`, by a reference to all of that.
+        unsafe { &*core::ptr::from_ref(self.core.ops()).cast() }
+    }
 }
 
 /// A reference to a timer with a function.
@@ -41,11 +57,9 @@ impl FuncRef {
     /// Starts a timer that calls `f` on a goroutine of its own at `when` (nanotime, not 0).
     pub(super) fn start<F: Fn() + Send + Sync + 'static>(when: i64, f: F) -> FuncRef {
         let head = Head {
-            core: TimerCore::new(FuncTimer::<F>::OPS, 1, when, 0),
+            core: TimerCore::new(FuncTimer::<F>::timer_ops(), 1, when, 0),
             // The handle's and, since it is to go off, the timer's own.
             refs: AtomicUsize::new(2),
-            call: call::<F>,
-            drop: drop_function::<F>,
         };
         let t = FuncRef(NonNull::from(Box::leak(Box::new(FuncTimer { head, f }))).cast());
         // SAFETY: it stays in place until nobody has a reference, and then until no heap has it.
@@ -87,8 +101,10 @@ impl Drop for FuncRef {
         if self.refs.fetch_sub(1, Ordering::Release) == 1 {
             fence(Ordering::Acquire);
             let _abandon = Abandon(self.0);
-            // SAFETY: this was the last reference.
-            unsafe { (self.drop)(self.0.as_ptr()) };
+            if let Some(drop) = self.ops().drop {
+                // SAFETY: this was the last reference.
+                unsafe { drop(self.0.as_ptr()) };
+            }
         }
     }
 }
@@ -105,7 +121,18 @@ impl Drop for Abandon {
 }
 
 impl<F: Fn() + Send + Sync + 'static> FuncTimer<F> {
-    const OPS: &'static TimerOps = &TimerOps { due, run, free: free::<F> };
+    const OPS: &'static FuncOps = &FuncOps {
+        timer: TimerOps { due, run, free: free::<F> },
+        call: call::<F>,
+        drop: if needs_drop::<F>() { Some(drop_function::<F>) } else { None },
+    };
+
+    /// [`FuncTimer::OPS`] by its first field.
+    #[inline]
+    fn timer_ops() -> &'static TimerOps {
+        // SAFETY: the pointer is to all of `OPS`, whose first field is this.
+        unsafe { &*core::ptr::from_ref(Self::OPS).cast() }
+    }
 }
 
 /// # Safety
@@ -121,7 +148,7 @@ unsafe fn run(t: *const TimerCore) {
     // SAFETY: the reference that the timer had while it was to go off.
     let t = FuncRef(unsafe { NonNull::new_unchecked(t.cast_mut().cast()) });
     // SAFETY: the reference is dropped after the call.
-    go(move || unsafe { (t.call)(t.0.as_ptr()) });
+    go(move || unsafe { (t.ops().call)(t.0.as_ptr()) });
 }
 
 /// # Safety

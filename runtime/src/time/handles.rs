@@ -4,6 +4,7 @@ use super::func::FuncRef;
 use super::instant::after_now;
 use super::{Duration, Instant};
 use crate::chan::{Receiver, TimerChan};
+use core::fmt;
 
 /// Something that is to happen once, at a time: a value on the channel `c`, or a function's call.
 ///
@@ -64,5 +65,11 @@ impl Timer {
             Does::Send(c) => c.core().modify(when, 0, || {}),
             Does::Call(f) => f.reset(when),
         }
+    }
+}
+
+impl fmt::Debug for Timer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Timer").field("c", &self.c).finish_non_exhaustive()
     }
 }

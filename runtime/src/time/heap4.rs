@@ -26,9 +26,9 @@ impl<T: Copy> Heap4<T> {
         self.0.first().copied()
     }
 
-    /// Adds a value.
+    /// Adds a value; whether it is the first.
     #[inline]
-    pub(super) fn push(&mut self, key: i64, value: T) {
+    pub(super) fn push(&mut self, key: i64, value: T) -> bool {
         self.0.push((key, value));
         let h = &mut self.0[..];
         // Larger ancestors move down into the hole at `i`.
@@ -42,6 +42,7 @@ impl<T: Copy> Heap4<T> {
             i = parent;
         }
         h[i] = (key, value);
+        i == 0
     }
 
     /// Takes out the value that [`Heap4::first`] says.
@@ -141,7 +142,11 @@ mod tests {
                 if rand.below(100) < 52 {
                     // Few keys: equal ones must not upset the order.
                     let key = i64::from(rand.below(300));
-                    heap.push(key, step);
+                    let first = heap.push(key, step);
+                    assert!(
+                        !first || model.peek().is_none_or(|Reverse(k)| key < *k),
+                        "seed {seed} step {step}"
+                    );
                     model.push(Reverse(key));
                 } else {
                     let want = model.pop().map(|Reverse(k)| k);
@@ -158,7 +163,7 @@ mod tests {
             let rand = Rand::new(seed);
             let mut heap = Heap4::new();
             let n = rand.below(120);
-            (0..n).for_each(|v| heap.push(i64::from(rand.below(100)), v));
+            (0..n).for_each(|v| _ = heap.push(i64::from(rand.below(100)), v));
             let mut want = Vec::new();
             heap.retain(|key, _| match rand.below(4) {
                 0 => false,
@@ -188,7 +193,7 @@ mod tests {
     #[test]
     fn gives_room_back() {
         let mut heap = Heap4::new();
-        (0..100_000).for_each(|v| heap.push(v, v));
+        (0..100_000).for_each(|v| _ = heap.push(v, v));
         heap.retain(|_, v| v % 1000 == 0);
         assert_eq!(heap.len(), 100);
         assert!(heap.0.capacity() <= 4 * MIN_ROOM.max(100), "{} for 100", heap.0.capacity());

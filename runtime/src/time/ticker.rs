@@ -3,6 +3,7 @@
 use super::instant::{after_now, nanoseconds};
 use super::{Duration, Instant};
 use crate::chan::{Receiver, TimerChan};
+use core::fmt;
 
 /// A channel that gets a value in each period. Periods in which nobody received are left out. What [`Timer`](super::Timer) says of channels
 /// holds here, too.
@@ -39,6 +40,12 @@ impl Ticker {
             panic!("non-positive interval for Ticker.Reset");
         }
         self.chan.core().modify(after_now(d), nanoseconds(d), || {});
+    }
+}
+
+impl fmt::Debug for Ticker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ticker").field("c", &self.c).finish_non_exhaustive()
     }
 }
 

@@ -13,7 +13,7 @@ pub(super) const HEAPED: u8 = 1;
 pub(super) const MODIFIED: u8 = 2;
 /// Heaped, and the entry is not needed (Go: `timerZombie`).
 pub(super) const ZOMBIE: u8 = 4;
-/// Heaped, and its owner is gone: whoever takes the entry out frees it.
+/// Its owner is gone: whoever takes the entry out frees it. Set by the owner without the lock, as the last thing that it does.
 const ORPHAN: u8 = 8;
 
 /// What a kind of timer does when its time has come, and at its end.
@@ -38,7 +38,7 @@ pub(crate) struct TimerCore {
     period: Cell<i64>,
     /// While it is heaped: where.
     ts: Cell<*const Timers>,
-    pub(super) ops: &'static TimerOps,
+    ops: &'static TimerOps,
 }
 
 // SAFETY: the cells are used under the lock only; `ts` points to part of a P, which is never freed.
@@ -59,6 +59,12 @@ impl TimerCore {
             ts: Cell::new(null()),
             ops,
         }
+    }
+
+    /// What kind it is of.
+    #[inline]
+    pub(super) fn ops(&self) -> &'static TimerOps {
+        self.ops
     }
 
     #[inline]
@@ -263,11 +269,15 @@ impl TimerCore {
     pub(super) unsafe fn examine(this: *const TimerCore, now: i64) -> Verdict {
         // SAFETY: a heaped timer stays in place until its entry is taken out, under the heap's lock.
         let t = unsafe { &*this };
+        if t.state() & ORPHAN != 0 {
+            return Verdict::TakeOut { orphan: true };
+        }
         t.lock.lock_pinned();
         let (state, when) = (t.state(), t.when.get());
         let verdict = if state & ZOMBIE != 0 {
-            t.set_state(0);
-            Verdict::TakeOut { orphan: state & ORPHAN != 0 }
+            // The owner may go at this moment: it sees that the entry is out, or this that it is gone.
+            let last = t.state.swap(0, Ordering::AcqRel);
+            Verdict::TakeOut { orphan: last & ORPHAN != 0 }
         } else if state & MODIFIED != 0 {
             t.set_state(HEAPED);
             Verdict::NewKey(when)
@@ -283,6 +293,18 @@ impl TimerCore {
         verdict
     }
 
+    /// Its entry was taken out as [`TimerCore::examine`] said: frees it if it is an orphan.
+    ///
+    /// # Safety
+    /// Called once for each such verdict.
+    #[inline]
+    pub(super) unsafe fn taken_out(this: *const TimerCore, orphan: bool) {
+        if orphan {
+            // SAFETY: nobody has it, and no heap.
+            unsafe { ((*this).ops.free)(this) };
+        }
+    }
+
     /// It moves with its entry to another P's heap. The world is stopped.
     pub(super) fn moved(&self, ts: &Timers) {
         self.ts.set(ts);
@@ -292,20 +314,29 @@ impl TimerCore {
     ///
     /// # Safety
     /// Nobody else has it, it is stopped or wanted by nobody, and [`TimerOps::free`] may be called.
+    #[inline]
     pub(crate) unsafe fn abandon(this: *const TimerCore) {
-        let me = acquirem();
+        // Nobody but `examine` changes the state of a timer that only a heap has. Release: what the owner did comes before the end.
         // SAFETY: as the caller promises, it is in place until it is freed.
-        let t = unsafe { &*this };
-        t.lock.lock_pinned();
-        let state = t.state();
-        if state & HEAPED != 0 {
-            debug_assert!(state & ZOMBIE != 0, "a timer that is to go off is given up");
-            t.set_state(state | ORPHAN);
-        }
-        t.lock.unlock_pinned();
+        let state = unsafe { (*this).state.fetch_add(ORPHAN, Ordering::AcqRel) };
         if state & HEAPED == 0 {
-            // SAFETY: as the caller promises, and no heap has it.
-            unsafe { (t.ops.free)(this) };
+            // SAFETY: as above, and its entry is out.
+            unsafe { TimerCore::free(this) };
+        }
+        debug_assert!(state & HEAPED == 0 || state & ZOMBIE != 0, "a timer that is to go off is given up");
+    }
+
+    /// Frees it, once [`TimerCore::examine`], which has taken its entry out, has given its lock back.
+    ///
+    /// # Safety
+    /// Nobody else has it, nor comes to have it.
+    unsafe fn free(this: *const TimerCore) {
+        let me = acquirem();
+        // SAFETY: as the caller promises.
+        unsafe {
+            (*this).lock.lock_pinned();
+            (*this).lock.unlock_pinned();
+            ((*this).ops.free)(this);
         }
         releasem(me);
     }

@@ -21,7 +21,8 @@
 //!    comes first. If it went earlier, the time is noted in `min_when_modified`; when that has come, all entries are looked at ([`Timers::adjust`]).
 //! 4. *Run* what is due ([`Timers::check`]): any M does that for any P, its own at each turn of the scheduler, another's in the last round of stealing. The
 //!    entry is taken out under both locks, they are given up, and the timer's function is called: once for each time that it went off.
-//! 5. A timer whose owner is gone while it has an entry is freed by whoever takes that out.
+//! 5. The owner of a timer that has an entry gives it up by marking it as an **orphan**, without a lock, as the last thing that it does to it: whoever takes
+//!    the entry out frees it. The mark and the taking out are atomic in the timer's state: one of the two sees the other.
 //!
 //! A sleeping goroutine has no timer at all: its entry names the G. Nothing can stop it, so there is nothing to lock.
 //!
@@ -43,7 +44,7 @@ use core::ptr::null_mut;
 use core::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 /// This many zombies may stay in any heap.
-const ZOMBIES_MIN: usize = 16;
+const ZOMBIES_MIN: usize = 32;
 /// This many sleepers are taken off under the lock at a time.
 const BATCH: u32 = 64;
 
@@ -182,7 +183,7 @@ impl Timers {
                 // SAFETY: they sleep, and were taken off: this is their one waker.
                 First::Sleepers(gp) => unsafe { ready_list(gp) },
                 // SAFETY: due, and taken out.
-                First::Timer(t) => unsafe { ((*t).ops.run)(t) },
+                First::Timer(t) => unsafe { ((*t).ops().run)(t) },
             }
             ran = true;
             self.lock.lock_pinned();
@@ -205,9 +206,8 @@ impl Timers {
                 // SAFETY: its entry was in the heap, and nobody else takes it out.
                 unsafe { (*t).moved(self) };
             }
-            self.heap().push(when, entry);
+            self.push(when, entry);
         }
-        self.publish();
         self.lock.unlock();
         taken.iter().map(|e| e.0).min().unwrap_or(0)
     }
@@ -270,10 +270,15 @@ impl Timers {
     /// Under the lock.
     #[inline]
     fn push(&self, when: i64, entry: Entry) -> bool {
-        let before = self.wake_time();
-        self.heap().push(when, entry);
-        self.publish();
-        before == 0 || when < before
+        let first = self.heap().push(when, entry);
+        self.len.store(self.heap().len(), Ordering::Relaxed);
+        if first {
+            self.min_when_heap.store(when, Ordering::Release);
+        }
+        first && {
+            let modified = self.min_when_modified.load(Ordering::Relaxed);
+            modified == 0 || when < modified
+        }
     }
 
     /// Under the lock.
@@ -315,7 +320,9 @@ impl Timers {
                 Verdict::NewKey(when) => heap.change_first(when),
                 Verdict::TakeOut { orphan } => {
                     heap.pop();
-                    self.bury_for_good(t, orphan);
+                    self.zombies.fetch_sub(1, Ordering::Relaxed);
+                    // SAFETY: its entry is out.
+                    unsafe { TimerCore::taken_out(t, orphan) };
                 }
                 Verdict::Run => {
                     heap.pop();
@@ -338,7 +345,9 @@ impl Timers {
                 Verdict::NewKey(when) => self.heap().change_first(when),
                 Verdict::TakeOut { orphan } => {
                     self.heap().pop();
-                    self.bury_for_good(t, orphan);
+                    self.zombies.fetch_sub(1, Ordering::Relaxed);
+                    // SAFETY: its entry is out.
+                    unsafe { TimerCore::taken_out(t, orphan) };
                 }
                 Verdict::Right | Verdict::Run => break,
             }
@@ -378,6 +387,7 @@ impl Timers {
     fn adjust(&self) {
         self.min_when_heap.store(self.wake_time(), Ordering::Release);
         self.min_when_modified.swap(0, Ordering::AcqRel);
+        let mut buried = 0;
         self.heap().retain(|key, entry| {
             let Named::Timer(t) = entry.names() else { return true };
             // SAFETY: it is in the heap, whose lock is held.
@@ -389,7 +399,8 @@ impl Timers {
                 match TimerCore::examine(t, 0) {
                     Verdict::NewKey(when) => *key = when,
                     Verdict::TakeOut { orphan } => {
-                        self.bury_for_good(t, orphan);
+                        buried += 1;
+                        TimerCore::taken_out(t, orphan);
                         return false;
                     }
                     Verdict::Right | Verdict::Run => {}
@@ -397,17 +408,8 @@ impl Timers {
             }
             true
         });
+        self.zombies.fetch_sub(buried, Ordering::Relaxed);
         self.publish();
-    }
-
-    /// A zombie's entry is out.
-    #[inline]
-    fn bury_for_good(&self, t: *const TimerCore, orphan: bool) {
-        self.zombies.fetch_sub(1, Ordering::Relaxed);
-        if orphan {
-            // SAFETY: it has no owner, and its entry is out.
-            unsafe { ((*t).ops.free)(t) };
-        }
     }
 }
 

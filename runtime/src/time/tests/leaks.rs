@@ -8,9 +8,9 @@ use crate::{kernel_test, mem_stats};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-/// Entries of stopped timers that may be left: a heap is swept when it has 16 and they are more than a quarter.
+/// Entries of stopped timers that may be left: a heap is swept when it has 32 and they are more than a quarter.
 fn left_over() -> usize {
-    16 * crate::gomaxprocs()
+    32 * crate::gomaxprocs()
 }
 
 /// Stopped timers that stay in their heap, or in memory, until their time would have come.

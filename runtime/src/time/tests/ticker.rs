@@ -63,10 +63,10 @@ fn a_ticker_stops_after_a_tick() {
 #[kernel_test]
 fn a_period_must_be_positive() {
     assert!(tick(Duration::ZERO).is_nil());
-    let made = catch_unwind(|| Ticker::new(Duration::ZERO)).err().expect("it panics");
+    let made = catch_unwind(|| Ticker::new(Duration::ZERO)).expect_err("it panics");
     assert_eq!(panic_text(&*made), "non-positive interval for NewTicker");
     let t = Ticker::new(HOUR);
-    let reset = catch_unwind(|| t.reset(Duration::ZERO)).err().expect("it panics");
+    let reset = catch_unwind(|| t.reset(Duration::ZERO)).expect_err("it panics");
     assert_eq!(panic_text(&*reset), "non-positive interval for Ticker.Reset");
     t.reset(MILLISECOND);
     t.c.recv();
