@@ -96,33 +96,31 @@ impl<T: Copy> Heap4<T> {
     #[inline]
     fn sift_down(&mut self, mut i: usize, last: (i64, T)) {
         let h = &mut self.0[..];
-        loop {
-            let children = 4 * i + 1;
-            let Some(rest) = h.get(children..) else { break };
-            let least = match rest.first_chunk() {
+        while let Some(rest) = h.get(4 * i + 1..) {
+            let (at, child) = match rest.first_chunk() {
                 Some(four) => least_of_four(four),
-                None => match (0..rest.len()).min_by_key(|&c| rest[c].0) {
-                    Some(c) => c,
+                None => match rest.iter().enumerate().min_by_key(|(_, e)| e.0) {
+                    Some((at, e)) => (at, *e),
                     None => break,
                 },
             };
-            let child = rest[least];
             if last.0 <= child.0 {
                 break;
             }
             h[i] = child;
-            i = children + least;
+            i = 4 * i + 1 + at;
         }
         h[i] = last;
     }
 }
 
-/// The index of the smallest key, without a loop.
-#[inline]
-fn least_of_four<T>(e: &[(i64, T); 4]) -> usize {
-    let a = usize::from(e[1].0 < e[0].0);
-    let b = 2 + usize::from(e[3].0 < e[2].0);
-    if e[b].0 < e[a].0 { b } else { a }
+/// The smallest key with its value, and where it is; without a loop.
+#[inline(always)]
+fn least_of_four<T: Copy>(e: &[(i64, T); 4]) -> (usize, (i64, T)) {
+    let [a, b, c, d] = e;
+    let (ab, first) = if b.0 < a.0 { (1, b) } else { (0, a) };
+    let (cd, second) = if d.0 < c.0 { (3, d) } else { (2, c) };
+    if second.0 < first.0 { (cd, *second) } else { (ab, *first) }
 }
 
 #[cfg(test)]

@@ -7,6 +7,9 @@ use core::cell::Cell;
 use core::ptr::null;
 use core::sync::atomic::{AtomicU8, Ordering};
 
+#[cfg(all(feature = "kernel-tests", not(test)))]
+mod model_test;
+
 /// An entry of some P's heap names the timer.
 pub(super) const HEAPED: u8 = 1;
 /// Heaped, and `when` is not the entry's key (Go: `timerModified`).

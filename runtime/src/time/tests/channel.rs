@@ -3,7 +3,7 @@
 use super::{HOUR, MILLISECOND};
 use crate::chan::{self, Receiver, TryRecvError};
 use crate::time::{Duration, Instant, Ticker, Timer, after, now, sleep, tick};
-use crate::{go, gosched, kernel_test};
+use crate::{go, gosched, kernel_test, select};
 
 /// Far enough away not to come.
 const FAR: Duration = HOUR;
@@ -182,4 +182,105 @@ fn each_value_has_one_receiver() {
         }
         assert_eq!(t.c.try_recv(), Err(TryRecvError::Empty));
     }
+}
+
+/// Go: the selects of `TestChan`. A value that two selects take, or none; a select that is left in the channel's queue when another of its
+/// arms was chosen.
+fn two_selects(t: &impl Both) {
+    let (done, stop) = (chan::make(4), chan::make::<()>(0));
+    let ended = chan::make(2);
+    for _ in 0..2 {
+        let (c, done, stop, ended) = (t.c().clone(), done.clone(), stop.clone(), ended.clone());
+        go(move || {
+            select! {
+                at = c.recv() => done.send(at.is_some()),
+                stop.recv() => {}
+            }
+            ended.send(());
+        });
+    }
+    sleep(MILLISECOND);
+    assert!(done.is_empty(), "early");
+    t.reset(SOON);
+    assert_eq!(done.recv(), Some(true));
+    t.stop();
+    stop.close();
+    (0..2).for_each(|_| _ = ended.recv());
+    if !t.is_ticker() {
+        assert!(done.is_empty(), "one value for two");
+    }
+    no_tick(t);
+
+    // A stopped one; then it goes off when nobody waits any more.
+    let (stop, ended) = (chan::make::<()>(0), chan::make(2));
+    for _ in 0..2 {
+        let (c, stop, ended) = (t.c().clone(), stop.clone(), ended.clone());
+        go(move || {
+            let stopped = select! {
+                c.recv() => false,
+                stop.recv() => true,
+            };
+            ended.send(stopped);
+        });
+    }
+    sleep(MILLISECOND);
+    stop.close();
+    assert_eq!([ended.recv(), ended.recv()], [Some(true); 2]);
+    t.reset(SOON);
+    tick_comes(t);
+    t.stop();
+}
+
+/// See [`two_selects`].
+#[kernel_test]
+fn selects_share_a_timer() {
+    for _ in 0..5 {
+        two_selects(&Timer::new(FAR));
+        two_selects(&Ticker::new(FAR));
+    }
+}
+
+/// Go: the select of `TestOverflowSleep`. A timeout that does not end a select, or ends it early.
+#[kernel_test]
+fn timeouts_in_selects() {
+    let never = chan::make::<()>(0);
+    for _ in 0..20 {
+        let start = now();
+        select! {
+            never.recv() => panic!("nothing was sent"),
+            after(Duration::MAX).recv() => panic!("the longest time has passed"),
+            after(MILLISECOND).recv() => assert!(start.elapsed() >= MILLISECOND),
+        }
+    }
+    // One that is due is ready, also with a default arm; and is not when it was received.
+    let t = Timer::new(Duration::ZERO);
+    let mut got = 0;
+    for _ in 0..100 {
+        select! {
+            at = t.c.recv() => got += usize::from(at.is_some()),
+            default => gosched(),
+        }
+    }
+    assert_eq!(got, 1);
+}
+
+/// Timers that come and go with selects, on many goroutines at once: a select whose timer was swept out of its heap sleeps on.
+#[kernel_test]
+fn many_selects_with_timeouts() {
+    let wg = alloc::sync::Arc::new(crate::sync::WaitGroup::new());
+    let c = chan::make::<u64>(0);
+    for i in 0..40 {
+        let c = c.clone();
+        wg.go(move || {
+            for n in 0..25 {
+                select! {
+                    c.recv() => {}
+                    c.send(n) => {}
+                    after(Duration::from_micros((i * n) % 300)).recv() => {}
+                    after(FAR).recv() => panic!("far"),
+                }
+            }
+        });
+    }
+    wg.wait();
 }
