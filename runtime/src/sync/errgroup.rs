@@ -2,7 +2,9 @@
 
 use super::{Mutex, WaitGroup};
 use crate::chan::{self, Chan};
+use crate::context::{self, Cause, Context};
 use crate::panic::goexits;
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 
 /// A group of goroutines with one result: `Ok`, or the first error that one of them returned. Its clones are the same group.
@@ -24,7 +26,11 @@ struct Shared<E> {
     /// Has room for as many as may run; the nil channel if there is no limit.
     tokens: Mutex<Option<Chan<()>>>,
     error: Mutex<Option<E>>,
+    cancel: Option<Cancel<E>>,
 }
+
+/// Cancels the group's context, for an error or for the end of all.
+type Cancel<E> = Box<dyn Fn(Option<&E>) + Send + Sync>;
 
 impl<E> Clone for Group<E> {
     fn clone(&self) -> Self {
@@ -41,8 +47,22 @@ impl<E> Default for Group<E> {
 impl<E> Group<E> {
     /// A group without limit.
     pub fn new() -> Group<E> {
-        let shared = Shared { running: WaitGroup::new(), tokens: Mutex::new(None), error: Mutex::new(None) };
-        Group { shared: Arc::new(shared) }
+        Group::with_cancel(None)
+    }
+
+    /// A group, and a context that is cancelled when one of its goroutines returns an error, which is then the cause, or when [`Group::wait`] returns.
+    pub fn with_context(parent: &Context) -> (Group<E>, Context)
+    where
+        E: core::error::Error + Clone + Send + Sync + 'static,
+    {
+        let (ctx, cancel) = context::with_cancel_cause(parent);
+        let cancel = move |error: Option<&E>| cancel.cancel(error.map(|e| -> Cause { Arc::new(e.clone()) }));
+        (Group::with_cancel(Some(Box::new(cancel))), ctx)
+    }
+
+    fn with_cancel(cancel: Option<Cancel<E>>) -> Group<E> {
+        let (tokens, error) = (Mutex::new(None), Mutex::new(None));
+        Group { shared: Arc::new(Shared { running: WaitGroup::new(), tokens, error, cancel }) }
     }
 
     /// Lets at most `limit` goroutines of the group run at once; `None` lifts the limit, 0 lets none start.
@@ -91,7 +111,7 @@ impl<E: Send + 'static> Group<E> {
             if let Err(e) = f() {
                 let mut first = end.shared.error.lock();
                 if first.is_none() {
-                    *first = Some(e);
+                    end.shared.cancel(Some(first.insert(e)));
                 }
             }
             end.returned = true;
@@ -108,9 +128,16 @@ impl<E: Send + 'static> Group<E> {
         E: Clone,
     {
         self.shared.running.wait();
-        match &*self.shared.error.lock() {
-            Some(e) => Err(e.clone()),
-            None => Ok(()),
+        let error = self.shared.error.lock();
+        self.shared.cancel(error.as_ref());
+        error.clone().map_or(Ok(()), Err)
+    }
+}
+
+impl<E> Shared<E> {
+    fn cancel(&self, error: Option<&E>) {
+        if let Some(cancel) = &self.cancel {
+            cancel(error);
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use super::Mutex;
 use crate::chan::{self, Chan};
+use crate::context::{self, Context};
+use crate::select;
 use alloc::collections::VecDeque;
 use core::fmt;
 
@@ -38,15 +40,41 @@ impl Semaphore {
         if self.take(&mut state, n) {
             return;
         }
-        let ready = if n > self.size {
-            Chan::nil()
-        } else {
-            let ready = chan::make(0);
-            state.waiters.push_back(Waiter { n, ready: ready.clone() });
-            ready
-        };
+        let ready = self.queue(&mut state, n);
         drop(state);
         ready.recv();
+    }
+
+    /// As [`Semaphore::acquire`], but gives up when `ctx` is done. If it is done already, it may still take them.
+    ///
+    /// # Errors
+    /// Why the context is done; then nothing was taken.
+    pub fn acquire_with(&self, ctx: &Context, n: u64) -> Result<(), context::Error> {
+        let mut state = self.state.lock();
+        if self.take(&mut state, n) {
+            return Ok(());
+        }
+        let ready = self.queue(&mut state, n);
+        drop(state);
+        let done = ctx.done();
+        select! {
+            _ = ready.recv() => return Ok(()),
+            _ = done.recv() => {}
+        }
+        let mut state = self.state.lock();
+        let place = state.waiters.iter().position(|w| w.ready == ready);
+        if place.is_none() && n <= self.size {
+            // It was served after all.
+            return Ok(());
+        }
+        if let Some(place) = place {
+            state.waiters.remove(place);
+            if place == 0 {
+                // Those behind may need less.
+                self.serve(&mut state);
+            }
+        }
+        Err(ctx.err().unwrap_or(context::Error::Canceled))
     }
 
     /// Takes `n` tokens if they are there and nobody waits; tells whether it did.
@@ -68,12 +96,28 @@ impl Semaphore {
         self.serve(&mut state);
     }
 
+    /// How many wait.
+    #[cfg(all(feature = "kernel-tests", not(test)))]
+    pub(super) fn waiting(&self) -> usize {
+        self.state.lock().waiters.len()
+    }
+
     fn take(&self, state: &mut State, n: u64) -> bool {
         let there = n <= self.size - state.taken && state.waiters.is_empty();
         if there {
             state.taken += n;
         }
         there
+    }
+
+    /// Waits in the queue, on the channel that is returned; for more than there are, on the nil channel.
+    fn queue(&self, state: &mut State, n: u64) -> Chan<()> {
+        if n > self.size {
+            return Chan::nil();
+        }
+        let ready = chan::make(0);
+        state.waiters.push_back(Waiter { n, ready: ready.clone() });
+        ready
     }
 
     /// Gives tokens to those that wait, in turn, as long as there are enough for the first.

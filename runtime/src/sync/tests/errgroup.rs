@@ -1,5 +1,6 @@
 //! `errgroup` (Go: `golang.org/x/sync/errgroup/errgroup_test.go`).
 
+use crate::context;
 use crate::panic::catch_unwind;
 use crate::sync::errgroup::Group;
 use crate::testing::panic_text;
@@ -110,4 +111,35 @@ fn goexit_ends_a_part() {
         group.go(|| goexit());
     }
     assert_eq!(group.wait(), Ok(()));
+}
+
+/// A context that outlives its group, or does not know the error (Go: `TestWithContext`, `TestCancelCause`).
+#[kernel_test]
+fn the_context_ends_with_the_group() {
+    let doom = context::Error::DeadlineExceeded;
+    for results in [&[][..], &[Ok(())], &[Err(doom)], &[Err(doom), Ok(())]] {
+        let (group, ctx) = Group::with_context(&context::background());
+        for result in results {
+            let result = *result;
+            group.go(move || result);
+        }
+        let want = results.iter().copied().collect::<Result<(), _>>();
+        assert_eq!(group.wait(), want, "{results:?}");
+        assert_eq!(ctx.err(), Some(context::Error::Canceled), "{results:?}");
+        let cause = context::cause(&ctx).expect("a cause");
+        let cause = cause.downcast_ref::<context::Error>().copied();
+        assert_eq!(cause, Some(want.err().unwrap_or(context::Error::Canceled)), "{results:?}");
+    }
+}
+
+/// A context that is cancelled only when all have ended: the others go on in vain.
+#[kernel_test]
+fn an_error_cancels_the_others() {
+    let (group, ctx) = Group::with_context(&context::background());
+    group.go(move || {
+        ctx.done().recv();
+        Ok(())
+    });
+    group.go(|| Err(context::Error::DeadlineExceeded));
+    assert_eq!(group.wait(), Err(context::Error::DeadlineExceeded));
 }

@@ -1,6 +1,7 @@
 //! `Semaphore` (Go: `golang.org/x/sync/semaphore/semaphore_test.go`).
 
 use super::on_goroutines;
+use crate::context;
 use crate::panic::catch_unwind;
 use crate::sync::{Semaphore, WaitGroup};
 use crate::testing::panic_text;
@@ -94,4 +95,52 @@ fn large_acquire_does_not_starve() {
     sem.release(N);
     wg.wait();
     assert!(sem.try_acquire(N), "tokens were lost");
+}
+
+/// An `acquire_with` that waits on when its context is done, or takes tokens nevertheless (Go: `TestWeightedAcquire`).
+#[kernel_test]
+fn acquire_with_a_context() {
+    let sem = Semaphore::new(2);
+    let try_acquire = |n| {
+        let (ctx, cancel) = context::with_timeout(&context::background(), Duration::from_millis(2));
+        let result = sem.acquire_with(&ctx, n);
+        cancel.cancel();
+        result
+    };
+    sem.acquire(1);
+    assert_eq!(try_acquire(1), Ok(()));
+    assert_eq!(try_acquire(1), Err(context::Error::DeadlineExceeded));
+    sem.release(2);
+    assert_eq!(try_acquire(1), Ok(()));
+    sem.acquire(1);
+    assert_eq!(try_acquire(1), Err(context::Error::DeadlineExceeded));
+    assert_eq!(try_acquire(3), Err(context::Error::DeadlineExceeded), "more than there are");
+    sem.release(2);
+    assert!(sem.try_acquire(2), "tokens were lost");
+}
+
+/// One that gives up and leaves those behind it waiting for what they could have (Go: `TestAllocCancelDoesntStarve`).
+#[kernel_test]
+fn who_gives_up_lets_others_in() {
+    let sem = Arc::new(Semaphore::new(10));
+    sem.acquire(1);
+    let (ctx, cancel) = context::with_cancel(&context::background());
+    let gave_up = chan::make(1);
+    let (large, end) = (sem.clone(), gave_up.clone());
+    go(move || end.send(large.acquire_with(&ctx, 10)));
+    while sem.waiting() < 1 {
+        gosched();
+    }
+    let served = chan::make(1);
+    let (small, end) = (sem.clone(), served.clone());
+    go(move || {
+        small.acquire(1);
+        end.send(());
+    });
+    while sem.waiting() < 2 {
+        gosched();
+    }
+    cancel.cancel();
+    assert_eq!(gave_up.recv(), Some(Err(context::Error::Canceled)));
+    served.recv();
 }
