@@ -75,7 +75,8 @@ fn dropped_timers_leave_nothing() {
     for (i, make) in makers.into_iter().enumerate() {
         let (entries, objects) = (timers_len(), mem_stats().heap_objects);
         (0..N).for_each(|_| make());
-        assert_eq!(timers_len(), entries, "maker {i}");
+        // What other tests stopped may be swept out meanwhile.
+        assert!(timers_len() <= entries, "maker {i}");
         let left = mem_stats().heap_objects.saturating_sub(objects);
         assert!(left < N / 100, "maker {i}: {left} objects");
     }
