@@ -45,6 +45,8 @@ pub enum Rank {
     Timer,
     /// The scheduler.
     Sched,
+    /// The list of all goroutines.
+    Allg,
     /// The heap's debug mode.
     Mdebug,
     /// A span class's central list.

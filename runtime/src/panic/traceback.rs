@@ -21,14 +21,14 @@ impl fmt::Write for Stderr {
 /// # Safety
 /// The program is ending; nothing else uses the list of all Gs any more.
 pub(super) unsafe fn all_goroutines(mut f: impl FnMut(*mut G)) {
-    // SAFETY: as the caller promises; Gs are never freed.
-    unsafe { ALLGS.sort(|gp| (*gp).goid) };
-    ALLGS.for_each(|gp| {
-        // SAFETY: Gs are never freed.
-        if unsafe { (*gp).status() } != Status::Dead {
-            f(gp);
-        }
-    });
+    // SAFETY: as the caller promises.
+    unsafe {
+        ALLGS.for_each_at_end(|gp| {
+            if (*gp).status() != Status::Dead {
+                f(gp);
+            }
+        });
+    }
 }
 
 /// Prints the current G from the frame at `fp`; from a g0, also the goroutine that it works for.

@@ -1,5 +1,5 @@
-//! Lists of all that was ever made of a kind: Gs, Ms (Go: `allgs`, `allm`). What is on them is never freed, so that they are walked
-//! without a lock.
+//! Lists of all that there is of a kind: Gs, Ms (Go: `allgs`, `allm`). They are walked without a lock: Ms are never freed, and for Gs
+//! `allgs.rs` has one.
 
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicPtr, Ordering};
@@ -21,7 +21,7 @@ impl<T: Listed> AllList<T> {
     /// Adds a new one. *Release*, so that who finds it on the list finds what is in it.
     ///
     /// # Safety
-    /// It is never freed, on no list, and the caller's.
+    /// It is on no list and the caller's, and not freed while somebody may walk the list.
     pub(super) unsafe fn add(&self, new: *mut T) {
         let mut head = self.0.load(Ordering::Relaxed);
         loop {
@@ -34,12 +34,22 @@ impl<T: Listed> AllList<T> {
         }
     }
 
+    /// The newest one, or null.
+    pub(super) fn head(&self) -> *mut T {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Makes another one the newest. Nobody may [`AllList::add`] at the same time.
+    pub(super) fn set_head(&self, head: *mut T) {
+        self.0.store(head, Ordering::Release);
+    }
+
     /// Calls `f` with each. What others own of them changes meanwhile.
     pub(crate) fn for_each(&self, mut f: impl FnMut(*mut T)) {
         let mut at = self.0.load(Ordering::Acquire);
         while !at.is_null() {
             f(at);
-            // SAFETY: what is on the list is never freed.
+            // SAFETY: what is on the list is not freed while it is walked.
             at = unsafe { (*at).alllink().load(Ordering::Relaxed) };
         }
     }
@@ -52,7 +62,7 @@ impl<T: Listed> AllList<T> {
         // Entry `i` is a sorted list of 2^i items, or empty.
         let mut runs: [*mut T; usize::BITS as usize] = [null_mut(); usize::BITS as usize];
         let mut rest = self.0.load(Ordering::Acquire);
-        // SAFETY: what is on the list is never freed, and the links are the caller's.
+        // SAFETY: what is on the list is not freed, and the links are the caller's.
         unsafe {
             while !rest.is_null() {
                 let mut run = rest;

@@ -10,7 +10,7 @@ use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32};
 /// Words of a closure that is kept in the G itself, without an allocation.
 pub(super) const INLINE_WORDS: usize = 4;
 
-/// A goroutine. Gs are type-stable: the memory of one stays a G for ever.
+/// A goroutine. Dead Gs are used again, or freed if there are too many; `allgs.rs` says when nobody has a pointer to one any more.
 ///
 /// Fields without an atomic type belong to whoever owns the G: the M that runs it, the queue lock that holds it, or the goroutine itself.
 #[repr(C)]
@@ -54,8 +54,9 @@ pub struct G {
     pub(super) inline: [usize; INLINE_WORDS],
     /// The M that it is locked to, or null.
     pub(super) lockedm: *mut M,
-    /// Next in `allgs`.
+    /// Next in `allgs`, and the one before.
     alllink: AtomicPtr<G>,
+    pub(super) allprev: *mut G,
     #[cfg(debug_assertions)]
     pub(super) held: [Option<crate::lock::Rank>; 16],
 }
@@ -90,6 +91,7 @@ impl G {
             inline: [0; INLINE_WORDS],
             lockedm: core::ptr::null_mut(),
             alllink: AtomicPtr::new(core::ptr::null_mut()),
+            allprev: core::ptr::null_mut(),
             #[cfg(debug_assertions)]
             held: [None; 16],
         }

@@ -10,7 +10,7 @@
 //! Frames are of goroutines that wait only: the registers of one that runs are in its core, and one that is runnable may be getting its stack.
 
 use super::G;
-use super::newproc::ALLGS;
+use super::allgs::ALLGS;
 use super::status::Status;
 use super::threads::systemstack;
 use crate::panic::MAX_FRAMES;
@@ -39,7 +39,7 @@ pub struct Goroutine {
 pub fn goroutines() -> Vec<Goroutine> {
     let mut all = systemstack(|| {
         let mut all = Vec::new();
-        // SAFETY: Gs are never freed, and on g0 nothing is preempted.
+        // SAFETY: the list keeps its Gs meanwhile, and on g0 nothing is preempted.
         ALLGS.for_each(|gp| all.extend(unsafe { look(gp) }));
         all
     });

@@ -13,6 +13,7 @@
 //! | `spinning.rs` `poller.rs` | `proc.go` | how an idle M learns of queued work, and of timers |
 //! | `park.rs` `handover.rs` | `proc.go` | `gopark`, `goready`, `gosched` |
 //! | `spin.rs` | `proc.go` | whether a waiter for a lock may spin |
+//! | `allgs.rs` `alllist.rs` | `proc.go` | all Gs and Ms; dead Gs beyond a reserve are freed |
 //! | `newproc.rs` | `proc.go` | `go`, the death of a goroutine, reuse of Gs and stacks |
 //! | `threads.rs` | `proc.go` | `startm`, `stopm`, `mstart` |
 //! | `syscall.rs` `sysmon.rs` | `proc.go` | calls that block the M, and who takes their Ps |
@@ -25,6 +26,7 @@
 //! | `schedseed.rs` | `randomizeScheduler` | `GODEBUG=schedseed`: choices that can be repeated |
 //! | `start.rs` | `rt0_go`, `schedinit`, `main` | start-up |
 
+mod allgs;
 mod alllist;
 mod g;
 mod goroutines;
@@ -83,8 +85,8 @@ use core::{hint, sync::atomic};
 /// Slots in a P's ring.
 const RUNQ_LEN: u32 = 256;
 
+pub(crate) use allgs::ALLGS;
 pub(crate) use m::cheaprandn;
-pub(crate) use newproc::ALLGS;
 pub(crate) use park::{goyield, park_pinned, park_pinned_locks, ready_list, ready_pinned};
 pub(crate) use preempt::{acquirem, async_preempt2, lock_count_down, lock_count_up, releasem};
 #[cfg(debug_assertions)]

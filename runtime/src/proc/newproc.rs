@@ -3,9 +3,9 @@
 //! A G is taken from the P's list of dead ones, then from the global list, then made. It gets a stack only when it is first run
 //! ([`give_stack`]) and returns it when it ends, so that a thousand goroutines that run one after the other use one stack, still warm.
 
-use super::alllist::AllList;
+use super::allgs::{ALLGS, RESERVE};
 use super::g::INLINE_WORDS;
-use super::p::GFREE_MAX;
+use super::p::{GFREE_MAX, GList};
 use super::preempt::{acquirem, releasem};
 use super::sched::{self, GOIDGEN, all_ps};
 use super::schedule::{queue_and_wake, schedule};
@@ -161,7 +161,7 @@ fn new_g_slow(pp: *mut P) -> *mut G {
     let gp = Box::into_raw(Box::new(G::new()));
     // SAFETY: new and ours.
     unsafe { (*gp).cas_status(Status::Idle, Status::Dead) };
-    // SAFETY: new, and Gs are never freed.
+    // SAFETY: new and ours.
     unsafe { ALLGS.add(gp) };
     gp
 }
@@ -248,7 +248,14 @@ fn spill_gfree(pp: *mut P) {
         // SAFETY: the current P, on g0.
         s.gfree.push(unsafe { (*pp).gfree.pop() });
     }
+    // See `allgs.rs`.
+    if s.gfree.len() > RESERVE && s.gfree.len() > num_goroutine() {
+        let mut surplus = GList::new();
+        for _ in 0..GFREE_MAX {
+            surplus.push(s.gfree.pop());
+        }
+        drop(s);
+        // SAFETY: dead, and off the list of dead ones.
+        unsafe { ALLGS.free(surplus) };
+    }
 }
-
-/// All Gs ever made.
-pub(crate) static ALLGS: AllList<G> = AllList::new();

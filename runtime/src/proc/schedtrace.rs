@@ -95,19 +95,19 @@ fn format(out: &mut String, s: &Sched, ps: &[PMoment], timers: Option<&Vec<usize
         }
         result = result.and_then(|()| {
             write!(out, "  M{}: p=", m.id as i64)?;
-            // SAFETY: Ps and Gs are never freed.
+            // SAFETY: Ps are never freed, nor are an M's Gs while `sched.lock` is held (`allgs.rs`).
             let (p, g) = unsafe { (m.p.as_ref(), m.curg.as_ref()) };
             id(out, p.map(|p| u64::from(p.id)))?;
             out.write_str(" curg=")?;
             id(out, g.map(|g| g.goid))?;
             write!(out, " spinning={} blocked={} lockedg=", m.spinning, p.is_none())?;
-            // SAFETY: Gs are never freed.
+            // SAFETY: as above.
             id(out, unsafe { m.lockedg.as_ref() }.map(|g| g.goid))?;
             out.write_str("\n")
         });
     });
     ALLGS.for_each(|gp| {
-        // SAFETY: Gs are never freed.
+        // SAFETY: the list keeps its Gs meanwhile.
         let g = unsafe { &*gp };
         let status = g.status();
         if status == Status::Dead {

@@ -7,7 +7,7 @@
 //!    its interrupts on, so it does.
 //! 3. The scan bit is taken away (*release*).
 
-use super::newproc::ALLGS;
+use super::allgs::ALLGS;
 use super::status::Status;
 use super::threads::systemstack;
 use crate::port::{self, Stack};
@@ -18,7 +18,7 @@ pub(crate) fn shrink_stacks() -> usize {
     systemstack(|| {
         let mut bytes = 0;
         ALLGS.for_each(|gp| {
-            // SAFETY: Gs are never freed. With the scan bit set nobody runs this one, so its stack is ours below what it saved.
+            // SAFETY: the list keeps its Gs meanwhile. With the scan bit set nobody runs this one, so its stack is ours below what it saved.
             unsafe {
                 if !(*gp).stack_grew.load(Ordering::Relaxed) || !(*gp).begin_scan(Status::Waiting) {
                     return;

@@ -1,5 +1,6 @@
 //! Tests of the scheduler that need no preemption: they run on the machine and over host threads.
 
+mod allgs;
 mod gomaxprocs;
 mod goroutines;
 mod lockosthread;
