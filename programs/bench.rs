@@ -57,7 +57,7 @@ impl B {
 
     /// A further `key=value` for the line.
     pub fn extra(&mut self, key: &str, value: f64) {
-        _ = write!(self.extra, " {key}={value:.1}");
+        _ = write!(self.extra, " {key}={value:.2}");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use alloc::sync::Arc;
 use runtime::sync::WaitGroup;
-use runtime::{chan, go, program};
+use runtime::{chan, go, lock_os_thread, program};
 
 #[program]
 fn main() {
@@ -25,6 +25,8 @@ fn main() {
     let (never_done, wg) = (Arc::new(WaitGroup::new()), ready.clone());
     never_done.add(1);
     go(move || {
+        // Its thread waits for it and for nobody else: that one is asleep, too.
+        lock_os_thread();
         wg.done();
         never_done.wait();
         never_done.done();

@@ -1,14 +1,16 @@
 //! Small programs that put the primitives together.
 
 use super::B;
+use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::hint::black_box;
 use core::sync::atomic::{AtomicU64, Ordering};
 use runtime::chan::{self, Chan};
-use runtime::go;
 use runtime::sync::WaitGroup;
+use runtime::time::{self, Duration};
+use runtime::{go, set_gomaxprocs};
 
 fn fib(n: u64) -> u64 {
     if n < 2 {
@@ -114,12 +116,12 @@ fn task() {
     TASK_SINK.fetch_add(v & 1, Ordering::Relaxed);
 }
 
-/// 1000 equal tasks for the processor, all started by one goroutine; op = one task. Balanced if a run on n Ps takes an nth of a run on one.
-pub fn steal_balance(b: &mut B) {
+/// `n` equal tasks, all started by one goroutine; how long they take together.
+fn tasks(n: u64) -> Duration {
     let wg = Arc::new(WaitGroup::new());
-    wg.add(b.n as i32);
-    let (wg2, n) = (wg.clone(), b.n);
-    b.start();
+    wg.add(n as i32);
+    let wg2 = wg.clone();
+    let start = time::now();
     go(move || {
         for _ in 0..n {
             let wg = wg2.clone();
@@ -130,5 +132,20 @@ pub fn steal_balance(b: &mut B) {
         }
     });
     wg.wait();
-    b.stop();
+    start.elapsed()
+}
+
+/// 1000 equal tasks for the processor from one goroutine, on 1 P and on 2, 4, … in the same run; op = one task on one P. `speedup_pN` is how many times
+/// as fast N Ps are.
+pub fn steal_balance(b: &mut B) {
+    let all = set_gomaxprocs(1);
+    let one = tasks(b.n);
+    b.set_total(one);
+    let mut procs = 2;
+    while procs <= all {
+        set_gomaxprocs(procs);
+        b.extra(&format!("speedup_p{procs}"), one.as_secs_f64() / tasks(b.n).as_secs_f64());
+        procs *= 2;
+    }
+    set_gomaxprocs(all);
 }
