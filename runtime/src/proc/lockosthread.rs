@@ -15,6 +15,7 @@
 
 use super::preempt::{acquirem, releasem};
 use super::sched::{self, ATTENTION, LOCKED_G, acquirep, releasep};
+use super::schedule::execute;
 use super::steal::earliest_timer;
 use super::syscall::handoffp;
 use super::threads::{end_m, stopm};
@@ -78,11 +79,24 @@ pub(super) unsafe fn unlock(mp: *mut M) {
     ATTENTION.fetch_sub(LOCKED_G, Ordering::SeqCst);
 }
 
+/// The scheduler of an M that has a locked goroutine: waits until that may run, and runs it.
+///
+/// # Safety
+/// As [`stop_locked_m`].
+#[cold]
+pub(super) unsafe fn wait_and_run(mp: *mut M) -> ! {
+    // SAFETY: as the caller promises; who gave the M its P has taken the goroutine off its queue.
+    unsafe {
+        stop_locked_m(mp);
+        execute(mp, (*mp).lockedg, false)
+    }
+}
+
 /// Sleeps until the current M's goroutine may run, and has a P then.
 ///
 /// # Safety
 /// On g0 of the current M `mp`, which has a locked goroutine that it does not run, and no lock.
-pub(super) unsafe fn stop_locked_m(mp: *mut M) {
+unsafe fn stop_locked_m(mp: *mut M) {
     // SAFETY: as the caller promises.
     unsafe {
         if !(*mp).p.is_null() {
@@ -105,6 +119,7 @@ pub(super) unsafe fn stop_locked_m(mp: *mut M) {
 ///
 /// # Safety
 /// On g0 of the current M `mp`, which holds a P, is not spinning, and has taken `gp`, locked to another M, off its queue.
+#[cold]
 pub(super) unsafe fn start_locked_m(mp: *mut M, gp: *mut G) {
     // SAFETY: as the caller promises. The goroutine's M sleeps or is about to, for this.
     unsafe {

@@ -18,8 +18,7 @@ pub(super) fn schedule() -> ! {
     unsafe {
         debug_assert!((*(*mp).g0).locks.load(Ordering::Relaxed) == 0, "schedule with a lock held");
         if ATTENTION.load(Ordering::Relaxed) != 0 && !(*mp).lockedg.is_null() {
-            lockosthread::stop_locked_m(mp);
-            execute(mp, (*mp).lockedg, false)
+            lockosthread::wait_and_run(mp);
         }
         loop {
             let (gp, inherit_time) = find_runnable(mp);
