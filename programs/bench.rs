@@ -103,7 +103,7 @@ const BENCHES: &[Bench] = &[
     bench("waitgroup", 1_000_000, primitives::waitgroup),
     bench("timer_sleep", 20_000, timers::timer_sleep),
     bench("timer_addstop", 200_000, timers::timer_addstop),
-    bench("timer_reset", 500_000, timers::timer_reset),
+    bench("timer_reset", 200_000, timers::timer_reset),
     Bench { reps: 1, ..bench("preempt_latency", 200, primitives::preempt_latency) },
     bench("alloc_8", 1_000_000, memory::alloc_words::<1>),
     bench("alloc_16", 1_000_000, memory::alloc_words::<2>),
