@@ -11,7 +11,7 @@
 //! Both pairs are sequentially consistent, so one of the two sees the other's store. Who takes the mark away wakes sysmon, once.
 
 use super::p::PStatus;
-use super::sched::{NMSPINNING, NPIDLE, allp, gomaxprocs};
+use super::sched::{self, NMSPINNING, NPIDLE, allp, gomaxprocs};
 use super::syscall::handoffp;
 use super::threads::{allocm, init_g0, newm};
 use super::{M, P};
@@ -123,10 +123,14 @@ fn retake(seen: &mut Vec<Seen>) -> bool {
         if pp.runq.is_empty() && others && now - seen.since < KEEP_NS {
             continue;
         }
+        // The P in sysmon's hands counts as one more M that is busy: else the M that finds it gone on its return queues its goroutine, goes to
+        // sleep as the last one, and reports a deadlock (Go: `incidlelocked(-1)` in `retake`).
+        sched::lock().nmidlelocked -= 1;
         if pp.try_take_from_syscall(PStatus::Idle) {
             taken = true;
             handoffp(core::ptr::from_ref::<P>(pp).cast_mut());
         }
+        sched::lock().nmidlelocked += 1;
     }
     taken
 }
