@@ -67,13 +67,14 @@ pub(super) unsafe fn schedule_after_gosched(mp: *mut M, gp: *mut G) -> ! {
         let pp = (*mp).p;
         let mut s = sched::lock();
         s.runq.push_back(gp);
+        // One in, one out: the queue is as long as before.
         let next =
             if (*pp).timers.is_empty() && ATTENTION.load(Ordering::Relaxed) == 0 && (*pp).runq.is_empty() {
                 s.runq.pop_front()
             } else {
+                s.publish_runq_size();
                 null_mut()
             };
-        s.publish_runq_size();
         drop(s);
         if gomaxprocs() > 1 {
             super::preempt::signal_lone();
