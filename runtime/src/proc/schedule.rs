@@ -81,6 +81,9 @@ pub(super) unsafe fn schedule_after_gosched(mp: *mut M, gp: *mut G) -> ! {
             wakep();
         }
         if next.is_null() {
+            // The slice is over. Whom a timer readies now would inherit it and be preempted at once; but a goroutine that sleeps and is readied again and
+            // again goes on in one slice, so that it comes to an end and others of this P have their turn.
+            (*pp).slice_start.store(port::cputicks(), Ordering::Relaxed);
             let tick = (*pp).schedtick.load(Ordering::Relaxed);
             if tick.is_multiple_of(61) && RUNQ_SIZE.load(Ordering::Relaxed) == 1 {
                 // The one that has just had its turn must not be the global queue's favourite before those whose timers are due.
@@ -129,12 +132,11 @@ unsafe fn find_runnable(mp: *mut M) -> (*mut G, bool) {
             }
             let pp = (*mp).p;
             let mut now = 0;
-            let mut timers_ran = false;
             let mut poll_until = (*pp).timers.wake_time();
             if poll_until != 0 {
                 now = port::nanotime();
                 if poll_until <= now {
-                    (timers_ran, poll_until) = (*pp).timers.check(now);
+                    poll_until = (*pp).timers.check(now).1;
                 }
             }
 
@@ -150,8 +152,7 @@ unsafe fn find_runnable(mp: *mut M) -> (*mut G, bool) {
 
             let (gp, inherit) = (*pp).runq.pop();
             if !gp.is_null() {
-                // Whom a timer has readied inherits no time slice: the one that ran before may have used it up.
-                return (gp, inherit && !timers_ran);
+                return (gp, inherit);
             }
 
             if RUNQ_SIZE.load(Ordering::Relaxed) != 0 {
