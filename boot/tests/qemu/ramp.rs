@@ -22,9 +22,9 @@ pub fn jobs(guests: &Guests) -> Vec<Job<'_>> {
 fn ramp(guests: &Guests, smp: u32, most: usize) -> Outcome {
     const N: usize = 5000;
     let (most_arg, n_arg) = (most.to_string(), N.to_string());
-    // A core of a busy host stands still for longer than 10 ms now and then, which would end the slice of the program's main goroutine in
-    // the middle of a step; its next turn comes after those of all others.
-    let env = vec![("GODEBUG".into(), "schedtrace=50,timeslice=200".into())];
+    // Where cores or Ms share what is below them, a step of the program's main goroutine can take longer than 10 ms; its slice over, its next turn
+    // comes after those of all others.
+    let env = vec![("GODEBUG".into(), "schedtrace=50,timeslice=1000".into())];
     let options = Options { smp, env, ..Options::new("gomaxprocs_ramp", &[&most_arg, "200", &n_arg]) };
     let ran = guests.run(&options, PATIENCE)?;
     let steps = (3..=most).map(|procs| format!("gomaxprocs: {procs}"));

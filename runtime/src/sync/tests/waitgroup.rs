@@ -150,21 +150,22 @@ fn waitgroup_races_panic_with_gos_texts() {
     for _ in 0..300 {
         let wg = Arc::new(WaitGroup::new());
         wg.add(1);
-        let ended = chan::make(2);
-        let misuses: [fn(&WaitGroup); 2] = [
-            |wg| wg.wait(),
-            |wg| {
-                wg.add(1);
-                wg.done();
-            },
-        ];
-        for misuse in misuses {
-            let (wg, ended) = (wg.clone(), ended.clone());
-            go(move || ended.send(catch_unwind(|| misuse(&wg))));
-        }
+        let (waited, added) = (chan::make(1), chan::make(1));
+        let (waiter, adder) = (wg.clone(), wg.clone());
+        let (end_of_wait, end_of_add) = (waited.clone(), added.clone());
+        go(move || end_of_wait.send(catch_unwind(|| waiter.wait())));
+        go(move || {
+            end_of_add.send(catch_unwind(|| {
+                adder.add(1);
+                adder.done();
+            }));
+        });
         let mine = catch_unwind(|| wg.done());
-        let others = [ended.recv(), ended.recv()];
-        for result in others.into_iter().flatten().chain([mine]) {
+        let others = added.recv().expect("never closed");
+        let noticed = mine.is_err() || others.is_err();
+        // Where the misuse is noticed, nobody may be left to wake who waits.
+        let wait = if noticed { None } else { waited.recv() };
+        for result in [mine, others].into_iter().chain(wait) {
             if let Err(e) = result {
                 let text = panic_text(&*e);
                 assert!([CONCURRENT, REUSED, "sync: negative WaitGroup counter"].contains(&text), "{text}");
