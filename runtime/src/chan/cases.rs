@@ -72,12 +72,14 @@ mod sealed {
 /// /// What all send, as it comes, until all are closed.
 /// fn merged(mut from: Vec<Receiver<u64>>, mut each: impl FnMut(u64)) {
 ///     while !from.is_empty() {
-///         let mut cases: Vec<_> = from.iter().map(Receiver::recv_case).collect();
-///         let closed = loop {
-///             let i = chan::select(&mut cases);
-///             match cases[i].take() {
-///                 Some(v) => each(v),
-///                 None => break i,
+///         let closed = {
+///             let mut cases: Vec<_> = from.iter().map(Receiver::recv_case).collect();
+///             loop {
+///                 let i = chan::select(&mut cases);
+///                 match cases[i].take() {
+///                     Some(v) => each(v),
+///                     None => break i,
+///                 }
 ///             }
 ///         };
 ///         from.swap_remove(closed);

@@ -7,7 +7,7 @@ use core::any::{Any, type_name};
 
 /// A key for values of one type. Keys of different types are never equal, so a type that only one crate can name keeps its values from others:
 ///
-/// ```
+/// ```no_run
 /// use runtime::context::{self, Key};
 ///
 /// #[derive(PartialEq)]
