@@ -7,6 +7,8 @@
 #   -smp N           cores, 1 to 64 (default: as many as this machine has)
 #   -m SIZE          memory in QEMU's form, 32M or more (default: 512M)
 #   -boot DOOR       how the kernel starts: pvh (default), bios or uefi
+#   -cpu MODEL       processor in QEMU's form, with properties if need be (default: max; qemu64, max,-avx)
+#   -machine TYPE    machine: q35 (default), pc or microvm, with properties if need be (q35,acpi=off)
 #   -e NAME=VALUE    add to the program's environment; may be repeated
 #   -gdb             wait for gdb at the first instruction and say how to attach
 #   -icount          virtual time that counts instructions
@@ -52,6 +54,10 @@ bytes() {
     fi
 }
 
+# QEMU's form of a model or type: a name and perhaps properties.
+properties='(,[+-]?[A-Za-z0-9._-]+(=[^,]*)?)*'
+door=pvh
+machine=q35
 options=()
 while (($#)) && [[ $1 == -* ]]; do
     case $1 in
@@ -68,7 +74,7 @@ while (($#)) && [[ $1 == -* ]]; do
         shift
         continue
         ;;
-    -smp | -m | -boot | -e | -timeout) (($# > 1)) || wrong "$1 needs a value" ;;
+    -smp | -m | -boot | -cpu | -machine | -e | -timeout) (($# > 1)) || wrong "$1 needs a value" ;;
     *) wrong "unknown option '$1' (-h lists them)" ;;
     esac
     case $1 in
@@ -77,7 +83,19 @@ while (($#)) && [[ $1 == -* ]]; do
         size=$(bytes "$2")
         ((${size:-0} >= 32 << 20)) || wrong "-m takes a size of 32M or more (512M, 2G), not '$2'"
         ;;
-    -boot) [[ $2 =~ ^(pvh|bios|uefi)$ ]] || wrong "-boot takes pvh, bios or uefi, not '$2'" ;;
+    -boot)
+        [[ $2 =~ ^(pvh|bios|uefi)$ ]] || wrong "-boot takes pvh, bios or uefi, not '$2'"
+        door=$2
+        ;;
+    -cpu)
+        [[ $2 =~ ^[A-Za-z0-9._-]+$properties$ && $2 != help ]] ||
+            wrong "-cpu takes a processor model of QEMU's (qemu64; max,-avx), not '$2'"
+        ;;
+    -machine)
+        [[ $2 =~ ^(q35|pc|microvm)$properties$ ]] ||
+            wrong "-machine takes q35, pc or microvm, with properties if need be (q35,acpi=off), not '$2'"
+        machine=$2
+        ;;
     -e)
         [[ $2 =~ ^[A-Za-z_][A-Za-z0-9_]*= && $2 != console=* ]] ||
             wrong "-e takes NAME=VALUE, NAME of letters, digits and '_' and not 'console', not '$2'"
@@ -90,6 +108,7 @@ while (($#)) && [[ $1 == -* ]]; do
     options+=("$1" "$2")
     shift 2
 done
+[[ $door == pvh || $machine != microvm* ]] || wrong "-machine microvm starts with -boot pvh only, not '$door'"
 (($#)) || wrong "no program named (-list names them)"
 [[ $1 =~ ^[A-Za-z0-9_]+$ && -f $root/programs/$1.rs ]] || wrong "no program '$1' (-list names them)"
 

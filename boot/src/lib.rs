@@ -5,7 +5,7 @@
 //! - [`options`]: what the user asked for; [`command_line`]: what of it the kernel is told.
 //! - [`host`], [`packages`], [`toolchain`]: what this machine has, and getting what it lacks.
 //! - [`kernel`]: the build; [`elf`] and [`symbols`]: what happens to the ELF after the link; [`image`]: BIOS and UEFI disks.
-//! - [`machine`]: QEMU's arguments; [`guest`]: a running QEMU; [`control`]: its input and exit status; [`monitor`] and [`report`]: what it did when it did not end well.
+//! - [`trial`]: whether QEMU has the machine; [`machine`]: QEMU's arguments; [`guest`]: a running QEMU; [`control`]: its input and exit status; [`monitor`] and [`report`]: what it did when it did not end well.
 //! - [`gdb`]: waiting for a debugger; [`run`]: one run from its options to its exit status.
 //! - [`transcript`]: what the tests inside the kernel say.
 
@@ -26,6 +26,7 @@ pub mod run;
 pub mod symbols;
 pub mod toolchain;
 pub mod transcript;
+pub mod trial;
 
 use std::fmt;
 use std::io;

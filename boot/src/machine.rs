@@ -1,6 +1,6 @@
 //! QEMU's command line.
 //!
-//! The machine is a `q35` without default devices: what the kernel drives is named here, and nothing else is there.
+//! The machine has no default devices: what the kernel drives is named here, and nothing else is there.
 
 use crate::host::Host;
 use crate::options::{Door, Options};
@@ -80,7 +80,10 @@ impl Machine<'_> {
         // Memory that the host backs when it is touched: the guest may be larger than the host.
         let memory = &self.options.memory;
         args.add(&format!("-object memory-backend-ram,id=memory,size={memory},reserve=off"));
-        args.add("-machine q35,memory-backend=memory -cpu max -no-reboot -nodefaults -display none");
+        let Options { machine, cpu, .. } = self.options;
+        args.0.extend(["-machine".into(), format!("{machine},memory-backend=memory").into()]);
+        args.0.extend(["-cpu".into(), cpu.into()]);
+        args.add("-no-reboot -nodefaults -display none");
         args.add(match self.accelerator {
             Accelerator::Kvm => "-accel kvm",
             Accelerator::Tcg if icount => "-accel tcg,thread=single -icount shift=0,sleep=off",
@@ -230,6 +233,16 @@ mod tests {
             "{line}"
         );
         assert!(!line.contains("-gdb"), "{line}");
+    }
+
+    #[test]
+    fn processor_and_machine() {
+        let mut options = Options::new("echo", &[]);
+        let line = arguments(&options, Accelerator::Tcg);
+        assert!(line.contains("-machine q35,memory-backend=memory -cpu max -no-reboot"), "{line}");
+        (options.cpu, options.machine) = ("max,-avx".into(), "pc,acpi=off".into());
+        let line = arguments(&options, Accelerator::Tcg);
+        assert!(line.contains("-machine pc,acpi=off,memory-backend=memory -cpu max,-avx "), "{line}");
     }
 
     #[test]

@@ -28,6 +28,10 @@ pub struct Options {
     pub memory: String,
     /// How the kernel is started.
     pub door: Door,
+    /// The processor in QEMU's form: a model and perhaps properties.
+    pub cpu: String,
+    /// The machine in QEMU's form: `q35`, `pc` or `microvm`, and perhaps properties.
+    pub machine: String,
     /// The program's environment, in order.
     pub env: Vec<(String, String)>,
     /// Wait for gdb.
@@ -44,6 +48,12 @@ pub struct Options {
     pub args: Vec<String>,
 }
 
+/// The processor unless told: all that the accelerator can do.
+pub const DEFAULT_CPU: &str = "max";
+
+/// The machine unless told.
+pub const DEFAULT_MACHINE: &str = "q35";
+
 /// The most cores that the kernel starts (B3).
 pub const MAX_CORES: u32 = 64;
 
@@ -55,6 +65,8 @@ impl Options {
             smp: u32::try_from(cores).unwrap_or(MAX_CORES).min(MAX_CORES),
             memory: "512M".into(),
             door: Door::Pvh,
+            cpu: DEFAULT_CPU.into(),
+            machine: DEFAULT_MACHINE.into(),
             env: Vec::new(),
             gdb: false,
             icount: false,
@@ -68,7 +80,8 @@ impl Options {
     /// Reads a command line, without the name of this tool.
     ///
     /// # Errors
-    /// [`Error::Usage`] naming the word that is unknown or has a wrong value.
+    /// [`Error::Usage`] naming the word that is unknown or has a wrong value. Whether QEMU has the processor and the
+    /// machine is for [`trial`](crate::trial) to find out.
     pub fn parse(words: impl IntoIterator<Item = String>) -> Result<Options> {
         let mut options = Options::new("", &[]);
         let mut words = words.into_iter();
@@ -77,6 +90,8 @@ impl Options {
                 "-smp" => options.smp = value(&word, &mut words, cores)?,
                 "-m" => options.memory = value(&word, &mut words, memory)?,
                 "-boot" => options.door = value(&word, &mut words, door)?,
+                "-cpu" => options.cpu = value(&word, &mut words, cpu)?,
+                "-machine" => options.machine = value(&word, &mut words, machine)?,
                 "-e" => options.env.push(value(&word, &mut words, setting)?),
                 "-timeout" => options.timeout = Some(value(&word, &mut words, seconds)?),
                 "-gdb" => options.gdb = true,
@@ -88,12 +103,26 @@ impl Options {
                 program => {
                     options.program = program.into();
                     options.args = words.collect();
+                    options.check_door()?;
                     return Ok(options);
                 }
             }
         }
         Err(Error::Usage("no program named".into()))
     }
+
+    fn check_door(&self) -> Result<()> {
+        if self.door == Door::Pvh || machine_type(&self.machine) != "microvm" {
+            return Ok(());
+        }
+        let door = format!("{:?}", self.door).to_lowercase();
+        Err(Error::Usage(format!("-machine microvm starts with -boot pvh only, not '{door}'")))
+    }
+}
+
+/// The machine's type, without its properties.
+fn machine_type(machine: &str) -> &str {
+    machine.split(',').next().unwrap_or_default()
 }
 
 /// The next of `words` as `read` understands it, being the value of `option`.
@@ -135,6 +164,25 @@ fn door(value: &str) -> Option<Door> {
     }
 }
 
+/// A name, and properties as `name`, `+name`, `-name` or `name=value`.
+fn cpu(value: &str) -> Option<String> {
+    let name = |s: &str| {
+        !s.is_empty() && s.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+    };
+    let mut parts = value.split(',');
+    let model = parts.next().is_some_and(|model| name(model) && model != "help");
+    let properties = parts.all(|property| {
+        let (key, _) = property.split_once('=').unwrap_or((property, ""));
+        name(key.strip_prefix(['+', '-']).unwrap_or(key))
+    });
+    (model && properties).then(|| value.into())
+}
+
+/// As [`cpu`], one of the types that the kernel is tried on.
+fn machine(value: &str) -> Option<String> {
+    cpu(value).filter(|value| matches!(machine_type(value), "q35" | "pc" | "microvm"))
+}
+
 /// `NAME=VALUE` for the program's environment; `console=` would be taken by the kernel.
 fn setting(value: &str) -> Option<(String, String)> {
     let (name, value) = value.split_once('=')?;
@@ -159,12 +207,14 @@ mod tests {
 
     #[test]
     fn every_option() {
-        let got = parse("-smp 4 -m 1.5G -boot uefi -e A=1 -e B= -gdb -icount -timeout 2.5 -v echo -v -smp x")
+        let got = parse("-smp 4 -m 1.5G -boot uefi -cpu max,-avx,level=1 -machine q35,acpi=off -e A=1 -e B= -gdb -icount -timeout 2.5 -v echo -v -smp x")
             .unwrap();
         let want = Options {
             smp: 4,
             memory: "1.5G".into(),
             door: Door::Uefi,
+            cpu: "max,-avx,level=1".into(),
+            machine: "q35,acpi=off".into(),
             env: vec![("A".into(), "1".into()), ("B".into(), String::new())],
             gdb: true,
             icount: true,
@@ -203,6 +253,10 @@ mod tests {
             ("-smp x x", "'x'"),
             ("-m 1K x", "'1K'"),
             ("-boot tftp x", "'tftp'"),
+            ("-cpu help x", "'help'"),
+            ("-cpu max,, x", "'max,,'"),
+            ("-machine isapc x", "'isapc'"),
+            ("-machine microvm -boot bios x", "'bios'"),
             ("-e = x", "'='"),
             ("-e 1A=b x", "'1A=b'"),
             ("-e console=ttyS1 x", "'console=ttyS1'"),

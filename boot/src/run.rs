@@ -9,7 +9,7 @@ use crate::options::{Door, Options};
 use crate::packages::{GDB, ensure};
 use crate::report::{self, Tail};
 use crate::toolchain::Toolchain;
-use crate::{Result, gdb, image};
+use crate::{Result, gdb, image, trial};
 use std::io::{self, Write, stdin, stdout};
 use std::path::PathBuf;
 use std::thread;
@@ -47,6 +47,7 @@ pub fn prepare(host: &Host, variant: Variant, door: Door) -> Result<(Kernel, Pat
 pub fn run(host: &Host, options: &Options, interrupted: &dyn Fn() -> bool) -> Result<Option<u8>> {
     let dir = RunDir::new()?;
     let qemu = machine::qemu(host)?;
+    trial::check(&qemu, options)?;
     let files = dir.files().clone();
     let probe = thread::spawn({
         let (qemu, wanted) = (qemu.clone(), !options.icount);

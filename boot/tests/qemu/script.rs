@@ -21,6 +21,10 @@ const WRONG: &[(&str, &str)] = &[
     ("-m|31|hello", "'31'"),
     ("-m|0x4000|hello", "'0x4000'"),
     ("-boot|tftp|hello", "'tftp'"),
+    ("-cpu|help|hello", "'help'"),
+    ("-cpu|max,,avx|hello", "'max,,avx'"),
+    ("-machine|isapc|hello", "'isapc'"),
+    ("-machine|microvm|-boot|uefi|hello", "'uefi'"),
     ("-e|=|hello", "'='"),
     ("-e|1A=b|hello", "'1A=b'"),
     ("-e|A|hello", "'A'"),
@@ -28,6 +32,15 @@ const WRONG: &[(&str, &str)] = &[
     ("-timeout|0|hello", "'0'"),
     ("-timeout|soon|hello", "'soon'"),
     ("-nosuch|hello", "'-nosuch'"),
+];
+
+/// What only QEMU can refuse, and its reason.
+const UNKNOWN: &[(&str, &str, &str)] = &[
+    ("-cpu", "nosuch", "unable to find CPU model"),
+    ("-cpu", "max,-nosuch", "not found"),
+    ("-cpu", "max,level=x", "expects"),
+    ("-machine", "q35,help", "no machine"),
+    ("-machine", "q35,nosuch=off", "not found"),
 ];
 
 /// A job for each line and for each lack.
@@ -44,6 +57,9 @@ pub fn jobs<'a>() -> Vec<Job<'a>> {
     jobs.push(Job::one("script::words_reach_boot", words_reach_boot));
     jobs.push(Job::one("script::status_and_output", status_and_output));
     jobs.push(Job::one("script::timeout", timeout));
+    for (option, value, why) in UNKNOWN {
+        jobs.push(Job::one(format!("script::unknown::{value}"), || unknown(option, value, why)));
+    }
     jobs
 }
 
@@ -111,6 +127,10 @@ fn wrong(line: &str, named: &str) -> Outcome {
     let words: Vec<&str> = line.split('|').filter(|word| !word.is_empty()).collect();
     let output = tools.run(&words)?;
     expect(&output, 64, "", &[named])?;
+    one_line(&output)
+}
+
+fn one_line(output: &Output) -> Outcome {
     match output.stderr.iter().filter(|&&byte| byte == b'\n').count() {
         1 => Ok(()),
         n => Err(format!("{n} lines:\n{}", String::from_utf8_lossy(&output.stderr))),
@@ -184,6 +204,13 @@ fn whole(words: &[&str]) -> Result<Output, String> {
 
 fn status_and_output() -> Outcome {
     expect(&whole(&["-e", "A=b c", "echo", "-status", "7", "-env", "x  y", "z"])?, 7, "A=b c\nx  y z\n", &[])
+}
+
+/// One line, exit status 64, and no machine is started.
+fn unknown(option: &str, value: &str, why: &str) -> Outcome {
+    let output = whole(&[option, value, "hello"])?;
+    expect(&output, 64, "", &[&format!("gzero: wrong value for {option}: '{value}': "), why])?;
+    one_line(&output)
 }
 
 /// A program without end: where its cores were, by name.
