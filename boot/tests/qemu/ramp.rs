@@ -40,6 +40,10 @@ fn ramp(guests: &Guests, smp: u32, most: usize) -> Outcome {
     if lines.len() < most {
         return Err(format!("only {} lines of schedtrace in\n{}", lines.len(), ran.output));
     }
+    // Every P is busy and goroutines are queued: whoever gives up a P must look for them first.
+    if !lines.iter().any(|line| line.contains(" needspinning=1 ")) {
+        return Err(format!("needspinning was never set in\n{}", ran.output));
+    }
     for line in lines {
         match goroutines(line) {
             // The main goroutine is one more while it is awake.

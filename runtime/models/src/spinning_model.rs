@@ -34,8 +34,8 @@ pub struct M {
     woken: Condvar,
 }
 
-/// As many as the models need: one for each P, and one that is about to sleep when another is started.
-pub struct Ms(UnsafeCell<[M; 4]>);
+/// As many as the models need: one for each P, and two that are about to sleep when others are started.
+pub struct Ms(UnsafeCell<[M; 6]>);
 
 // SAFETY: an M belongs to its thread, or while it is idle to the holder of the scheduler's lock, which is what the model checks.
 unsafe impl Sync for Ms {}
@@ -126,7 +126,7 @@ mod sched {
         static ref SCHED: Mutex<Sched> = Mutex::new(Sched { pidle: Vec::new(), midle: Vec::new(), nms: 0, left: 0, threads: Vec::new() });
         /// No part of what is modelled: it does not change.
         static ref GOMAXPROCS: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
-        static ref PS: Vec<P> = (0..3).map(|_| P { runq: RunQueue::new() }).collect();
+        static ref PS: Vec<P> = (0..4).map(|_| P { runq: RunQueue::new() }).collect();
         pub static ref MS: Ms = Ms(UnsafeCell::new(std::array::from_fn(|_| M {
             p: null_mut(),
             spinning: false,
@@ -272,6 +272,26 @@ mod threads {
         lock().threads.push(t);
     }
 
+    /// M `i` submits goroutine `n`.
+    pub fn submit_on(i: usize, n: usize) {
+        // SAFETY: the thread is M `i`.
+        let t = thread::spawn(move || unsafe { submit(MS.get(i), n) });
+        lock().threads.push(t);
+    }
+
+    /// M `i` comes back from a blocking call, and takes an idle P if there is one.
+    pub fn come_back(i: usize) {
+        let t = thread::spawn(move || {
+            let pp = lock().pidle_get();
+            if !pp.is_null() {
+                // SAFETY: this thread is M `i`.
+                unsafe { super::sched::acquirep(MS.get(i), pp) };
+                MS.run(i);
+            }
+        });
+        lock().threads.push(t);
+    }
+
     pub fn join_all() {
         loop {
             let Some(t) = lock().threads.pop() else { break };
@@ -342,16 +362,74 @@ fn the_idle_p_is_gone() {
     model(3, || {
         sched::start(2, 1, 1);
         sched::lock().nms = 2;
-        let back = thread::spawn(|| {
-            let pp = sched::lock().pidle_get();
-            if !pp.is_null() {
-                // SAFETY: this thread is M 1.
-                unsafe { sched::acquirep(sched::MS.get(1), pp) };
-                sched::MS.run(1);
-            }
-        });
+        threads::come_back(1);
         // SAFETY: this thread is M 0.
         unsafe { submit(sched::MS.get(0), 1) };
-        back.join().unwrap();
+    });
+}
+
+/// All Ps are busy when the last spinning M looks once more: the P that it gave up was taken by an M that comes back from a blocking call, which does
+/// not spin since the other is still counted. Finds a last look that leaves no mark when it finds work and no P.
+#[test]
+fn all_ps_are_busy_at_the_last_look() {
+    model(3, || {
+        sched::start(2, 2, 1);
+        sched::lock().nms = 3;
+        let mp = sched::MS.get(0);
+        // SAFETY: this thread is M 0; M 1 and M 2 have no thread yet.
+        unsafe {
+            begin(sched::MS.get(1));
+            threads::go(1);
+            threads::come_back(2);
+            submit(mp, 1);
+        }
+    });
+}
+
+/// All Ps are busy and the mark is there from before when a goroutine is queued, and another M begins to spin: it clears the mark on which the
+/// submitter relies. Finds an M that clears the mark and takes no last look.
+#[test]
+fn submit_against_the_clearing_of_the_mark() {
+    model(3, || {
+        sched::start(2, 2, 1);
+        sched::NEEDSPINNING.store(1, atomic::Ordering::SeqCst);
+        threads::go(1);
+        // SAFETY: this thread is M 0.
+        unsafe { submit(sched::MS.get(0), 1) };
+    });
+}
+
+/// All Ps are busy when an M is to be woken, and another submitter sees its count and leaves the waking to it. Finds a submitter that has found no P and
+/// counts itself out after it has unlocked: a third M gives up its P in between, and nobody looks for the other's goroutine.
+#[test]
+fn submit_against_a_count_without_a_p() {
+    model(3, || {
+        sched::start(3, 3, 1);
+        threads::go(2);
+        threads::submit_on(1, 1);
+        wakep();
+    });
+}
+
+/// All four Ps are busy: two Ms spin, so a third may not and is about to give up its P, and three goroutines are queued. One spinning M takes two
+/// of them, the other the third, and the `wakep` of the last finds no idle P. Finds a `wakep` that leaves nothing behind then: the third M sleeps
+/// beside a queued goroutine.
+#[test]
+fn a_p_is_given_up_beside_found_work() {
+    model(2, || {
+        sched::start(4, 4, 3);
+        let mp = sched::MS.get(0);
+        // SAFETY: this thread is M 0; M 1 and M 2 have no thread yet.
+        unsafe {
+            for n in 1..=3 {
+                assert!((*(*mp).p).runq.push(n as *mut G));
+            }
+            begin(sched::MS.get(1));
+            begin(sched::MS.get(2));
+            for i in 1..=3 {
+                threads::go(i);
+            }
+            wakep();
+        }
     });
 }

@@ -14,18 +14,26 @@
 //! # Protocol (Go's)
 //! An M that has run out of local work, global work and timers is *spinning*: counted in `NMSPINNING`, at most half of the busy Ps.
 //!
-//! A submitter: 1. puts the goroutine on a queue; 2. full barrier; 3. if there are idle Ps and `NMSPINNING` is 0, counts 0 → 1 and wakes an M
-//! for one of them ([`wakep`]).
+//! A submitter ([`wakep`]): 1. puts the goroutine on a queue; 2. full barrier; 3. if `NMSPINNING` is 0, counts 0 → 1 and, under
+//! `sched.lock`, takes an idle P and wakes an M for it. If all Ps are busy it counts itself out and leaves `NEEDSPINNING` set, still under
+//! the lock. While all Ps are busy and the mark is there already, step 3 is left out, so that a loaded machine does not lock for each goroutine.
 //!
 //! A spinning M that finds work ([`found_work`]): 1. counts itself out; 2. if it was the last, does [`wakep`] in its turn, since more may be queued.
 //!
 //! A spinning M that finds nothing ([`give_up`]): 1. gives up its P under `sched.lock`, having looked at the global queue there; 2. counts itself
 //! out, with a full barrier; 3. looks at every queue again, and then its caller at every timer; 4. sleeps.
 //!
-//! No work is lost: the submitter's put is before its load of `NMSPINNING`, the spinner's decrement before its second look, each with
-//! a sequentially consistent barrier between (a Dekker pair). Either the submitter sees 0 and wakes an M, or the spinner's second look sees
-//! the goroutine. If a submitter counts 0 → 1 but finds no idle P left, it sets `NEEDSPINNING`, and the next M that gives up its P without
-//! spinning (it could not become a spinner before: half were) looks again instead.
+//! An M that finds nothing and does not spin, since half of the busy Ps did ([`give_up`]): under `sched.lock`, if `NEEDSPINNING` is set it clears it,
+//! spins, and searches again; else it gives up its P. It takes no last look.
+//!
+//! No work is lost. Beside a spinning M: the submitter's put is before its load of `NMSPINNING`, the spinner's decrement before its last look, each with
+//! a sequentially consistent barrier between (a Dekker pair). Either the submitter sees 0, or the last look sees the goroutine. Beside an M that
+//! does not spin: the lock orders the two. Either the P is idle before the submitter looks for one, or the M finds the mark. The submitter that
+//! relies on a mark that is there already may do so until the clearing of the mark reaches it, and the M that clears it ([`begin`]) ends with a full
+//! barrier and a last look, or with [`wakep`]. The submitter that finds no idle P counts itself out under the lock for the sake of another one, who saw the
+//! count and did nothing: the next M that gives up its P sees that one's goroutine or the mark.
+//!
+//! That all Ps are busy is no reason to leave out the mark: an M that is about to give up its P still counts as busy.
 
 use super::atomic::{Ordering, fence};
 use super::preempt::{acquirem, releasem};
@@ -61,7 +69,8 @@ pub(super) unsafe fn begin(mp: *mut M) {
     // SAFETY: as the caller promises.
     unsafe { (*mp).spinning = true };
     NMSPINNING.fetch_add(1, Ordering::SeqCst);
-    NEEDSPINNING.store(0, Ordering::SeqCst);
+    // Needs no order of its own: barriers follow before the end of this spinning, whichever it is; see the head comment.
+    NEEDSPINNING.store(0, Ordering::Relaxed);
 }
 
 /// Ends spinning with work in hand (Go: `resetspinning`).
@@ -134,14 +143,17 @@ pub(super) unsafe fn give_up(mp: *mut M) -> LastLook {
     }
 }
 
-/// Wakes an M for an idle P unless one is looking for work already; to be called after a goroutine was queued.
+/// Wakes an M for an idle P unless one is looking for work already; if no P is idle, leaves the mark for the M that gives one up next. To be
+/// called after a goroutine was queued.
 #[inline]
 pub(super) fn wakep() {
     // With one P there is nobody to wake, ever.
     if gomaxprocs() > 1 {
         // The barrier of the submitter's side; see the head comment.
         fence(Ordering::SeqCst);
-        if NPIDLE.load(Ordering::SeqCst) != 0 && NMSPINNING.load(Ordering::SeqCst) == 0 {
+        if NMSPINNING.load(Ordering::SeqCst) == 0
+            && (NPIDLE.load(Ordering::SeqCst) != 0 || NEEDSPINNING.load(Ordering::SeqCst) == 0)
+        {
             wakep_slow();
         }
     }
@@ -154,10 +166,14 @@ fn wakep_slow() {
         return;
     }
     let gp = acquirem();
-    let pp = sched::lock().pidle_get_spinning();
+    let mut s = sched::lock();
+    let pp = s.pidle_get_spinning();
     if pp.is_null() {
+        // Under the lock: a submitter that relies on this count has queued its goroutine before the next M gives up its P.
         count_out();
+        drop(s);
     } else {
+        drop(s);
         startm(pp, true);
     }
     releasem(gp);
