@@ -112,6 +112,10 @@ done
 (($#)) || wrong "no program named (-list names them)"
 [[ $1 =~ ^[A-Za-z0-9_]+$ && -f $root/programs/$1.rs ]] || wrong "no program '$1' (-list names them)"
 
+# Where packages are unpacked that cannot be installed (boot/debian.sh).
+unpacked=${CARGO_TARGET_DIR:-$root/target}/debian
+[[ $unpacked == /* ]] || unpacked=$PWD/$unpacked
+
 # A cargo that knows this workspace's edition and `rust-version`.
 find_cargo() {
     local cargo version
@@ -121,33 +125,30 @@ find_cargo() {
             echo "$cargo"
             return
         fi
-    done < <(type -aP cargo; echo "${HOME:-/root}/.cargo/bin/cargo")
+    done < <(type -aP cargo; echo "${HOME:-/root}/.cargo/bin/cargo"; echo "$unpacked/rust/bin/cargo")
 }
 
-# Installs Debian packages, or says that they are missing: missing WHAT PACKAGES…
-missing() {
-    local what=$1 log
-    shift
-    if [[ $(id -u) != 0 ]] || ! command -v apt-get >/dev/null; then
+# Gets Debian packages, or says that they are missing: get FOLDER WHAT PACKAGES…
+get() {
+    local folder=$1 what=$2
+    shift 2
+    bash "$root/boot/debian.sh" "$unpacked/$folder" "$what" "$@" || {
         echo "qemu-run.sh: no $what here; install it (Debian 12: apt install $*; cargo also from https://rustup.rs)" >&2
-        exit 69
-    fi
-    echo "qemu-run.sh: no $what here: installing $* with apt-get" >&2
-    export DEBIAN_FRONTEND=noninteractive
-    log=$( (apt-get -qq update && apt-get -qq install -y --no-remove --no-install-recommends "$@") 2>&1 </dev/null) || {
-        printf '%s\nqemu-run.sh: apt-get could not install %s\n' "$log" "$*" >&2
         exit 69
     }
 }
 
-command -v cc >/dev/null || missing "C compiler and linker (cc)" gcc libc6-dev
 cargo=$(find_cargo)
 if [[ -z $cargo ]]; then
-    missing "cargo 1.95 or newer" cargo-web rustc-web
+    # All that the kernel needs too, as in boot/src/toolchain.rs: so it is fetched once.
+    get rust "cargo 1.95 or newer" \
+        rustc-web cargo-web rust-web-src rust-web-llvm lld-22 llvm-22 gcc libc6-dev ca-certificates
     cargo=$(find_cargo)
     [[ -n $cargo ]] || {
         echo "qemu-run.sh: Debian's cargo-web here is older than 1.95; get cargo from https://rustup.rs" >&2
         exit 69
     }
 fi
-PATH=$(dirname "$cargo"):$PATH exec "$cargo" run -q --manifest-path "$root/Cargo.toml" -p boot -- ${options[@]+"${options[@]}"} "$@"
+PATH=$(dirname "$cargo"):$PATH:$unpacked/rust/bin:$unpacked/cc/bin
+command -v cc >/dev/null || get cc "C compiler and linker (cc)" gcc libc6-dev
+exec "$cargo" run -q --manifest-path "$root/Cargo.toml" -p boot -- ${options[@]+"${options[@]}"} "$@"

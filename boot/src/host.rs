@@ -1,5 +1,6 @@
 //! The machine that the tool runs on, in the form in which tests can make one up.
 
+use crate::target_dir;
 use std::env;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -14,8 +15,8 @@ pub struct Host {
     pub root: PathBuf,
     /// Where rustup keeps its toolchains, if it is there.
     pub rustup_home: Option<PathBuf>,
-    /// Whether packages may be installed.
-    pub superuser: bool,
+    /// Where `boot/debian.sh` unpacks packages that cannot be installed, each need's into a folder of its own.
+    pub unpacked: PathBuf,
 }
 
 impl Host {
@@ -26,20 +27,31 @@ impl Host {
             path: env::var_os("PATH").map_or(Vec::new(), |path| env::split_paths(&path).collect()),
             root: "/".into(),
             rustup_home: env::var_os("RUSTUP_HOME").map(PathBuf::from).or(home.map(|h| h.join(".rustup"))),
-            // /proc/self belongs to the effective user.
-            superuser: fs::metadata("/proc/self").is_ok_and(|m| m.uid() == 0),
+            unpacked: target_dir().join("debian"),
         }
     }
 
-    /// A program by its name, from `PATH` or where Debian puts it.
-    pub fn program(&self, name: &str) -> Option<PathBuf> {
-        let system = ["usr/bin", "usr/sbin"].map(|dir| self.root.join(dir));
-        self.path.iter().chain(&system).map(|dir| dir.join(name)).find(|path| is_executable(path))
+    /// Where programs of the system are: in `PATH`, and where Debian puts them.
+    pub fn programs(&self) -> impl Iterator<Item = PathBuf> {
+        self.path.iter().cloned().chain(["usr/bin", "usr/sbin"].map(|dir| self.root.join(dir)))
     }
 
-    /// A file or directory by its absolute path, if it exists.
+    /// A program by its name: the system's, else one that was unpacked.
+    pub fn program(&self, name: &str) -> Option<PathBuf> {
+        let unpacked = self.folders().map(|folder| folder.join("bin"));
+        self.programs().chain(unpacked).map(|dir| dir.join(name)).find(|path| is_executable(path))
+    }
+
+    /// A file or directory by its absolute path, if it exists: the system's, else one that was unpacked.
     pub fn file(&self, path: &str) -> Option<PathBuf> {
-        Some(self.root.join(path.trim_start_matches('/'))).filter(|path| path.exists())
+        let tops = std::iter::once(self.root.clone()).chain(self.folders());
+        tops.map(|top| top.join(path.trim_start_matches('/'))).find(|path| path.exists())
+    }
+
+    /// The folders with unpacked packages, but for those that are being unpacked.
+    fn folders(&self) -> impl Iterator<Item = PathBuf> {
+        let entries = fs::read_dir(&self.unpacked).into_iter().flatten().flatten();
+        entries.map(|entry| entry.path()).filter(|path| path.extension().is_none())
     }
 }
 

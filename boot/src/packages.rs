@@ -1,8 +1,9 @@
-//! Getting what the machine lacks: Debian's packages as root, else a message that names them.
+//! What the machine must have: a search, and where it fails `boot/debian.sh`, which installs Debian's packages or unpacks
+//! them into a folder of the project's own.
 
 use crate::host::Host;
-use crate::{Error, Result};
-use std::path::Path;
+use crate::{Error, Result, source_root};
+use std::env;
 use std::process::{Command, Stdio};
 
 /// Something that must be on the machine.
@@ -10,114 +11,186 @@ use std::process::{Command, Stdio};
 pub struct Need {
     /// Its name in a message.
     pub what: &'static str,
+    /// The name of the folder below [`Host::unpacked`] that its packages are unpacked into where they cannot be installed.
+    pub folder: &'static str,
     /// The packages of Debian 12 that have it.
     pub packages: &'static [&'static str],
-    /// Where it comes from elsewhere, as an instruction; empty if the packages have the same names.
+    /// Where it comes from elsewhere, as an instruction; empty if its packages have similar names there.
     pub elsewhere: &'static str,
 }
 
 /// QEMU.
-pub const QEMU: Need = Need { what: "qemu-system-x86_64", packages: &["qemu-system-x86"], elsewhere: "" };
+pub const QEMU: Need =
+    Need { what: "qemu-system-x86_64", folder: "qemu", packages: &["qemu-system-x86"], elsewhere: "" };
 
 /// UEFI firmware for QEMU.
-pub const OVMF: Need = Need { what: "UEFI firmware for QEMU", packages: &["ovmf"], elsewhere: "" };
+pub const OVMF: Need =
+    Need { what: "UEFI firmware for QEMU", folder: "ovmf", packages: &["ovmf"], elsewhere: "" };
 
 /// The debugger.
-pub const GDB: Need = Need { what: "gdb", packages: &["gdb"], elsewhere: "" };
+pub const GDB: Need = Need { what: "gdb", folder: "gdb", packages: &["gdb"], elsewhere: "" };
 
-/// Returns what `find` finds, having installed `need` if it is not there and may be installed.
+/// Returns what `find` finds, having got `need` if it is not there and can be had.
 ///
 /// # Errors
-/// [`Error::Missing`] with what to install.
+/// [`Error::Missing`] with what to install. apt's own messages have gone to stderr.
 pub fn ensure<T>(host: &Host, need: Need, find: impl Fn(&Host) -> Option<T>) -> Result<T> {
     if let Some(found) = find(host) {
         return Ok(found);
     }
-    let mut failure = String::new();
-    if let Some(apt) = host.program("apt-get").filter(|_| host.superuser) {
-        eprintln!("gzero: no {} here: installing {} with apt-get", need.what, need.packages.join(" "));
-        failure = install(&apt, need.packages).err().unwrap_or_default();
-        if let Some(found) = find(host) {
-            return Ok(found);
-        }
+    if get(host, need)?
+        && let Some(found) = find(host)
+    {
+        return Ok(found);
     }
-    let elsewhere = if need.elsewhere.is_empty() { "its like elsewhere" } else { need.elsewhere };
+    let elsewhere = if need.elsewhere.is_empty() { "similar names elsewhere" } else { need.elsewhere };
     Err(Error::Missing(format!(
-        "{failure}no {} here; install it (Debian 12: apt install {}; {elsewhere})",
+        "no {} here; install it (Debian 12: apt install {}; {elsewhere})",
         need.what,
         need.packages.join(" ")
     )))
 }
 
-/// Installs packages without a question. Nothing that is there is removed for them.
-fn install(apt: &Path, packages: &[&str]) -> std::result::Result<(), String> {
-    let update: &[&str] = &["update"];
-    let install = [&["install", "-y", "--no-remove", "--no-install-recommends"], packages].concat();
-    for words in [update, &install] {
-        let output = Command::new(apt)
-            .args(["-qq", "-o", "DPkg::Lock::Timeout=300"])
-            .args(words)
-            .env("DEBIAN_FRONTEND", "noninteractive")
-            .stdin(Stdio::null())
-            .output()
-            .map_err(|e| format!("cannot run {}: {e}\n", apt.display()))?;
-        if !output.status.success() {
-            return Err(String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned());
-        }
-    }
-    Ok(())
+/// Runs `boot/debian.sh`, whose messages go to stderr as they come; returns whether it succeeded.
+fn get(host: &Host, need: Need) -> Result<bool> {
+    let path =
+        host.programs().chain(env::var_os("PATH").iter().flat_map(env::split_paths)).collect::<Vec<_>>();
+    let status = Command::new("bash")
+        .arg(source_root().join("boot/debian.sh"))
+        .arg(host.unpacked.join(need.folder))
+        .arg(need.what)
+        .args(need.packages)
+        .env("PATH", env::join_paths(path).map_err(|e| Error::Failed(format!("PATH: {e}")))?)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .status()
+        .map_err(Error::io("run boot/debian.sh"))?;
+    Ok(status.success())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::toolchain::tests::{FakeRoot, script};
+    use std::fs;
+    use std::path::{Path, PathBuf};
 
-    const NEED: Need = Need { what: "frobnicator", packages: &["frob", "frob-data"], elsewhere: "" };
+    const NEED: Need =
+        Need { what: "frobnicator", folder: "frob", packages: &["frob", "frob-data"], elsewhere: "" };
 
-    fn frob(host: &Host) -> Option<std::path::PathBuf> {
+    fn frob(host: &Host) -> Option<PathBuf> {
         host.program("frob")
     }
 
+    /// A machine with an `apt-get` that logs its words and does `commands`, for a user of number `user`.
+    fn machine(user: u32, commands: &str) -> FakeRoot {
+        let root = FakeRoot::new();
+        let bin = root.host.root.join("usr/bin");
+        script(&bin.join("apt-get"), &format!("echo \"$@\" >>$0.log; {commands}"));
+        script(&bin.join("id"), &format!("echo {user}"));
+        root
+    }
+
+    fn log(root: &FakeRoot) -> String {
+        fs::read_to_string(root.host.root.join("usr/bin/apt-get.log")).unwrap_or_default()
+    }
+
+    /// Builds `frob_1_all.deb` and `libfrob_1_all.deb` in `to`: a program that prints what its library has.
+    fn build_packages(to: &Path) {
+        let build = r#"
+            set -e
+            for name in frob libfrob; do
+                mkdir -p "$name/DEBIAN" "$name/usr/bin" "$name/usr/share/frob"
+                printf 'Package: %s\nVersion: 1\nArchitecture: all\nMaintainer: x\nDescription: x\n' $name >$name/DEBIAN/control
+            done
+            printf '#!/bin/sh\ncat "${0%%/*}/../share/link"\n' >frob/usr/bin/frob
+            chmod 755 frob/usr/bin/frob
+            echo data >libfrob/usr/share/frob/data
+            ln -s /usr/share/frob/data libfrob/usr/share/link
+            touch libfrob/usr/bin/of-no-concern
+            for name in frob libfrob; do dpkg-deb --root-owner-group -b $name ${name}_1_all.deb; done"#;
+        fs::create_dir_all(to).unwrap();
+        let status = Command::new("bash").arg("-c").arg(build).current_dir(to).output().unwrap();
+        assert!(status.status.success(), "{}", String::from_utf8_lossy(&status.stderr));
+    }
+
+    /// An `apt-get` whose `--download-only` yields the packages in `$0.debs`, and which installs nothing.
+    const DOWNLOADS: &str = "case $* in *--download-only*) \
+        for word; do case $word in Dir::Cache::archives=*) cp $0.debs/*.deb ${word#*=} ;; esac; done ;; \
+        *--no-remove*) echo E: remove is disabled >&2; exit 100 ;; esac";
+
     #[test]
     fn found_is_not_installed() {
-        let root = FakeRoot::new();
+        let root = machine(0, "");
         script(&root.host.root.join("usr/bin/frob"), "");
-        script(&root.host.root.join("usr/bin/apt-get"), "touch $0.called");
-        let host = Host { superuser: true, ..root.host.clone() };
-        assert!(ensure(&host, NEED, frob).is_ok());
-        assert!(!root.host.root.join("usr/bin/apt-get.called").exists());
+        assert!(ensure(&root.host, NEED, frob).is_ok());
+        assert_eq!(log(&root), "");
     }
 
     #[test]
     fn root_installs() {
-        let root = FakeRoot::new();
-        let apt = "echo \"$@\" >>$0.log; case $* in *install*) cp $0 ${0%apt-get}frob ;; esac";
-        script(&root.host.root.join("usr/bin/apt-get"), apt);
-        let host = Host { superuser: true, ..root.host.clone() };
-        assert!(ensure(&host, NEED, frob).is_ok());
-        let log = std::fs::read_to_string(root.host.root.join("usr/bin/apt-get.log")).unwrap();
+        let root = machine(0, "case $* in *install*) cp $0 ${0%apt-get}frob ;; esac");
+        assert!(ensure(&root.host, NEED, frob).is_ok());
+        let log = log(&root);
         let (update, install) = log.split_once('\n').unwrap();
         assert!(update.ends_with("update"), "{log}");
         assert!(install.contains("install -y --no-remove"), "{log}");
         assert!(install.trim_end().ends_with("frob frob-data"), "{log}");
     }
 
+    /// A user, and root where a package stands in the way, run the program from a folder, which can be moved.
     #[test]
-    fn others_are_told() {
-        let root = FakeRoot::new();
-        script(&root.host.root.join("usr/bin/apt-get"), "touch $0.called");
-        let Err(Error::Missing(text)) = ensure(&root.host, NEED, frob) else { panic!("installed?") };
-        assert!(text.contains("frobnicator") && text.contains("apt install frob frob-data"), "{text}");
-        assert!(!root.host.root.join("usr/bin/apt-get.called").exists());
+    fn others_unpack() {
+        for user in [0, 1000] {
+            let root = machine(user, DOWNLOADS);
+            let fake = &root.host.root;
+            build_packages(&fake.join("usr/bin/apt-get.debs"));
+            let need = Need { packages: &["frob"], ..NEED };
+            let found = ensure(&root.host, need, frob).unwrap();
+            assert_eq!(found, root.host.unpacked.join("frob/bin/frob"));
+            assert_eq!(log(&root).contains("--no-remove"), user == 0, "{}", log(&root));
+            let moved = fake.join("moved");
+            fs::rename(root.host.unpacked.join("frob"), &moved).unwrap();
+            let output = Command::new(moved.join("bin/frob")).output().unwrap();
+            assert_eq!(String::from_utf8_lossy(&output.stdout), "data\n", "{output:?}");
+            // Programs of packages that were not asked for would hide the system's.
+            assert!(!moved.join("bin/of-no-concern").exists());
+            assert!(!moved.join("archives").exists());
+        }
+    }
+
+    /// A download that ends in the middle leaves nothing that looks like a whole one, and the next one is whole.
+    #[test]
+    fn interrupted() {
+        let root = machine(1000, &format!("[ -e $0.on ] || {{ touch $0.on; kill -9 $PPID; }}; {DOWNLOADS}"));
+        build_packages(&root.host.root.join("usr/bin/apt-get.debs"));
+        let need = Need { packages: &["frob"], ..NEED };
+        assert!(matches!(ensure(&root.host, need, frob), Err(Error::Missing(_))));
+        assert!(!root.host.unpacked.join("frob").exists());
+        assert!(ensure(&root.host, need, frob).is_ok());
+    }
+
+    /// Runs that begin at once unpack once.
+    #[test]
+    fn concurrent() {
+        let root = machine(1000, DOWNLOADS);
+        build_packages(&root.host.root.join("usr/bin/apt-get.debs"));
+        let need = Need { packages: &["frob"], ..NEED };
+        std::thread::scope(|scope| {
+            for run in [(); 4].map(|()| scope.spawn(|| get(&root.host, need))) {
+                assert!(run.join().unwrap().unwrap());
+            }
+        });
+        assert_eq!(log(&root).matches("--download-only").count(), 1, "{}", log(&root));
     }
 
     #[test]
-    fn a_failing_apt_is_shown() {
-        let root = FakeRoot::new();
-        script(&root.host.root.join("usr/bin/apt-get"), "echo E: no network >&2; exit 100");
-        let host = Host { superuser: true, ..root.host.clone() };
-        let Err(Error::Missing(text)) = ensure(&host, NEED, frob) else { panic!("installed?") };
-        assert!(text.contains("E: no network") && text.contains("apt install frob"), "{text}");
+    fn a_failure_names_the_packages() {
+        for user in [0, 1000] {
+            let root = machine(user, "echo E: no network >&2; exit 100");
+            let Err(Error::Missing(text)) = ensure(&root.host, NEED, frob) else { panic!("installed?") };
+            assert!(text.contains("frobnicator") && text.contains("apt install frob frob-data"), "{text}");
+            assert!(!root.host.unpacked.join("frob").exists());
+        }
     }
 }

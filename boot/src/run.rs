@@ -111,10 +111,17 @@ pub fn no_status(end: &End, kernel: &Kernel, tail: &Tail) -> String {
 }
 
 fn wait_for_gdb(host: &Host, kernel: &Kernel) -> Result<u16> {
-    ensure(host, GDB, |host| host.program("gdb"))?;
+    let debugger = ensure(host, GDB, |host| host.program("gdb"))?;
     let port = gdb::free_port()?;
     let commands = gdb::write_commands(kernel, port)?;
-    eprintln!("gzero: waiting at the first instruction; attach with: gdb -x {}", commands.display());
+    // An unpacked one is not in the user's PATH.
+    let in_path = host.programs().any(|dir| debugger.starts_with(dir));
+    let debugger = if in_path { "gdb".into() } else { debugger };
+    eprintln!(
+        "gzero: waiting at the first instruction; attach with: {} -x {}",
+        debugger.display(),
+        commands.display()
+    );
     Ok(port)
 }
 

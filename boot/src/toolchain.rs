@@ -31,14 +31,28 @@ pub struct Toolchain {
     pub bootstrap: bool,
 }
 
-const NEED: Need = Need {
+/// Debian's toolchain.
+pub const NEED: Need = Need {
     what: "Rust toolchain with the source of core",
-    packages: &["rustc-web", "cargo-web", "rust-web-src", "rust-web-llvm", "lld-22"],
+    folder: "rust",
+    // The words of `qemu-run.sh`, which gets them too if there is no cargo.
+    packages: &[
+        "rustc-web",
+        "cargo-web",
+        "rust-web-src",
+        "rust-web-llvm",
+        "lld-22",
+        "llvm-22",
+        "gcc",
+        "libc6-dev",
+        "ca-certificates",
+    ],
     elsewhere: "elsewhere: rustup toolchain install nightly-2026-05-20 --component rust-src --component llvm-tools",
 };
 
 const LLVM: Need = Need {
     what: "llvm-objcopy and llvm-objdump",
+    folder: "llvm",
     packages: &["llvm-22"],
     elsewhere: "rustup: rustup component add llvm-tools",
 };
@@ -137,12 +151,13 @@ fn file_name(path: &Path) -> &str {
     path.file_name().and_then(OsStr::to_str).unwrap_or_default()
 }
 
-/// Debian's toolchain. Without `rust-lld`, which the target names as its linker, it is of no use.
-fn debian(host: &Host) -> Option<Toolchain> {
-    host.file("/usr/bin/cargo")?;
-    host.file("/usr/bin/rust-lld")?;
-    let sysroot = host.file("/usr")?;
-    Some(Toolchain { bin: sysroot.join("bin"), sysroot, bootstrap: true })
+/// Debian's toolchains, installed or unpacked. Without `rust-lld`, which the target names as its linker, one is of no use.
+fn debian(host: &Host) -> impl Iterator<Item = Toolchain> {
+    let unpacked = host.unpacked.join(NEED.folder);
+    [(host.root.join("usr/bin"), host.root.join("usr")), (unpacked.join("bin"), unpacked.join("usr"))]
+        .into_iter()
+        .filter(|(bin, _)| bin.join("cargo").exists() && bin.join("rust-lld").exists())
+        .map(|(bin, sysroot)| Toolchain { bin, sysroot, bootstrap: true })
 }
 
 /// `PATH` with `bin` in front.
@@ -182,8 +197,10 @@ pub(crate) mod tests {
             let number = NEXT.fetch_add(1, Ordering::Relaxed);
             let root = env::temp_dir().join(format!("gzero-fake-root-{}-{number}", std::process::id()));
             fs::create_dir_all(root.join("usr/bin")).unwrap();
-            let rustup_home = Some(root.join("rustup"));
-            FakeRoot { host: Host { path: Vec::new(), root, rustup_home, superuser: false } }
+            let (rustup_home, unpacked) = (Some(root.join("rustup")), root.join("debian"));
+            // Not the real one, of which packages could be had.
+            script(&root.join("usr/bin/apt-get"), "exit 100");
+            FakeRoot { host: Host { path: Vec::new(), root, rustup_home, unpacked } }
         }
 
         fn toolchain(&self, sysroot: &str, version: &str, with_source: bool) -> PathBuf {

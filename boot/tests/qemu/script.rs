@@ -1,7 +1,7 @@
 //! `qemu-run.sh` itself: wrong words, machines that lack something (neither builds or starts anything), whole runs.
 
 use crate::harness::{Job, Outcome};
-use boot::source_root;
+use boot::{source_root, toolchain};
 use std::env;
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -71,9 +71,10 @@ impl Tools {
         let dir = env::temp_dir().join(format!("gzero-script-{name}-{}", std::process::id()));
         fs::create_dir_all(&dir).map_err(|e| e.to_string())?;
         let tools = Tools(dir);
-        for name in
-            ["bash", "sh", "basename", "cat", "chmod", "cp", "dirname", "env", "readlink", "sed", "touch"]
-        {
+        for name in [
+            "bash", "sh", "basename", "cat", "chmod", "cp", "dirname", "env", "find", "flock", "mkdir", "mv",
+            "readlink", "rm", "sed", "touch",
+        ] {
             let there = ["/usr/bin", "/bin"].map(|dir| Path::new(dir).join(name));
             let tool = there.iter().find(|path| path.exists()).ok_or_else(|| format!("no {name} here"))?;
             symlink(tool, tools.0.join(name)).map_err(|e| e.to_string())?;
@@ -152,39 +153,42 @@ fn list() -> Outcome {
     expect(&output, 0, &text, &[])
 }
 
+/// Nothing is to be had, by root or another user, with apt-get or without.
 fn missing_is_named() -> Outcome {
+    let cargo = ["no cargo 1.95", "apt install rustc-web cargo-web", "rustup.rs"];
+    let compiler = ["no C compiler", "apt install gcc"];
     let tools = Tools::new("missing")?;
-    tools.add("id", "echo 1000")?;
-    tools.add("apt-get", "touch \"$HOME/called\"")?;
-    expect(&tools.run(&["hello"])?, 69, "", &["no C compiler", "apt install gcc"])?;
-    tools.add("cc", "")?;
+    expect(&tools.run(&["hello"])?, 69, "", &cargo)?;
+    tools.add("apt-get", "echo E: no network >&2; exit 100")?;
+    tools.add("dpkg-deb", "exit 2")?;
     tools.add("cargo", "echo cargo 1.75.0")?;
-    expect(
-        &tools.run(&["hello"])?,
-        69,
-        "",
-        &["no cargo 1.95", "apt install cargo-web rustc-web", "rustup.rs"],
-    )?;
-    if tools.0.join("called").exists() { Err("apt-get was called".into()) } else { Ok(()) }
+    for user in ["0", "1000"] {
+        tools.add("id", &format!("echo {user}"))?;
+        expect(&tools.run(&["hello"])?, 69, "", &[&["E: no network"], &cargo[..]].concat())?;
+    }
+    tools.add("cargo", CARGO)?;
+    expect(&tools.run(&["hello"])?, 69, "", &[&["E: no network"], &compiler[..]].concat())
 }
 
 /// A cargo that is right enough to show how it is called.
 const CARGO: &str = "[ \"$1\" = -V ] && echo cargo 1.96.0 && exit; while [ \"$1\" != -- ]; do shift; done; \
     shift; for word; do echo \"<$word>\"; done; exit 7";
 
+/// The packages of a cargo are those that `boot` wants for the kernel: they are fetched once.
 fn root_installs() -> Outcome {
     let tools = Tools::new("installs")?;
     tools.add("id", "echo 0")?;
     tools.add("cc", "")?;
+    tools.add("dpkg-deb", "exit 2")?;
     tools.add("new-cargo", CARGO)?;
+    let packages = toolchain::NEED.packages.join(" ");
     tools.add(
         "apt-get",
-        "echo noise; case $* in *install*cargo-web*) cp \"$HOME/new-cargo\" \"$HOME/cargo\" ;; esac",
+        &format!(
+            "echo noise; case $* in *install*'{packages}') cp \"$HOME/new-cargo\" \"$HOME/cargo\" ;; esac"
+        ),
     )?;
-    expect(&tools.run(&["hello"])?, 7, "<hello>\n", &["installing cargo-web rustc-web with apt-get\n"])?;
-    fs::remove_file(tools.0.join("cargo")).map_err(|e| e.to_string())?;
-    tools.add("apt-get", "echo E: no network >&2; exit 100")?;
-    expect(&tools.run(&["hello"])?, 69, "", &["E: no network", "could not install cargo-web"])
+    expect(&tools.run(&["hello"])?, 7, "<hello>\n", &[&format!("installing {packages} with apt-get\n")])
 }
 
 fn words_reach_boot() -> Outcome {
