@@ -4,9 +4,9 @@ use core::fmt;
 use core::sync::atomic::{AtomicBool, Ordering};
 use runtime::lock::{Lock, Rank};
 use runtime::time::{Duration, sleep};
-use runtime::{args, chan, defer, go, println, program};
+use runtime::{args, chan, defer, go, print, println, program};
 
-const KINDS: [(&str, fn()); 24] = [
+const KINDS: [(&str, fn()); 27] = [
     ("divide", fault::divide),
     ("invalid_opcode", fault::invalid_opcode),
     ("null_read", fault::null_read),
@@ -15,6 +15,9 @@ const KINDS: [(&str, fn()); 24] = [
     ("write_code", fault::write_code),
     ("stack_overflow", || println!("{}", deep(0, usize::MAX))),
     ("panic", panic_in_the_middle),
+    ("panic_inlined", panic_inlined),
+    ("panic_mid_line", panic_mid_line),
+    ("panic_control_text", || panic!("\x1b[2Jred\r\nalert \x07")),
     ("index", || println!("{}", args()[core::hint::black_box(99)])),
     ("panic_beside_others", panic_beside_others),
     ("nested", nested_panic),
@@ -50,6 +53,28 @@ impl Drop for Destructor {
 
 fn panic_in_the_middle() {
     let _d = Destructor;
+    panic!("crash on purpose");
+}
+
+/// The panic is in the second of two calls that are inlined into this.
+#[inline(never)]
+fn panic_inlined() {
+    inlined_outer(core::hint::black_box(3));
+}
+
+#[inline(always)]
+fn inlined_outer(n: usize) {
+    inlined_inner(n + 1);
+}
+
+#[inline(always)]
+fn inlined_inner(n: usize) {
+    panic!("inlined, {n}");
+}
+
+/// Its own last line has no end.
+fn panic_mid_line() {
+    print!("42 % done");
     panic!("crash on purpose");
 }
 

@@ -2,8 +2,10 @@
 
 use crate::control::{Control, Input, Socket};
 use crate::host::Host;
+use crate::kernel::Kernel;
 use crate::machine::{Machine, RunFiles};
 use crate::monitor::Monitor;
+use crate::traceback::Filter;
 use crate::{Error, Result};
 use std::env;
 use std::fs::{self, File};
@@ -95,7 +97,7 @@ pub struct Guest {
 }
 
 impl Guest {
-    /// Starts `machine`; its program reads `input`. QEMU is killed when the thread that called this ends, however it ends.
+    /// Starts `machine`, which boots `kernel`; its program reads `input`. QEMU is killed when the thread that called this ends, however it ends.
     ///
     /// # Errors
     /// If QEMU or the UEFI firmware is not there.
@@ -103,6 +105,7 @@ impl Guest {
         host: &Host,
         qemu: &Path,
         machine: &Machine<'_>,
+        kernel: &Kernel,
         dir: RunDir,
         input: Input,
     ) -> Result<Guest> {
@@ -126,7 +129,8 @@ impl Guest {
         let stdin = child.stdin.take().expect("stdin is piped");
         let control = Some(socket.listen(input, stdin));
         let (sender, console) = channel();
-        thread::spawn(move || relay(stdout, &sender));
+        let elf = kernel.elf.clone();
+        thread::spawn(move || relay(stdout, Filter::new(elf), &sender));
         Ok(Guest { child, console, control, dir, stderr, started })
     }
 
@@ -179,12 +183,14 @@ impl Drop for Guest {
     }
 }
 
-/// Passes console output on until QEMU closes its end or nobody listens.
-fn relay(mut from: ChildStdout, to: &Sender<Vec<u8>>) {
+/// Passes console output on, tracebacks rewritten, until QEMU closes its end or nobody listens.
+fn relay(mut from: ChildStdout, mut tracebacks: Filter, to: &Sender<Vec<u8>>) {
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(n @ 1..) = from.read(&mut buffer) {
-        if to.send(buffer[..n].to_vec()).is_err() {
+        if to.send(tracebacks.push(&buffer[..n])).is_err() {
             return;
         }
     }
+    // Nobody listens any more, if this is an error.
+    _ = to.send(tracebacks.finish());
 }

@@ -3,7 +3,7 @@
 //! It has a target directory of its own, so that its build does not wait for the lock of the `cargo` that may be
 //! running this tool (`cargo run`, `cargo test`).
 
-use crate::symbols::Symbol;
+use crate::code::Code;
 use crate::toolchain::Toolchain;
 use crate::{Error, Result, elf, output_dir, source_root};
 use std::fs::{self, File};
@@ -31,12 +31,12 @@ pub struct Kernel {
 }
 
 impl Kernel {
-    /// The kernel's functions, to give addresses names.
+    /// The kernel's code, to say where addresses are.
     ///
     /// # Errors
     /// If the file cannot be read.
-    pub fn functions(&self) -> Result<Vec<Symbol>> {
-        elf::functions(&read(&self.elf)?)
+    pub fn code(&self) -> Result<Code> {
+        Code::read(&self.elf)
     }
 }
 

@@ -6,9 +6,11 @@
 //! - [`host`], [`packages`], [`toolchain`]: what this machine has, and getting what it lacks.
 //! - [`kernel`]: the build; [`elf`] and [`symbols`]: what happens to the ELF after the link; [`image`]: BIOS and UEFI disks.
 //! - [`trial`]: whether QEMU has the machine; [`machine`]: QEMU's arguments; [`guest`]: a running QEMU; [`control`]: its input and exit status; [`monitor`] and [`report`]: what it did when it did not end well.
+//! - [`code`] and [`traceback`]: file and line for the addresses in reports, the guest's and this tool's.
 //! - [`gdb`]: waiting for a debugger; [`run`]: one run from its options to its exit status.
 //! - [`transcript`]: what the tests inside the kernel say.
 
+pub mod code;
 pub mod command_line;
 pub mod control;
 pub mod elf;
@@ -25,6 +27,7 @@ pub mod report;
 pub mod run;
 pub mod symbols;
 pub mod toolchain;
+pub mod traceback;
 pub mod transcript;
 pub mod trial;
 

@@ -1,8 +1,8 @@
 //! What a machine looked like that did not end well: its console's last lines, its cores.
 
 use crate::Result;
+use crate::code::Code;
 use crate::monitor::Monitor;
-use crate::symbols::{Symbol, name};
 use std::collections::VecDeque;
 use std::fmt::Write;
 
@@ -44,15 +44,15 @@ impl Tail {
     }
 }
 
-/// Stops the machine and describes all its cores: registers, and where they were by the names of `functions`.
+/// Stops the machine and describes all its cores: registers, and where they were in `code`.
 ///
 /// # Errors
 /// If QEMU does not answer.
-pub fn cores(monitor: &mut Monitor, functions: &[Symbol]) -> Result<String> {
+pub fn cores(monitor: &mut Monitor, code: &Code) -> Result<String> {
     monitor.command("stop")?;
     let mut text = String::new();
     for (number, registers) in split_cores(&monitor.command("info registers -a")?).into_iter().enumerate() {
-        text += &core(&registers, functions, number);
+        text += &core(&registers, code, number);
         monitor.command(&format!("cpu {number}"))?;
         let mut frame = register(&registers, "RBP");
         for _ in 0..MAX_FRAMES {
@@ -60,7 +60,8 @@ pub fn cores(monitor: &mut Monitor, functions: &[Symbol]) -> Result<String> {
             let Some(at) = frame.filter(|&at| at >= 1 << 63 && at % 8 == 0) else { break };
             let [next, pc] = words(&monitor.command(&format!("x /2gx {at:#x}"))?);
             let Some(pc) = pc.filter(|&pc| pc != 0) else { break };
-            _ = writeln!(text, "    {}", place(functions, pc));
+            // A return address is that of the instruction after the call.
+            _ = write!(text, "    {}", place(code, pc, pc - 1, "        "));
             frame = next.filter(|&next| next > at);
         }
     }
@@ -68,11 +69,11 @@ pub fn cores(monitor: &mut Monitor, functions: &[Symbol]) -> Result<String> {
 }
 
 /// The state at a triple fault as QEMU logs it, in the form of [`cores`].
-pub fn triple_fault(log: &str, functions: &[Symbol]) -> String {
+pub fn triple_fault(log: &str, code: &Code) -> String {
     let registers = split_cores(log).into_iter().next().unwrap_or_default();
     let number =
         log.split_once("(CPU ").and_then(|(_, rest)| rest.split_once(')')?.0.parse().ok()).unwrap_or(0);
-    format!("triple fault:\n{}", core(&registers, functions, number))
+    format!("triple fault:\n{}", core(&registers, code, number))
 }
 
 /// The integer and system registers of each core, in QEMU's lines.
@@ -93,18 +94,31 @@ fn split_cores(text: &str) -> Vec<Vec<String>> {
     cores
 }
 
-fn core(registers: &[String], functions: &[Symbol], number: usize) -> String {
+fn core(registers: &[String], code: &Code, number: usize) -> String {
     let pc = register(registers, "RIP").or(register(registers, "EIP")).unwrap_or(0);
-    let mut text = format!("core {number} at {}\n", place(functions, pc));
+    let mut text = format!("core {number} at {}", place(code, pc, pc, "    "));
     for line in registers {
         _ = writeln!(text, "    {line}");
     }
     text
 }
 
-fn place(functions: &[Symbol], pc: u64) -> String {
-    let name = name(functions, pc).map_or(String::new(), |name| format!(" {name}"));
-    format!("{pc:#018x}{name}")
+/// `pc` and the function that it is in, then the source of the instruction at `at`, a line for each inlined call. All lines after the first are
+/// indented by `indent`.
+fn place(code: &Code, pc: u64, at: u64, indent: &str) -> String {
+    let mut text = format!("{pc:#018x}");
+    if let Some((name, distance)) = code.function(at) {
+        _ = write!(text, " {name}+{:#x}", distance + (pc - at));
+    }
+    text.push('\n');
+    let calls = code.calls(at);
+    if let Some((call, inlined)) = calls.split_last() {
+        for call in inlined {
+            _ = writeln!(text, "{indent}{}(...) {}", call.function, call.place);
+        }
+        _ = writeln!(text, "{indent}{}", call.place);
+    }
+    text
 }
 
 /// The value of a register in lines of `NAME=value NAME=value`.
@@ -124,7 +138,7 @@ fn words(answer: &str) -> [Option<u64>; 2] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::symbols::BASE;
+    use crate::symbols::{BASE, Symbol};
 
     const REGISTERS: &str = "\nCPU#0\nRAX=0000000000000001 RBX=0 RBP=ffff800000000010\n\
         RIP=ffffffff80200004 RFL=00000046\nFCW=037f FSW=0000\nXMM00=0\n\nCPU#1\nRAX=2 RBP=0\nRIP=0 HLT=1\nFCW=037f\n";
@@ -134,8 +148,8 @@ mod tests {
         let cores = split_cores(REGISTERS);
         assert_eq!(cores.len(), 2);
         assert_eq!(register(&cores[0], "RBP"), Some(0xffff_8000_0000_0010));
-        let functions = [Symbol { address: BASE + 0x200000, name: "idle".into() }];
-        let text = core(&cores[0], &functions, 0);
+        let code = Code::from(vec![Symbol { address: BASE + 0x200000, name: "idle".into() }]);
+        let text = core(&cores[0], &code, 0);
         assert!(
             text.starts_with("core 0 at 0xffffffff80200004 idle+0x4\n    RAX=0000000000000001"),
             "{text}"

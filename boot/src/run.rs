@@ -68,7 +68,7 @@ pub fn run(host: &Host, options: &Options, interrupted: &dyn Fn() -> bool) -> Re
         accelerator: if kvm { Accelerator::Kvm } else { Accelerator::Tcg },
         gdb_port,
     };
-    let mut guest = Guest::start(host, &qemu, &machine, dir, Box::new(stdin()))?;
+    let mut guest = Guest::start(host, &qemu, &machine, &kernel, dir, Box::new(stdin()))?;
     let mut console = Console::new(options, kvm, guest.started);
     let deadline = options.timeout.map(|timeout| guest.started + timeout);
     loop {
@@ -86,7 +86,7 @@ pub fn run(host: &Host, options: &Options, interrupted: &dyn Fn() -> bool) -> Re
             return Ok(None);
         }
         if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-            let cores = guest.monitor().and_then(|mut m| report::cores(&mut m, &kernel.functions()?));
+            let cores = guest.monitor().and_then(|mut m| report::cores(&mut m, &kernel.code()?));
             eprint!("gzero: timeout\n{}", cores.unwrap_or_else(|error| format!("{error}\n")));
             return Ok(Some(TIMED_OUT));
         }
@@ -105,7 +105,7 @@ pub fn run(host: &Host, options: &Options, interrupted: &dyn Fn() -> bool) -> Re
 pub fn no_status(end: &End, kernel: &Kernel, tail: &Tail) -> String {
     let mut text = format!("gzero: the machine ended without an exit status\n{}", end.messages);
     if let Some(log) = &end.triple_fault {
-        text += &report::triple_fault(log, &kernel.functions().unwrap_or_default());
+        text += &report::triple_fault(log, &kernel.code().unwrap_or_default());
     }
     text + &tail.report()
 }

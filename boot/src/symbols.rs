@@ -55,13 +55,6 @@ pub fn encode(functions: &[Symbol]) -> Result<Vec<u8>> {
     Ok(table)
 }
 
-/// `address` as `name+0x12`, or nothing if it is before all of `functions`.
-pub fn name(functions: &[Symbol], address: u64) -> Option<String> {
-    let after = functions.partition_point(|symbol| symbol.address <= address);
-    let symbol = functions[..after].last()?;
-    Some(format!("{}+{:#x}", symbol.name, address - symbol.address))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,14 +86,5 @@ mod tests {
     fn too_low() {
         let error = encode(&[Symbol { address: 0x1000, name: "low".into() }]).unwrap_err();
         assert!(error.to_string().contains("low lies at 0x1000"), "{error}");
-    }
-
-    #[test]
-    fn names() {
-        let functions = [symbol(0x10, "a"), symbol(0x20, "b")];
-        assert_eq!(name(&functions, BASE + 0xf), None);
-        assert_eq!(name(&functions, BASE + 0x10).unwrap(), "a+0x0");
-        assert_eq!(name(&functions, BASE + 0x1f).unwrap(), "a+0xf");
-        assert_eq!(name(&functions, BASE + 0x2000).unwrap(), "b+0x1fe0");
     }
 }

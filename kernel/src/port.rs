@@ -2,7 +2,7 @@
 
 use crate::cpu::trap::{Hooks, TrapFrame};
 use crate::cpu::{self, clock, exception, fpu, local, symbols};
-use crate::device::{power, uart};
+use crate::device::{fresh_line, power, uart};
 use crate::entry::cmdline;
 use crate::memory;
 use crate::memory::frames::{self, Owner};
@@ -258,7 +258,7 @@ unsafe impl Port for Machine {
     }
 
     fn write(bytes: &[u8]) {
-        uart::write(bytes);
+        fresh_line::writing(bytes, uart::write);
     }
 
     fn read(buf: &mut [u8]) -> usize {
@@ -266,7 +266,7 @@ unsafe impl Port for Machine {
     }
 
     fn write_err(bytes: &[u8]) {
-        uart::write_emergency(bytes);
+        fresh_line::writing(bytes, uart::write_emergency);
     }
 
     fn begin_fatal(what: fmt::Arguments<'_>) {

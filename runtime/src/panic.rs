@@ -17,6 +17,7 @@ mod defer;
 mod report;
 #[cfg(all(feature = "kernel-tests", not(test)))]
 mod tests;
+mod text;
 pub(crate) mod traceback;
 
 pub use defer::Deferred;
@@ -31,6 +32,7 @@ use core::any::Any;
 use core::fmt;
 use core::panic::{Location, PanicInfo};
 use core::sync::atomic::Ordering;
+use text::PanicText;
 
 /// Exit status of a program that died (Go's).
 pub const EXIT_FATAL: i32 = 2;
@@ -252,13 +254,13 @@ pub fn begin_panic(info: &PanicInfo<'_>, can_unwind: bool) -> ! {
                 throw_with(format_args!("panic {why}, at {}", Place(info)));
             }
         }
-        throw_with(format_args!("panic {why}: {} at {}", info.message(), Place(info)));
+        throw_with(format_args!("panic {why}: {} at {}", PanicText(info.message()), Place(info)));
     }
     if !can_unwind {
         // SAFETY: the current goroutine's list.
         match unsafe { (*gp).unwinding.as_ref() } {
             Some(what) => report::not_unwindable(info.message(), what),
-            None => throw_with(format_args!("{} at {}", info.message(), Place(info))),
+            None => throw_with(format_args!("{} at {}", PanicText(info.message()), Place(info))),
         }
     }
     unwind(InFlight::panic(new_panic(gp, &info.message(), info.location())))

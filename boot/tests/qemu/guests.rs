@@ -83,7 +83,7 @@ impl Guests {
                 accelerator: Accelerator::Tcg,
                 gdb_port,
             };
-            Guest::start(&self.host, &machine::qemu(&self.host)?, &machine, RunDir::new()?, input)
+            Guest::start(&self.host, &machine::qemu(&self.host)?, &machine, kernel, RunDir::new()?, input)
         };
         let guest = start().map_err(|error| error.to_string())?;
         Ok(Session { guest, kernel, tail: Tail::default() })
@@ -145,7 +145,7 @@ impl Session<'_> {
 
     /// Ends a guest that is late; the report has all its cores and the end of its console.
     pub fn late(self) -> String {
-        let cores = self.guest.monitor().and_then(|mut m| report::cores(&mut m, &self.kernel.functions()?));
+        let cores = self.guest.monitor().and_then(|mut m| report::cores(&mut m, &self.kernel.code()?));
         let cores = cores.unwrap_or_else(|error| format!("{error}\n"));
         format!("too late: ended by the harness\n{cores}{}", self.tail.report())
     }

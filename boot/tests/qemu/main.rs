@@ -13,6 +13,7 @@ mod programs;
 mod ramp;
 mod script;
 mod soak;
+mod tracebacks;
 
 use std::process::ExitCode;
 
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
         let mut jobs = script::jobs();
         jobs.extend(kernel_tests::jobs(&guests));
         jobs.extend(programs::jobs(&guests));
+        jobs.extend(tracebacks::jobs(&guests));
         jobs.extend(input::jobs(&guests));
         jobs.extend(ramp::jobs(&guests));
         jobs.extend(soak::jobs(&guests));

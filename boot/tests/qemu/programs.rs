@@ -267,6 +267,8 @@ const CRASHES: &[(&str, &[&str])] = &[
     ("null_read", &["0x8", "goroutine ", "crash::fault::null_read"]),
     ("stack_overflow", &["stack exceeds", "-byte limit", "crash::deep"]),
     ("panic", &["destructor runs", "panic: crash on purpose", "goroutine ", "crash::panic_in_the_middle"]),
+    ("panic_mid_line", &["42 % done\npanic: crash on purpose\n"]),
+    ("panic_control_text", &["panic: \\x1b[2Jred\\r\n\talert \\x07\n"]),
     (
         "nested",
         &[

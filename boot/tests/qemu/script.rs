@@ -221,5 +221,10 @@ fn unknown(option: &str, value: &str, why: &str) -> Outcome {
 fn timeout() -> Outcome {
     let output = whole(&["-smp", "2", "-timeout", "2", "prime_sieve", "1000000"])?;
     let primes = String::from_utf8_lossy(&output.stdout);
-    expect(&output, 124, &primes, &["gzero: timeout\n", "core 0 at ", "core 1 at ", "RIP=", "runtime::"])
+    expect(
+        &output,
+        124,
+        &primes,
+        &["gzero: timeout\n", "core 0 at ", "core 1 at ", "RIP=", "runtime::", ".rs:"],
+    )
 }

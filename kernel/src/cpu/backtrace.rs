@@ -48,29 +48,31 @@ fn is_mapped(addr: usize) -> bool {
     entry::boot_stack().contains(&addr) || paging::translate(addr).is_some()
 }
 
-/// Prints the calls that led to `pc`, whose function has the frame pointer `fp`: a line `\tname +0xoff` for each. `pc` is the
-/// address of an instruction that was interrupted or is about to be called from.
+/// Prints the calls that led to `pc`, whose function has the frame pointer `fp`, two lines each, as the runtime prints a goroutine's. `pc` is
+/// a return address, or if `interrupted` that of the instruction which was interrupted.
 ///
 /// # Errors
 /// Those of `w`.
-pub fn print(w: &mut dyn fmt::Write, pc: usize, fp: usize) -> fmt::Result {
-    line(w, pc, true)?;
+pub fn print(w: &mut dyn fmt::Write, pc: usize, fp: usize, interrupted: bool) -> fmt::Result {
+    frame(w, pc, interrupted)?;
     let frames = || Frames { pc, fp }.take(MAX_FRAMES);
     let count = frames().count();
     for (i, (pc, interrupted)) in frames().enumerate() {
         if i < PRINTED || i + PRINTED >= count {
-            line(w, pc, interrupted)?;
+            frame(w, pc, interrupted)?;
         } else if i == PRINTED {
-            writeln!(w, "\t...{} frames elided...", count - 2 * PRINTED)?;
+            writeln!(w, "...{} frames elided...", count - 2 * PRINTED)?;
         }
     }
     Ok(())
 }
 
-/// Prints one frame. A return address is that of the instruction after the call, which may be another function's first.
-fn line(w: &mut dyn fmt::Write, pc: usize, interrupted: bool) -> fmt::Result {
-    match symbols::lookup(if interrupted { pc } else { pc.wrapping_sub(1) }) {
-        Some((name, offset)) => writeln!(w, "\t{name} +{:#x}", offset + usize::from(!interrupted)),
-        None => writeln!(w, "\t{pc:#018x}"),
+/// Prints one frame: the function, then the address and its distance from the function's start. `boot/src/traceback.rs` looks for these lines.
+fn frame(w: &mut dyn fmt::Write, pc: usize, interrupted: bool) -> fmt::Result {
+    // A return address is that of the instruction after the call, which may be another function's first.
+    let (at, note) = if interrupted { (pc, " (interrupted)") } else { (pc.wrapping_sub(1), "") };
+    match symbols::lookup(at) {
+        Some((name, offset)) => writeln!(w, "{name}\n\t{pc:#x} +{:#x}{note}", offset + (pc - at)),
+        None => writeln!(w, "\t{pc:#x}{note}"),
     }
 }

@@ -5,8 +5,8 @@
 
 use super::trap::{TrapFrame, hooks};
 use super::{backtrace, ipi, local};
-use crate::device::power;
 use crate::device::uart::Emergency;
+use crate::device::{fresh_line, power};
 use core::arch::asm;
 use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicUsize, Ordering};
@@ -133,13 +133,19 @@ pub fn reporting() -> bool {
     REPORTER.load(Ordering::Relaxed) != 0
 }
 
-/// Begins a fatal report about `what`: interrupts go off, the other cores stop. Does not return if another core has begun one, which is about to
+/// Begins a fatal report about `what`, on a line of its own: interrupts go off, the other cores stop. Does not return if another core has begun one, which is about to
 /// stop this one. If this core has, what reports is broken itself: that is said, and the machine ends with status 2.
 pub fn begin_fatal(what: fmt::Arguments<'_>) {
     interrupts::disable();
     let me = local::id() + 1;
     match REPORTER.compare_exchange(0, me, Ordering::Relaxed, Ordering::Relaxed) {
-        Ok(_) => ipi::stop_others(),
+        Ok(_) => {
+            ipi::stop_others();
+            if !fresh_line::is_fresh() {
+                // The console does not fail.
+                _ = writeln!(Emergency);
+            }
+        }
         Err(reporter) if reporter == me => {
             // The console does not fail.
             _ = writeln!(Emergency, "\n{what}\n[while the error above was being reported]");
@@ -161,7 +167,7 @@ pub fn fatal(args: fmt::Arguments<'_>, frame: Option<&TrapFrame>) -> ! {
     power::exit(STATUS)
 }
 
-/// `caller` is where the report was asked for: a program counter and the frame pointer that goes with it.
+/// `caller` is where the report was asked for: a return address and the frame pointer that goes with it.
 fn report(
     w: &mut dyn Write,
     args: fmt::Arguments<'_>,
@@ -169,16 +175,16 @@ fn report(
     caller: (usize, usize),
 ) -> fmt::Result {
     writeln!(w, "{args}")?;
-    let (pc, fp) = match frame {
+    let (pc, fp, interrupted) = match frame {
         Some(frame) => {
             registers(w, frame)?;
-            (frame.rip as usize, frame.rbp as usize)
+            (frame.rip as usize, frame.rbp as usize, true)
         }
-        None => caller,
+        None => (caller.0, caller.1, false),
     };
     writeln!(w)?;
     (hooks().report_context)(w);
-    backtrace::print(w, pc, fp)
+    backtrace::print(w, pc, fp, interrupted)
 }
 
 fn registers(w: &mut dyn Write, frame: &TrapFrame) -> fmt::Result {
@@ -204,8 +210,7 @@ fn registers(w: &mut dyn Write, frame: &TrapFrame) -> fmt::Result {
     )
 }
 
-/// Where the function that this is inlined into was called from, and its caller's frame pointer. The return address lies behind
-/// the call, perhaps in another function; one less does not.
+/// The return address of the function that this is inlined into, and its caller's frame pointer.
 #[inline(always)]
 fn caller() -> (usize, usize) {
     let fp: *const [usize; 2];
@@ -214,5 +219,5 @@ fn caller() -> (usize, usize) {
         asm!("mov {}, rbp", out(reg) fp, options(nomem, nostack, preserves_flags));
         fp.read()
     };
-    (pc - 1, fp)
+    (pc, fp)
 }

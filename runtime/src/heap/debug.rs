@@ -338,11 +338,8 @@ impl fmt::Display for Header {
 
 /// Prints a backtrace as a goroutine's is printed.
 fn print(w: &mut dyn Write, pcs: &Trace) -> fmt::Result {
-    pcs.iter().take_while(|&&pc| pc != 0).try_for_each(|&pc| match port::symbol(pc - 1) {
-        // A return address names the call before it.
-        Some((name, offset)) => writeln!(w, "{name}\n\t{pc:#x} +{:#x}", offset + 1),
-        None => writeln!(w, "\t{pc:#x}"),
-    })
+    let depth = pcs.iter().position(|&pc| pc == 0).unwrap_or(DEPTH);
+    panic::traceback::write_frames(w, &pcs[..depth])
 }
 
 /// The console.

@@ -2,6 +2,7 @@
 //!
 //! A report is printed with the other cores stopped, in whatever they did: nothing here allocates or takes a lock.
 
+use super::text::PanicText;
 use super::traceback::{Stderr, all_goroutines, current, frames, goroutine, header};
 use super::{EXIT_FATAL, InFlight, PanicPayload, frame_pointer};
 use crate::godebug;
@@ -14,7 +15,7 @@ const TRACEBACK_ALL: u32 = 2;
 
 /// Ends the program: a panic reached the goroutine's first frame.
 pub(crate) fn unrecovered(panic: &PanicPayload) -> ! {
-    port::begin_fatal(format_args!("panic: {panic}"));
+    port::begin_fatal(format_args!("panic: {}", PanicText(panic)));
     let mut w = Stderr;
     print_panic(&mut w, panic);
     _ = writeln!(w);
@@ -56,7 +57,7 @@ fn print_panic(w: &mut Stderr, panic: &PanicPayload) {
         _ = w.write_char('\t');
     }
     let repanicked = if panic.repanicked { " [recovered, repanicked]" } else { "" };
-    _ = writeln!(w, "panic: {panic}{repanicked}");
+    _ = writeln!(w, "panic: {}{repanicked}", PanicText(panic));
 }
 
 /// The goroutine's trace from where the panic began.

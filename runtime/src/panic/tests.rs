@@ -1,11 +1,12 @@
 //! Tests of recovery, on the bare machine and over host threads (C5).
 
+use super::text::PanicText;
 use super::{PanicPayload, catch_unwind, panic_any, recover, traceback};
 use crate::proc::{G, Status};
 use crate::testing::panic_text;
 use crate::{chan, defer, go, goexit, kernel_test, port};
 use alloc::boxed::Box;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::cell::RefCell;
@@ -125,6 +126,15 @@ fn core_panics_are_recovered() {
         recover(|| core::hint::black_box(&[1, 2][..])[core::hint::black_box(2)]).expect_err("no panic");
     assert_eq!(panic_text(&*panic), "index out of bounds: the len is 2 but the index is 2");
     assert!(!super::panicking());
+}
+
+/// The text of a panic can neither be taken for another line of the report nor reach the terminal's controls.
+#[kernel_test]
+fn control_characters_are_escaped() {
+    let shown = |text: &str| PanicText(text).to_string();
+    assert_eq!(shown("plain, ä, \ttab \\"), "plain, ä, \ttab \\");
+    assert_eq!(shown("a\n\ngoroutine 1 [running]:"), "a\n\t\n\tgoroutine 1 [running]:");
+    assert_eq!(shown("\x1b[2J\x07\r\0\x7f\u{9b}2J"), "\\x1b[2J\\x07\\r\\x00\\x7f\\u009b2J");
 }
 
 /// A header tells whole minutes of waiting.
