@@ -219,7 +219,7 @@ fn unknown(option: &str, value: &str, why: &str) -> Outcome {
 
 /// A program without end: where its cores were, by name.
 fn timeout() -> Outcome {
-    let output = whole(&["-smp", "2", "-timeout", "2", "prime_sieve", "1000000"])?;
+    let output = whole(&["-smp", "2", "-timeout", "8", "prime_sieve", "1000000"])?;
     let primes = String::from_utf8_lossy(&output.stdout);
     expect(
         &output,
