@@ -9,12 +9,16 @@
 #   -boot DOOR       how the kernel starts: pvh (default), bios or uefi
 #   -cpu MODEL       processor in QEMU's form, with properties if need be (default: max; qemu64, max,-avx)
 #   -machine TYPE    machine: q35 (default), pc or microvm, with properties if need be (q35,acpi=off)
-#   -e NAME=VALUE    add to the program's environment; may be repeated
+#   -e NAME=VALUE    set in the program's environment; may be repeated, the last of a name counts
 #   -gdb             wait for gdb at the first instruction and say how to attach
 #   -icount          virtual time that counts instructions
 #   -timeout SECONDS end the machine after that long, with a report (default: never)
 #   -v               print the boot log too, and what was used and how long the start took
 #   -h               print this
+#   --               what follows is the program, whatever it begins with
+#
+# The program's environment is what -e sets, over this shell's variables whose names begin with GO
+# (GODEBUG=schedtrace=1000 ./qemu-run.sh parfib). Arguments may have any bytes, 1 MiB of them.
 #
 # Other exit statuses: 64 wrong usage, 69 something is missing on this machine, 70 the machine ended
 # without a status or could not be built, 124 timeout.
@@ -61,6 +65,11 @@ machine=q35
 options=()
 while (($#)) && [[ $1 == -* ]]; do
     case $1 in
+    --)
+        options+=("$1")
+        shift
+        break
+        ;;
     -h | -help | --help)
         sed -n '2,/^$/{s/^# \{0,1\}//;p}' "${BASH_SOURCE[0]}"
         exit

@@ -1,39 +1,48 @@
-//! Prints its arguments: `echo [-status N] [-env] [WORD…]`. With `-env` the environment comes first, a line each; with `-status` the program
-//! exits with N, 0 to 255.
+//! Prints its arguments: `echo [-status N] [-env] [-bytes | -length] [WORD…]`. With `-env` the environment comes first, a line each; with `-status`
+//! the program exits with N, 0 to 255; with `-bytes` the words need not be text; with `-length` only their length in bytes is printed.
 
-use runtime::{args, environ, println, program};
+use runtime::env::{args_bytes, vars};
+use runtime::{args, io, println, program};
 
 #[program]
 fn main() -> i32 {
-    let mut words = &args()[1..];
+    let mut words = &args_bytes()[1..];
     let mut status = 0;
-    let mut env = false;
+    let mut text = true;
     loop {
         match words {
-            ["-env", rest @ ..] => {
-                env = true;
+            [b"-env", rest @ ..] => {
+                for (name, value) in vars() {
+                    println!("{name}={value}");
+                }
                 words = rest;
             }
-            ["-status", n, rest @ ..] => {
-                let Ok(n) = n.parse::<u8>() else {
-                    println!("echo: -status {n}: expected a number from 0 to 255");
-                    return 64;
-                };
-                status = n.into();
+            [b"-status", n, rest @ ..] => {
+                match str::from_utf8(n).ok().and_then(|n| n.parse::<u8>().ok()) {
+                    Some(n) => status = n.into(),
+                    None => {
+                        println!("echo: -status: expected a number from 0 to 255");
+                        return 64;
+                    }
+                }
                 words = rest;
             }
-            ["-status"] => {
-                println!("echo: -status: expected a number from 0 to 255");
-                return 64;
+            [b"-bytes", rest @ ..] => {
+                text = false;
+                words = rest;
+            }
+            [b"-length", rest @ ..] => {
+                println!("{}", rest.join(&b' ').len());
+                return status;
             }
             _ => break,
         }
     }
-    if env {
-        for (name, value) in environ() {
-            println!("{name}={value}");
-        }
+    if text {
+        println!("{}", args()[args().len() - words.len()..].join(" "));
+    } else {
+        io::stdout().write_all(&words.join(&b' '));
+        println!();
     }
-    println!("{}", words.join(" "));
     status
 }

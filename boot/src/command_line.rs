@@ -1,54 +1,59 @@
-//! The kernel's command line (B7): `[-v] [console=ttyS2] [NAME=VALUE …] PROGRAM [ARGS…]` as one string.
+//! What the kernel is told (B7; `kernel/src/entry/cmdline.rs` reads it), in two parts:
 //!
-//! Words are separated by blanks; `"…"` quotes blanks, with `\"` and `\\` inside (`kernel/src/entry/cmdline.rs` reads it).
+//! - the command line: the kernel's own options, `[-v] [console=ttyS2]`;
+//! - the program's words: its environment, its name and its arguments, `[NAME=VALUE …] PROGRAM [ARGS…]`, each with a NUL behind it, since NUL is
+//!   the only byte that none of them can have. They go by a file (QEMU's fw_cfg), which bears any byte and any length.
 
 use crate::options::{Door, Options};
+use std::os::unix::ffi::OsStrExt;
 
-/// The line that makes the kernel run what `options` says.
-pub fn kernel_command_line(options: &Options) -> String {
+/// Bytes of the program's words at most, each counted with one more for its end. The kernel reads no more.
+pub const MAX_WORDS: usize = 1 << 20;
+
+/// The kernel's own options.
+pub fn kernel_options(options: &Options) -> String {
     let mut words = Vec::new();
     if options.verbose {
-        words.push("-v".into());
+        words.push("-v");
     }
     if options.door == Door::Uefi {
         // OVMF itself writes to COM1 and COM2.
-        words.push("console=ttyS2".into());
+        words.push("console=ttyS2");
     }
-    words.extend(options.env.iter().map(|(name, value)| quote(&format!("{name}={value}"))));
-    words.push(quote(&options.program));
-    words.extend(options.args.iter().map(|arg| quote(arg)));
     words.join(" ")
 }
 
-/// `word` in a form that the kernel reads back as one word.
-pub fn quote(word: &str) -> String {
-    if !word.is_empty() && !word.contains(|c: char| c.is_ascii_whitespace() || c == '"' || c == '\\') {
-        return word.into();
+/// The program's words.
+pub fn program_words(options: &Options) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for (name, value) in &options.env {
+        bytes.extend([name.as_bytes(), b"=", value.as_bytes(), b"\0"].concat());
     }
-    format!("\"{}\"", word.replace('\\', "\\\\").replace('"', "\\\""))
+    bytes.extend([options.program.as_bytes(), b"\0"].concat());
+    for arg in &options.args {
+        bytes.extend([arg.as_bytes(), b"\0"].concat());
+    }
+    bytes
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::ffi::OsStr;
 
     #[test]
-    fn quoting() {
-        assert_eq!(quote("plain-1,x=y"), "plain-1,x=y");
-        assert_eq!(quote(""), r#""""#);
-        assert_eq!(quote("a b"), r#""a b""#);
-        assert_eq!(quote(r#"a"b\"#), r#""a\"b\\""#);
-        assert_eq!(quote("ünï"), "ünï");
+    fn words_are_bytes_with_ends() {
+        let mut options = Options::new("echo", &["", "a b", "c=d\n"]);
+        options.args.push(OsStr::from_bytes(b"\xff").into());
+        options.env = vec![("A".into(), "two words".into()), ("X".into(), "".into())];
+        assert_eq!(program_words(&options), b"A=two words\0X=\0echo\0\0a b\0c=d\n\0\xff\0");
     }
 
     #[test]
-    fn whole_line() {
-        let mut options = Options::new("echo", &["-status", "7", "a b"]);
-        options.env = vec![("GOMAXPROCS".into(), "2".into()), ("X".into(), "two words".into())];
-        assert_eq!(kernel_command_line(&options), r#"GOMAXPROCS=2 "X=two words" echo -status 7 "a b""#);
-        options.verbose = true;
-        options.door = Door::Uefi;
-        options.env.clear();
-        assert_eq!(kernel_command_line(&options), r#"-v console=ttyS2 echo -status 7 "a b""#);
+    fn options_of_the_kernel() {
+        let mut options = Options::new("echo", &["-v"]);
+        assert_eq!(kernel_options(&options), "");
+        (options.verbose, options.door) = (true, Door::Uefi);
+        assert_eq!(kernel_options(&options), "-v console=ttyS2");
     }
 }

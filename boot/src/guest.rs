@@ -112,6 +112,7 @@ impl Guest {
         let stderr = dir.files().dir.join("stderr");
         let log = File::create(&stderr).map_err(Error::io("create QEMU's log"))?;
         let args = machine.arguments(host, dir.files())?;
+        fs::write(dir.files().words(), machine.words).map_err(Error::io("write the program's words"))?;
         let socket = Socket::new(&dir.files().control())?;
         // Rust's `Command` cannot ask the kernel for this signal, util-linux's `setpriv` can.
         let mut command = match host.program("setpriv") {

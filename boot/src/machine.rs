@@ -15,6 +15,9 @@ use std::time::{Duration, Instant};
 /// The fw_cfg file in which kernels from a disk image find their command line.
 pub const FW_CFG_CMDLINE: &str = "opt/org.gzero/cmdline";
 
+/// The fw_cfg file in which kernels find the program's words.
+pub const FW_CFG_WORDS: &str = "opt/org.gzero/args";
+
 /// Who executes the guest's instructions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Accelerator {
@@ -44,6 +47,10 @@ impl RunFiles {
     pub fn monitor(&self) -> PathBuf {
         self.dir.join("monitor")
     }
+    /// The program's words.
+    pub fn words(&self) -> PathBuf {
+        self.dir.join("words")
+    }
     /// OVMF's own variables.
     fn variables(&self) -> PathBuf {
         self.dir.join("vars.fd")
@@ -59,8 +66,10 @@ impl RunFiles {
 pub struct Machine<'a> {
     /// What the user asked for.
     pub options: &'a Options,
-    /// The kernel's command line.
+    /// The kernel's command line, perhaps empty.
     pub command_line: &'a str,
+    /// The program's words, which [`Guest::start`](crate::guest::Guest::start) writes to [`RunFiles::words`].
+    pub words: &'a [u8],
     /// The ELF for [`Door::Pvh`], else the disk image.
     pub kernel: &'a Path,
     /// TCG where virtual time is asked for.
@@ -98,6 +107,7 @@ impl Machine<'_> {
         );
         args.with("-chardev", "socket,id=monitor,server=on,wait=off", "path", &files.monitor());
         args.add("-mon chardev=monitor,mode=readline");
+        args.with("-fw_cfg", &format!("name={FW_CFG_WORDS}"), "file", &files.words());
         // Small, and after a triple fault all that is left of a processor.
         args.add("-d cpu_reset -D");
         args.0.push(files.resets().into());
@@ -122,7 +132,9 @@ impl Machine<'_> {
             args.with("-drive", "if=none,id=disk,format=raw,snapshot=on", "file", self.kernel);
             // `bootloader` wants a frame buffer from the BIOS.
             args.add("-device ide-hd,drive=disk -device VGA");
-            args.with("-fw_cfg", &format!("name={FW_CFG_CMDLINE}"), "string", self.command_line.as_ref());
+            if !self.command_line.is_empty() {
+                args.with("-fw_cfg", &format!("name={FW_CFG_CMDLINE}"), "string", self.command_line.as_ref());
+            }
         }
         Ok(args.0)
     }
@@ -212,7 +224,8 @@ mod tests {
     fn arguments(options: &Options, accelerator: Accelerator) -> String {
         let machine = Machine {
             options,
-            command_line: "echo a,b",
+            command_line: "a,b",
+            words: b"",
             kernel: Path::new("/k,1"),
             accelerator,
             gdb_port: options.gdb.then_some(1234),
@@ -229,9 +242,10 @@ mod tests {
         let line = arguments(&options, Accelerator::Tcg);
         assert!(line.contains("-accel tcg,thread=multi -smp 3 -m 512M"), "{line}");
         assert!(
-            line.ends_with("-device isa-serial,index=0,chardev=console -kernel /k,1 -append echo a,b"),
+            line.ends_with("-device isa-serial,index=0,chardev=console -kernel /k,1 -append a,b"),
             "{line}"
         );
+        assert!(line.contains("-fw_cfg name=opt/org.gzero/args,file=/run/words"), "{line}");
         assert!(!line.contains("-gdb"), "{line}");
     }
 
@@ -252,7 +266,7 @@ mod tests {
         let line = arguments(&options, Accelerator::Kvm);
         assert!(line.contains("-accel kvm"), "{line}");
         assert!(line.contains("snapshot=on,file=/k,,1"), "{line}");
-        assert!(line.ends_with("-fw_cfg name=opt/org.gzero/cmdline,string=echo a,,b"), "{line}");
+        assert!(line.ends_with("-fw_cfg name=opt/org.gzero/cmdline,string=a,,b"), "{line}");
     }
 
     #[test]

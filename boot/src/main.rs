@@ -20,10 +20,7 @@ fn main() -> ExitCode {
 }
 
 fn start() -> Result<ExitCode> {
-    let words = env::args_os().skip(1).map(|word| {
-        word.into_string().map_err(|word| Error::Usage(format!("not UTF-8: {}", word.display())))
-    });
-    let options = Options::parse(words.collect::<Result<Vec<_>>>()?)?;
+    let options = Options::parse(env::args_os().skip(1), env::vars_os())?;
     // The terminal sends Ctrl-C to QEMU too, but whoever sends a signal to this process alone means both.
     let signal = Arc::new(AtomicUsize::new(0));
     for number in [SIGINT, SIGTERM, SIGHUP] {

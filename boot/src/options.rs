@@ -3,8 +3,12 @@
 //! `qemu-run.sh` has the same options and refuses wrong values in words of their own before this crate is even built.
 //! What is wrong here was typed into `cargo run`, so that one wording serves for all values.
 
+use crate::command_line::{MAX_WORDS, program_words};
 use crate::{Error, Result};
+use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
 use std::num::NonZero;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::thread;
 use std::time::Duration;
 
@@ -32,8 +36,8 @@ pub struct Options {
     pub cpu: String,
     /// The machine in QEMU's form: `q35`, `pc` or `microvm`, and perhaps properties.
     pub machine: String,
-    /// The program's environment, in order.
-    pub env: Vec<(String, String)>,
+    /// The program's environment, each name once.
+    pub env: Vec<(String, OsString)>,
     /// Wait for gdb.
     pub gdb: bool,
     /// Virtual time that counts instructions.
@@ -45,7 +49,7 @@ pub struct Options {
     /// The program's name.
     pub program: String,
     /// The program's arguments.
-    pub args: Vec<String>,
+    pub args: Vec<OsString>,
 }
 
 /// The processor unless told: all that the accelerator can do.
@@ -77,33 +81,52 @@ impl Options {
         }
     }
 
-    /// Reads a command line, without the name of this tool.
+    /// Reads a command line, without the name of this tool, and takes over what of the `host`'s environment is the program's: variables
+    /// whose names begin with `GO`, as a Go process on the host would see them. Of settings of one name the last counts, `-e` more than the host's.
     ///
     /// # Errors
-    /// [`Error::Usage`] naming the word that is unknown or has a wrong value. Whether QEMU has the processor and the
-    /// machine is for [`trial`](crate::trial) to find out.
-    pub fn parse(words: impl IntoIterator<Item = String>) -> Result<Options> {
+    /// [`Error::Usage`] naming the word that is unknown or has a wrong value, or if there is too much for a program.
+    /// Whether QEMU has the processor and the machine is for [`trial`](crate::trial) to find out.
+    pub fn parse(
+        words: impl IntoIterator<Item = OsString>,
+        host: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Result<Options> {
         let mut options = Options::new("", &[]);
+        let mut env = Environment::default();
+        for (name, value) in host {
+            if let Some(name) = name.to_str().filter(|name| name.starts_with("GO") && is_name(name)) {
+                env.set(name.into(), value);
+            }
+        }
         let mut words = words.into_iter();
+        let mut ended = false;
         while let Some(word) = words.next() {
-            match word.as_str() {
-                "-smp" => options.smp = value(&word, &mut words, cores)?,
-                "-m" => options.memory = value(&word, &mut words, memory)?,
-                "-boot" => options.door = value(&word, &mut words, door)?,
-                "-cpu" => options.cpu = value(&word, &mut words, cpu)?,
-                "-machine" => options.machine = value(&word, &mut words, machine)?,
-                "-e" => options.env.push(value(&word, &mut words, setting)?),
-                "-timeout" => options.timeout = Some(value(&word, &mut words, seconds)?),
+            match word.to_str().filter(|_| !ended).unwrap_or_default() {
+                "--" => ended = true,
+                "-smp" => options.smp = value(&word, &mut words, text(cores))?,
+                "-m" => options.memory = value(&word, &mut words, text(memory))?,
+                "-boot" => options.door = value(&word, &mut words, text(door))?,
+                "-cpu" => options.cpu = value(&word, &mut words, text(cpu))?,
+                "-machine" => options.machine = value(&word, &mut words, text(machine))?,
+                "-e" => {
+                    let (name, value) = value(&word, &mut words, setting)?;
+                    env.set(name, value);
+                }
+                "-timeout" => options.timeout = Some(value(&word, &mut words, text(seconds))?),
                 "-gdb" => options.gdb = true,
                 "-icount" => options.icount = true,
                 "-v" => options.verbose = true,
-                option if option.starts_with('-') => {
-                    return Err(Error::Usage(format!("unknown option '{option}'")));
+                _ if !ended && word.as_bytes().starts_with(b"-") => {
+                    return Err(Error::Usage(format!("unknown option '{}'", word.display())));
                 }
-                program => {
-                    options.program = program.into();
+                _ => {
+                    options.program = word
+                        .into_string()
+                        .map_err(|word| Error::Usage(format!("no program '{}'", word.display())))?;
                     options.args = words.collect();
+                    options.env = env.settings;
                     options.check_door()?;
+                    options.check_size()?;
                     return Ok(options);
                 }
             }
@@ -118,6 +141,34 @@ impl Options {
         let door = format!("{:?}", self.door).to_lowercase();
         Err(Error::Usage(format!("-machine microvm starts with -boot pvh only, not '{door}'")))
     }
+
+    fn check_size(&self) -> Result<()> {
+        match program_words(self).len() {
+            0..=MAX_WORDS => Ok(()),
+            n => Err(Error::Usage(format!(
+                "the program's arguments and environment have {n} bytes, more than {MAX_WORDS}: pass large data by its input"
+            ))),
+        }
+    }
+}
+
+/// Settings, each name once, where it first came.
+#[derive(Default)]
+struct Environment {
+    settings: Vec<(String, OsString)>,
+    places: HashMap<String, usize>,
+}
+
+impl Environment {
+    fn set(&mut self, name: String, value: OsString) {
+        match self.places.get(&name) {
+            Some(&i) => self.settings[i].1 = value,
+            None => {
+                self.places.insert(name.clone(), self.settings.len());
+                self.settings.push((name, value));
+            }
+        }
+    }
 }
 
 /// The machine's type, without its properties.
@@ -127,12 +178,18 @@ fn machine_type(machine: &str) -> &str {
 
 /// The next of `words` as `read` understands it, being the value of `option`.
 fn value<T>(
-    option: &str,
-    words: &mut impl Iterator<Item = String>,
-    read: fn(&str) -> Option<T>,
+    option: &OsStr,
+    words: &mut impl Iterator<Item = OsString>,
+    read: impl Fn(&OsStr) -> Option<T>,
 ) -> Result<T> {
+    let option = option.display();
     let value = words.next().ok_or_else(|| Error::Usage(format!("{option} needs a value")))?;
-    read(&value).ok_or_else(|| Error::Usage(format!("wrong value for {option}: '{value}'")))
+    read(&value).ok_or_else(|| Error::Usage(format!("wrong value for {option}: '{}'", value.display())))
+}
+
+/// Reads a value that must be text.
+fn text<T>(read: impl Fn(&str) -> Option<T>) -> impl Fn(&OsStr) -> Option<T> {
+    move |value| read(value.to_str()?)
 }
 
 fn cores(value: &str) -> Option<u32> {
@@ -184,11 +241,17 @@ fn machine(value: &str) -> Option<String> {
 }
 
 /// `NAME=VALUE` for the program's environment; `console=` would be taken by the kernel.
-fn setting(value: &str) -> Option<(String, String)> {
-    let (name, value) = value.split_once('=')?;
-    let letters = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-    let first = name.bytes().next()?;
-    (letters && !first.is_ascii_digit() && name != "console").then(|| (name.into(), value.into()))
+fn setting(word: &OsStr) -> Option<(String, OsString)> {
+    let at = word.as_bytes().iter().position(|&b| b == b'=')?;
+    let (name, value) = (&word.as_bytes()[..at], &word.as_bytes()[at + 1..]);
+    let name = str::from_utf8(name).ok().filter(|name| is_name(name) && *name != "console")?;
+    Some((name.into(), OsString::from_vec(value.into())))
+}
+
+/// Whether `name` is `[A-Za-z_][A-Za-z0-9_]*`.
+fn is_name(name: &str) -> bool {
+    name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        && name.bytes().next().is_some_and(|b| !b.is_ascii_digit())
 }
 
 fn seconds(value: &str) -> Option<Duration> {
@@ -202,7 +265,7 @@ mod tests {
     use super::*;
 
     fn parse(line: &str) -> Result<Options> {
-        Options::parse(line.split_whitespace().map(String::from))
+        Options::parse(line.split_whitespace().map(OsString::from), [])
     }
 
     #[test]
@@ -215,7 +278,7 @@ mod tests {
             door: Door::Uefi,
             cpu: "max,-avx,level=1".into(),
             machine: "q35,acpi=off".into(),
-            env: vec![("A".into(), "1".into()), ("B".into(), String::new())],
+            env: vec![("A".into(), "1".into()), ("B".into(), OsString::new())],
             gdb: true,
             icount: true,
             timeout: Some(Duration::from_millis(2500)),
@@ -230,6 +293,38 @@ mod tests {
         let options = parse("hello").unwrap();
         assert_eq!((options.door, options.timeout, options.verbose), (Door::Pvh, None, false));
         assert!((1..=MAX_CORES).contains(&options.smp));
+    }
+
+    #[test]
+    fn the_last_setting_of_a_name_counts() {
+        let host = [("GOGC", "1"), ("GODEBUG", "a=1"), ("HOME", "/"), ("GO-X", "y"), ("GO", "z")];
+        let host = host.map(|(name, value)| (name.into(), value.into()));
+        let line = "-e A=1 -e GOGC=2 -e A= -e GOGC=3 hello".split(' ').map(OsString::from);
+        let want = [("GOGC", "3"), ("GODEBUG", "a=1"), ("GO", "z"), ("A", "")];
+        let want = want.map(|(name, value)| (name.to_owned(), OsString::from(value)));
+        assert_eq!(Options::parse(line, host).unwrap().env, want);
+    }
+
+    #[test]
+    fn words_may_be_any_bytes() {
+        let words = [&b"-e"[..], b"A=\xff=", b"--", b"echo", b"\xff\n", b"--", b""];
+        let options = Options::parse(words.map(|w| OsString::from_vec(w.into())), []).unwrap();
+        assert_eq!(options.env[0].1.as_bytes(), b"\xff=");
+        assert_eq!(options.program, "echo");
+        assert_eq!(
+            options.args.iter().map(|arg| arg.as_bytes()).collect::<Vec<_>>(),
+            [&b"\xff\n"[..], b"--", b""]
+        );
+    }
+
+    #[test]
+    fn a_mebibyte_is_the_most() {
+        let words = |n: usize| ["echo".into(), OsString::from("x".repeat(n))];
+        // "echo" and "x…" have an end each.
+        assert!(Options::parse(words(MAX_WORDS - 6), []).is_ok());
+        let error = Options::parse(words(MAX_WORDS - 5), []).unwrap_err();
+        assert!(error.to_string().contains("1048577 bytes"), "{error}");
+        assert_eq!(error.exit_status(), 64);
     }
 
     #[test]
@@ -263,6 +358,7 @@ mod tests {
             ("-timeout 0 x", "'0'"),
             ("-timeout", "-timeout needs a value"),
             ("-nosuch x", "'-nosuch'"),
+            ("-smp 1 --", "no program"),
         ] {
             match parse(line) {
                 Err(Error::Usage(text)) => assert!(text.contains(word), "{line}: {text}"),

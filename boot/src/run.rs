@@ -1,6 +1,6 @@
 //! One run of one program, from its options to its exit status.
 
-use crate::command_line::kernel_command_line;
+use crate::command_line::{kernel_options, program_words};
 use crate::guest::{End, Event, Guest, RunDir};
 use crate::host::Host;
 use crate::kernel::{self, Kernel, Variant};
@@ -63,7 +63,8 @@ pub fn run(host: &Host, options: &Options, interrupted: &dyn Fn() -> bool) -> Re
     let gdb_port = if options.gdb { Some(wait_for_gdb(host, &kernel)?) } else { None };
     let machine = Machine {
         options,
-        command_line: &kernel_command_line(options),
+        command_line: &kernel_options(options),
+        words: &program_words(options),
         kernel: &medium,
         accelerator: if kvm { Accelerator::Kvm } else { Accelerator::Tcg },
         gdb_port,

@@ -26,12 +26,19 @@ fn kernel_main(info: &'static BootInfo) -> ! {
     cpu::local::init_boot();
     device::uart::init(device::uart::Port::Com1);
     memory::boot_heap::init();
-    let cmdline = entry::cmdline::init();
+    let cmdline = entry::cmdline::begin();
     log::set_verbose(cmdline.verbose);
-    log!("Gzero {}, command line {:?}", env!("CARGO_PKG_VERSION"), cmdline);
+    log!("Gzero {}", env!("CARGO_PKG_VERSION"));
     cpu::init_boot();
     memory::init(info);
     allocator::use_runtime_heap();
+    let cmdline = entry::cmdline::complete(cmdline);
+    log!(
+        "program {}, {} arguments, {} settings",
+        runtime::env::Escaped(cmdline.args[0]),
+        cmdline.args.len() - 1,
+        cmdline.environ.len()
+    );
     cpu::init_platform(info.rsdp_addr.into_option());
     cpu::smp::start_all(thread::enter_idle);
     port::start()

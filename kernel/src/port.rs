@@ -9,14 +9,11 @@ use crate::memory::frames::{self, Owner};
 use crate::memory::stack::{self, FaultOutcome};
 use crate::thread::{self, Thread};
 use ::alloc::boxed::Box;
-use ::alloc::string::String;
-use ::alloc::vec::Vec;
 use core::any::Any;
 use core::fmt;
 use core::ptr::null_mut;
 use runtime::port::{OsThread, Port, PortError, Stack, SysStats};
 use runtime::proc::{G, M, Signal, Startup};
-use spin::Once;
 
 mod input;
 #[cfg(feature = "kernel-tests")]
@@ -294,15 +291,11 @@ unsafe impl Port for Machine {
         power::exit(status)
     }
 
-    fn args() -> &'static [&'static str] {
-        static ARGS: Once<Vec<&'static str>> = Once::new();
-        ARGS.call_once(|| cmdline::get().args.iter().map(String::as_str).collect())
+    fn args() -> &'static [&'static [u8]] {
+        &cmdline::get().args
     }
 
-    fn environ() -> &'static [(&'static str, &'static str)] {
-        static ENVIRON: Once<Vec<(&'static str, &'static str)>> = Once::new();
-        ENVIRON.call_once(|| {
-            cmdline::get().environ.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
-        })
+    fn environ() -> &'static [(&'static str, &'static [u8])] {
+        &cmdline::get().environ
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Unlike Go's, a word that is not known or a value that is not understood is an error: a typing mistake would look like a switch without effect.
 
-use crate::port;
+use crate::env::{self, Escaped};
 use core::fmt;
 use core::sync::atomic::{AtomicU32, Ordering};
 
@@ -56,6 +56,8 @@ words! {
 /// What is wrong with a `GODEBUG`.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Error<'a> {
+    /// Not UTF-8.
+    NotText(&'a [u8]),
     /// Not of the form `word=value`.
     NoValue(&'a str),
     /// No such word.
@@ -68,6 +70,7 @@ impl fmt::Display for Error<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("GODEBUG: ")?;
         match self {
+            Error::NotText(list) => write!(f, "not UTF-8: \"{}\"", Escaped(list)),
             Error::NoValue(item) => write!(f, "{item:?} is not of the form word=value"),
             Error::UnknownWord(word) => {
                 write!(f, "no word {word:?}; there are")?;
@@ -78,12 +81,15 @@ impl fmt::Display for Error<'_> {
     }
 }
 
-/// Reads the environment's `GODEBUG`. Later words override earlier ones.
+/// Reads the environment's `GODEBUG`. Later words override earlier ones. To be called once, by the port, before anything asks for a setting.
 ///
 /// # Errors
 /// The first word that cannot be obeyed.
 pub fn init() -> Result<(), Error<'static>> {
-    port::environ().iter().filter(|(name, _)| *name == "GODEBUG").try_for_each(|(_, list)| parse(list))
+    match env::var_bytes("GODEBUG") {
+        None => Ok(()),
+        Some(list) => parse(core::str::from_utf8(list).map_err(|_| Error::NotText(list))?),
+    }
 }
 
 fn parse(list: &str) -> Result<(), Error<'_>> {

@@ -11,6 +11,7 @@ pub mod arch;
 pub mod chan;
 pub mod context;
 pub mod debug;
+pub mod env;
 pub mod godebug;
 pub mod heap;
 pub mod init;
@@ -27,6 +28,7 @@ pub mod sync;
 pub mod testing;
 pub mod time;
 
+pub use env::args;
 pub use heap::{MemStats, mem_stats};
 pub use panic::{goexit, panic_any, recover};
 pub use proc::{
@@ -142,16 +144,6 @@ pub use runtime_macros::select;
 
 /// What `note.rs` is built on; its model has loom's.
 use core::sync::atomic;
-
-/// The program's name and arguments.
-pub fn args() -> &'static [&'static str] {
-    port::args()
-}
-
-/// The program's environment, as pairs of name and value.
-pub fn environ() -> &'static [(&'static str, &'static str)] {
-    port::environ()
-}
 
 /// Ends the program with an exit status, 0 to 255 (Go: `os.Exit`).
 pub fn exit(status: i32) -> ! {

@@ -212,8 +212,8 @@ port! {
     fn begin_unwind = __gzero_begin_unwind(payload: Box<dyn Any + Send>) -> !;
     /// Ends the program with an exit status, 0 to 255.
     fn exit = __gzero_exit(status: i32) -> !;
-    /// The program's name and arguments, from the command line.
-    fn args = __gzero_args() -> &'static [&'static str];
-    /// The environment, from the command line.
-    fn environ = __gzero_environ() -> &'static [(&'static str, &'static str)];
+    /// The program's name and arguments: bytes, any but NUL. Callable before there is a G.
+    fn args = __gzero_args() -> &'static [&'static [u8]];
+    /// The environment, each name once. Callable before there is a G.
+    fn environ = __gzero_environ() -> &'static [(&'static str, &'static [u8])];
 }

@@ -1,6 +1,6 @@
 //! Guests for tests: kernels built once, machines that are ended by force when they take too long.
 
-use boot::command_line::kernel_command_line;
+use boot::command_line::{kernel_options, program_words};
 use boot::control::Input;
 use boot::guest::{Event, Guest, RunDir};
 use boot::host::Host;
@@ -78,7 +78,8 @@ impl Guests {
         let start = || {
             let machine = Machine {
                 options,
-                command_line: &kernel_command_line(options),
+                command_line: &kernel_options(options),
+                words: &program_words(options),
                 kernel: medium,
                 accelerator: Accelerator::Tcg,
                 gdb_port,

@@ -150,7 +150,7 @@ fn leaves_the_ps_to_others(guests: &Guests, smp: u32, procs: u32) -> Outcome {
     let mut outputs = String::new();
     for _ in 0..5 {
         let (_sender, feed) = Feed::new();
-        let env = vec![("GOMAXPROCS".into(), procs.to_string())];
+        let env = vec![("GOMAXPROCS".into(), procs.to_string().into())];
         let options = Options { env, ..options(smp, "blocking_calls") };
         let ran = guests.run_reading(&options, PATIENCE, Box::new(feed))?;
         let ratio =

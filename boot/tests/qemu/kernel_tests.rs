@@ -106,7 +106,7 @@ fn run_seeded(guests: &Guests, smp: u32, seed: u32, names: &[String]) -> Outcome
     while !rest.is_empty() {
         let (batch, after) = rest.split_at(fitting(rest));
         rest = after;
-        let env = vec![("GODEBUG".into(), format!("schedseed={seed}"))];
+        let env = vec![("GODEBUG".into(), format!("schedseed={seed}").into())];
         let mut failures = Vec::new();
         let mut passed = 0;
         let end = run_batch(guests, Options { env, ..options(smp, batch) }, |name, outcome| match outcome {

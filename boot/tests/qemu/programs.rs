@@ -360,8 +360,10 @@ fn run(guests: &Guests, smp: u32, case: &Case, line: &str) -> Outcome {
 
 /// Runs a case with the scheduler's choices drawn from a seed.
 pub fn run_seeded(guests: &Guests, smp: u32, case: &Case, seed: u32) -> Outcome {
-    let godebug = format!("schedseed={seed}");
-    run_with(guests, smp, case, case.line, &[case.env, &[("GODEBUG", &godebug)]].concat())
+    let (own, mut env): (Vec<_>, Vec<_>) = case.env.iter().partition(|(name, _)| *name == "GODEBUG");
+    let godebug = own.iter().fold(format!("schedseed={seed}"), |list, (_, own)| format!("{own},{list}"));
+    env.push(("GODEBUG", &godebug));
+    run_with(guests, smp, case, case.line, &env)
 }
 
 fn run_with(guests: &Guests, smp: u32, case: &Case, line: &str, env: &[(&str, &str)]) -> Outcome {
@@ -408,7 +410,7 @@ fn crash(guests: &Guests, smp: u32, kind: &str, pieces: &'static [&'static str])
 /// The N-th allocation fails, for many N: the program goes on without it or ends with the report, and never hangs.
 fn failing_allocations(guests: &Guests, line: &str, status: u8) -> Outcome {
     for n in (1..16).chain([20, 30, 50, 80, 200]) {
-        let env = vec![("GZERO_FAILALLOC".into(), n.to_string())];
+        let env = vec![("GZERO_FAILALLOC".into(), n.to_string().into())];
         let ran = guests
             .run(&Options { env, ..options(2, line) }, PATIENCE)
             .map_err(|error| format!("allocation {n}: {error}"))?;
@@ -471,7 +473,7 @@ fn preemptstats(guests: &Guests) -> Outcome {
 /// cores; and another seed gives another. A choice that is not drawn from the seed would show.
 fn schedseed_replays(guests: &Guests) -> Outcome {
     let trace = |seed: u32| {
-        let env = vec![("GODEBUG".into(), format!("schedseed={seed},schedtrace=1"))];
+        let env = vec![("GODEBUG".into(), format!("schedseed={seed},schedtrace=1").into())];
         let ran = guests.run(&Options { icount: true, env, ..options(2, "parfib 20") }, PATIENCE)?;
         check(&ran, Pieces(&["SCHED ", "schedticks", "fib(20) = 6765\n"]), 0)?;
         Ok::<_, String>(ran.output)

@@ -3,7 +3,9 @@
 use crate::harness::{Job, Outcome};
 use boot::{source_root, toolchain};
 use std::env;
+use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -32,6 +34,8 @@ const WRONG: &[(&str, &str)] = &[
     ("-timeout|0|hello", "'0'"),
     ("-timeout|soon|hello", "'soon'"),
     ("-nosuch|hello", "'-nosuch'"),
+    ("--", "no program named"),
+    ("--|-v|hello", "'-v'"),
 ];
 
 /// What only QEMU can refuse, and its reason.
@@ -56,6 +60,11 @@ pub fn jobs<'a>() -> Vec<Job<'a>> {
     jobs.push(Job::one("script::root_installs", root_installs));
     jobs.push(Job::one("script::words_reach_boot", words_reach_boot));
     jobs.push(Job::one("script::status_and_output", status_and_output));
+    jobs.push(Job::one("script::any_arguments", any_arguments));
+    jobs.push(Job::one("script::thousands_of_arguments", thousands_of_arguments));
+    jobs.push(Job::one("script::a_mebibyte_of_arguments", a_mebibyte_of_arguments));
+    jobs.push(Job::one("script::argument_that_is_not_text", argument_that_is_not_text));
+    jobs.push(Job::one("script::environment", environment));
     jobs.push(Job::one("script::timeout", timeout));
     for (option, value, why) in UNKNOWN {
         jobs.push(Job::one(format!("script::unknown::{value}"), || unknown(option, value, why)));
@@ -195,15 +204,22 @@ fn words_reach_boot() -> Outcome {
     let tools = Tools::new("words")?;
     tools.add("cc", "")?;
     tools.add("cargo", CARGO)?;
-    let words = ["-smp", "2", "-e", "A=b c", "-v", "echo", "-smp", "x y", ""];
+    let words = ["-smp", "2", "-e", "A=b c", "-v", "--", "echo", "-smp", "x y", "--", ""];
     let want: String = words.iter().map(|word| format!("<{word}>\n")).collect();
     expect(&tools.run(&words)?, 7, &want, &[])
 }
 
-/// A whole run. Virtual time keeps KVM out of it.
+/// A whole run with the environment `env`. Virtual time keeps KVM out of it.
+fn whole_with(env: &[(&str, &str)], words: &[impl AsRef<OsStr>]) -> Result<Output, String> {
+    let mut script = Command::new(source_root().join("qemu-run.sh"));
+    for (name, _) in env::vars_os().filter(|(name, _)| name.as_bytes().starts_with(b"GO")) {
+        script.env_remove(name);
+    }
+    script.envs(env.iter().copied()).arg("-icount").args(words).output().map_err(|e| e.to_string())
+}
+
 fn whole(words: &[&str]) -> Result<Output, String> {
-    let script = Command::new(source_root().join("qemu-run.sh")).arg("-icount").args(words).output();
-    script.map_err(|e| e.to_string())
+    whole_with(&[], words)
 }
 
 fn status_and_output() -> Outcome {
@@ -215,6 +231,97 @@ fn unknown(option: &str, value: &str, why: &str) -> Outcome {
     let output = whole(&[option, value, "hello"])?;
     expect(&output, 64, "", &[&format!("gzero: wrong value for {option}: '{value}': "), why])?;
     one_line(&output)
+}
+
+/// Arguments arrive unchanged, whatever a shell, QEMU or the kernel's command line could see in them.
+fn any_arguments() -> Outcome {
+    let words = [
+        &b""[..],
+        b"a b",
+        b"  two  ",
+        b"\"quoted\" \\ 'too'",
+        b"a,b,,c=d",
+        b"line\nline\ttab\r",
+        b"-v",
+        b"--",
+        b"X=y",
+        b"$HOME `id` *",
+        b"\xff\xfe\x80",
+        "ünï".as_bytes(),
+        b"\x01\x7f",
+        b"",
+    ];
+    let mut line = ["echo", "-bytes"].map(OsString::from).to_vec();
+    line.extend(words.iter().map(|word| OsStr::from_bytes(word).to_owned()));
+    let output = whole_with(&[], &line)?;
+    let want = words.join(&b' ');
+    if output.status.code() == Some(0) && output.stdout.strip_suffix(b"\n") == Some(&want) {
+        return Ok(());
+    }
+    Err(format!("{} and\n{}", output.status, output.stdout.escape_ascii()))
+}
+
+/// `echo $(seq 5000)`: 24 KiB, more than any boot protocol's command line.
+fn thousands_of_arguments() -> Outcome {
+    let words: Vec<String> = ["echo".into()].into_iter().chain((1..=5000).map(|n| n.to_string())).collect();
+    expect(&whole_with(&[], &words)?, 0, &format!("{}\n", words[1..].join(" ")), &[])
+}
+
+/// As many bytes as are taken, and one more.
+fn a_mebibyte_of_arguments() -> Outcome {
+    // The kernel of the host takes no longer word than 128 KiB.
+    let mut words = vec!["echo".to_owned(), "-length".to_owned()];
+    words.extend(vec!["x".repeat((128 << 10) - 2); 7]);
+    let length = |words: &[String]| words.iter().map(|word| word.len() + 1).sum::<usize>();
+    words.push("y".repeat((1 << 20) - length(&words) - 1));
+    expect(&whole_with(&[], &words)?, 0, &format!("{}\n", (1 << 20) - "echo -length ".len() - 1), &[])?;
+    words.push(String::new());
+    expect(&whole_with(&[], &words)?, 64, "", &["1048577 bytes, more than 1048576"])
+}
+
+/// A program that asks for text is told which argument is none.
+fn argument_that_is_not_text() -> Outcome {
+    let words = [&b"echo"[..], b"a", b"b\xff\n"].map(OsStr::from_bytes);
+    let text = r#"panic: argument 2 is not UTF-8: "b\xff\n""#;
+    let output = whole_with(&[], &words)?;
+    let all = [output.stdout, output.stderr].concat();
+    if output.status.code() == Some(2) && String::from_utf8_lossy(&all).contains(text) {
+        return Ok(());
+    }
+    Err(format!("{} and\n{}", output.status, String::from_utf8_lossy(&all)))
+}
+
+/// The host's `GO*` and nothing else of it; `-e` over that, the last of a name.
+fn environment() -> Outcome {
+    let host = [("GOMAXPROCS", "3"), ("GODEBUG", "nosuch=1"), ("GZERO", "host"), ("OTHER", "host")];
+    let line =
+        ["-e", "A=1", "-e", "GODEBUG=smplate=9,timeslice=5", "-e", "B=", "-e", "A=2 \u{fc}", "echo", "-env"];
+    let want = "GODEBUG=smplate=9,timeslice=5\nGOMAXPROCS=3\nA=2 \u{fc}\nB=\n\n";
+    expect_lines(&whole_with(&host, &line)?, want)?;
+    // Without -e the host's is obeyed, which it cannot be.
+    let output = whole_with(&host, &["hello"])?;
+    let all = [output.stdout, output.stderr].concat();
+    let right = output.status.code() == Some(64)
+        && String::from_utf8_lossy(&all).contains("GODEBUG: no word \"nosuch\"");
+    if right { Ok(()) } else { Err(format!("{} and\n{}", output.status, String::from_utf8_lossy(&all))) }
+}
+
+/// The lines of `want` in any order: a process's environment has none.
+fn expect_lines(output: &Output, want: &str) -> Outcome {
+    let sorted = |text: &str| {
+        let mut lines: Vec<String> = text.lines().map(String::from).collect();
+        lines.sort();
+        lines
+    };
+    let out = String::from_utf8_lossy(&output.stdout);
+    if output.status.code() == Some(0) && sorted(&out) == sorted(want) {
+        return Ok(());
+    }
+    Err(format!(
+        "wanted\n{want}\ngot {} and\n{out}\n{}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    ))
 }
 
 /// A program without end: where its cores were, by name.

@@ -29,12 +29,12 @@
 use super::apic::{self, Delivery};
 use super::features::{Features, has};
 use super::{MAX_CPUS, acpi, clock, exception, features, gdt, idt, ipi, local, trampoline};
-use crate::entry::cmdline;
 use crate::memory::{frames, region, tlb};
 use alloc::vec::Vec;
 use core::arch::global_asm;
 use core::hint::spin_loop;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use runtime::godebug::SMPLATE;
 use spin::Once;
 use x86_64::PhysAddr;
 use x86_64::instructions::interrupts;
@@ -196,7 +196,7 @@ fn call(called: &[u32]) {
         crate::log!("smp: cannot map the page to start other cores in: {e}");
         return;
     }
-    let late = held_back().and_then(|n| called.get(n.checked_sub(1)?));
+    let late = (SMPLATE.get() as usize).checked_sub(1).and_then(|i| called.get(i));
     let now: Vec<u32> = called.iter().copied().filter(|id| Some(id) != late).collect();
     let start = clock::nanotime();
     send_startup(&now, page, now.len() as u32 + 1);
@@ -229,13 +229,6 @@ fn call(called: &[u32]) {
     crate::log!("smp: the others took {took} µs to come");
     RELEASED.store(true, Ordering::Release);
     (1..admitted).for_each(ipi::send_reschedule);
-}
-
-/// `N` of `GODEBUG=smplate=N`.
-fn held_back() -> Option<usize> {
-    let environ = &cmdline::get().environ;
-    let godebug = environ.iter().rev().find(|(name, _)| name == "GODEBUG").map(|(_, value)| value)?;
-    godebug.split(',').find_map(|word| word.strip_prefix("smplate=")?.parse().ok())
 }
 
 /// INIT and start-up to all of `ids`; the second start-up unless `enough` numbers have been given out by then.

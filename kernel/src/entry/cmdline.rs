@@ -1,33 +1,49 @@
-//! The kernel command line (B7).
+//! The kernel command line and the program's words (B7).
 //!
-//! `[-v] [console=ttyS0|ttyS1|ttyS2] [NAME=VALUE …] PROGRAM [ARGS…]`, from PVH's start info, else from QEMU's fw_cfg file
-//! [`FW_CFG_FILE`]. Blanks separate words. Inside double quotes blanks count as letters, and `\"` and `\\` stand for `"` and
-//! `\`. Up to the program's name a word that starts with `-` is an option and one with a `=` is a setting; after it words
-//! are the program's own affair. A quoted word is treated as if it were not quoted.
+//! `[-v] [console=ttyS0|ttyS1|ttyS2] [NAME=VALUE …] PROGRAM [ARGS…]`, in two parts, each of which may be empty:
+//!
+//! 1. The command line: PVH's, else QEMU's fw_cfg file [`LINE_FILE`]. It is read before there is a heap of any size and says where the console
+//!    is. Blanks separate words. Inside double quotes blanks count as letters, and `\"` and `\\` stand for `"` and `\`. A quoted word is treated as
+//!    if it were not quoted. A machine without fw_cfg (Firecracker, Cloud Hypervisor) has all of it here, [`MAX_CMDLINE`] bytes at most.
+//! 2. QEMU's fw_cfg file [`WORDS_FILE`], up to [`MAX_WORDS`] bytes: words, each with a NUL at its end. They go on where the command line ends.
+//!
+//! Up to the program's name a word that starts with `-` is an option and one with a `=` is a setting, of which the last of a name counts; after it words
+//! are the program's own affair. Words are bytes, any but NUL: only a setting's name is text.
 
+use super::MAX_CMDLINE;
 use crate::device::{fw_cfg, power, uart};
-use alloc::string::String;
+use alloc::borrow::Cow;
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::fmt;
+use runtime::env::Escaped;
 use spin::Once;
 
-/// The fw_cfg file that carries the command line for doors that have none.
-pub const FW_CFG_FILE: &str = "opt/org.gzero/cmdline";
+/// The fw_cfg file that carries the command line for boot protocols that have none.
+const LINE_FILE: &str = "opt/org.gzero/cmdline";
+
+/// The fw_cfg file of the program's words.
+const WORDS_FILE: &str = "opt/org.gzero/args";
+
+/// Bytes of words at most, as `boot/src/command_line.rs` promises.
+const MAX_WORDS: usize = 1 << 20;
 
 /// Exit status for a command line that cannot be understood: `EX_USAGE` of BSD's `sysexits.h`.
 pub const EX_USAGE: i32 = 64;
 
-/// A command line, understood.
+/// A command line, understood. What it refers to is never freed.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct CommandLine {
     /// `-v`: the boot log is printed.
     pub verbose: bool,
     /// `console=`
     pub console: uart::Port,
-    /// The `NAME=VALUE` words in order.
-    pub environ: Vec<(String, String)>,
+    /// The `NAME=VALUE` words, each name once, in the order in which the names came first.
+    pub environ: Vec<(&'static str, &'static [u8])>,
     /// The program's name and its arguments.
-    pub args: Vec<String>,
+    pub args: Vec<&'static [u8]>,
+    /// Where a name stands in `environ`.
+    names: BTreeMap<&'static str, usize>,
 }
 
 /// Why a command line was refused, naming the word.
@@ -35,30 +51,29 @@ pub struct CommandLine {
 pub enum Error {
     /// There is none, or nothing but options and settings in it.
     NoProgram,
-    /// Longer than what a door keeps; with its length in bytes.
-    TooLong(usize),
-    /// Not UTF-8.
-    NotText,
+    /// Longer than what is kept: its length in bytes, and the most that is.
+    TooLong(usize, usize),
     /// A `"` without its partner.
-    UnterminatedQuote(String),
+    UnterminatedQuote(Vec<u8>),
     /// A word before the program that starts with `-` and is not known.
-    UnknownOption(String),
+    UnknownOption(&'static [u8]),
     /// A setting whose name is empty or has other characters than letters, digits and `_`.
-    BadName(String),
+    BadName(&'static [u8]),
     /// `console=` with another value than `ttyS0` to `ttyS2`.
-    BadConsole(String),
+    BadConsole(&'static [u8]),
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::NoProgram => write!(f, "no program named"),
-            Error::TooLong(n) => write!(f, "{n} bytes are too many"),
-            Error::NotText => write!(f, "not UTF-8"),
-            Error::UnterminatedQuote(w) => write!(f, "unterminated quote: {w}"),
-            Error::UnknownOption(w) => write!(f, "unknown option: {w}"),
-            Error::BadName(w) => write!(f, "bad name: {w}"),
-            Error::BadConsole(w) => write!(f, "bad console (want ttyS0, ttyS1 or ttyS2): {w}"),
+            Error::TooLong(n, most) => write!(f, "{n} bytes, of which {most} at most are read"),
+            Error::UnterminatedQuote(w) => write!(f, "unterminated quote: {}", Escaped(w)),
+            Error::UnknownOption(w) => write!(f, "unknown option: {}", Escaped(w)),
+            Error::BadName(w) => write!(f, "bad name: {}", Escaped(w)),
+            Error::BadConsole(w) => {
+                write!(f, "bad console (expected ttyS0, ttyS1 or ttyS2): {}", Escaped(w))
+            }
         }
     }
 }
@@ -68,70 +83,94 @@ impl CommandLine {
     /// that the line asked for.
     ///
     /// # Errors
-    /// Any [`Error`] but [`Error::TooLong`].
-    pub fn parse(&mut self, line: &[u8]) -> Result<(), Error> {
-        let mut rest = core::str::from_utf8(line).map_err(|_| Error::NotText)?;
+    /// Of [`Error`] what a line can have wrong, but not [`Error::NoProgram`].
+    fn line(&mut self, line: &[u8]) -> Result<(), Error> {
+        let mut rest = line;
         while let Some((word, after)) = next_word(rest)? {
             rest = after;
-            if self.args.is_empty() && self.setting(&word)? {
-                continue;
-            }
+            self.word(word.leak())?;
+        }
+        Ok(())
+    }
+
+    /// Adds words that each have a NUL behind them; the last may lack it.
+    ///
+    /// # Errors
+    /// As [`CommandLine::line`].
+    fn words(&mut self, words: &'static [u8]) -> Result<(), Error> {
+        if words.is_empty() {
+            return Ok(());
+        }
+        words.strip_suffix(&[0]).unwrap_or(words).split(|&b| b == 0).try_for_each(|word| self.word(word))
+    }
+
+    fn word(&mut self, word: &'static [u8]) -> Result<(), Error> {
+        if !self.args.is_empty() || !self.setting(word)? {
             self.args.push(word);
         }
-        if self.args.is_empty() { Err(Error::NoProgram) } else { Ok(()) }
+        Ok(())
     }
 
     /// Takes `word` as an option or a setting; false if it is neither and so names the program.
-    fn setting(&mut self, word: &str) -> Result<bool, Error> {
-        if word.starts_with('-') {
-            if word != "-v" {
-                return Err(Error::UnknownOption(word.into()));
+    fn setting(&mut self, word: &'static [u8]) -> Result<bool, Error> {
+        if word.starts_with(b"-") {
+            if word != b"-v" {
+                return Err(Error::UnknownOption(word));
             }
             self.verbose = true;
             return Ok(true);
         }
-        let Some((name, value)) = word.split_once('=') else { return Ok(false) };
+        let Some(at) = word.iter().position(|&b| b == b'=') else { return Ok(false) };
+        let (name, value) = (name(&word[..at]).ok_or(Error::BadName(word))?, &word[at + 1..]);
         if name == "console" {
             self.console = match value {
-                "ttyS0" => uart::Port::Com1,
-                "ttyS1" => uart::Port::Com2,
-                "ttyS2" => uart::Port::Com3,
-                _ => return Err(Error::BadConsole(word.into())),
+                b"ttyS0" => uart::Port::Com1,
+                b"ttyS1" => uart::Port::Com2,
+                b"ttyS2" => uart::Port::Com3,
+                _ => return Err(Error::BadConsole(word)),
             };
-        } else if is_name(name) {
-            self.environ.push((name.into(), value.into()));
-        } else {
-            return Err(Error::BadName(word.into()));
+            return Ok(true);
+        }
+        match self.names.get(name) {
+            Some(&i) => self.environ[i].1 = value,
+            None => {
+                self.names.insert(name, self.environ.len());
+                self.environ.push((name, value));
+            }
         }
         Ok(true)
     }
 }
 
-/// Whether `s` is `[A-Za-z_][A-Za-z0-9_]*`.
-fn is_name(s: &str) -> bool {
-    s.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-        && s.bytes().next().is_some_and(|b| !b.is_ascii_digit())
+/// `bytes` as text if that is `[A-Za-z_][A-Za-z0-9_]*`.
+fn name(bytes: &'static [u8]) -> Option<&'static str> {
+    let letters = bytes.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_');
+    let first = bytes.first().is_some_and(|b| !b.is_ascii_digit());
+    core::str::from_utf8(bytes).ok().filter(|_| letters && first)
 }
 
 /// The first word of `line` with its quotes taken off, and what follows it; none if only blanks are left.
-fn next_word(line: &str) -> Result<Option<(String, &str)>, Error> {
+fn next_word(line: &[u8]) -> Result<Option<(Vec<u8>, &[u8])>, Error> {
     let line = line.trim_ascii_start();
     if line.is_empty() {
         return Ok(None);
     }
-    let (mut word, mut quoted) = (String::new(), false);
-    let mut chars = line.char_indices();
-    while let Some((at, c)) = chars.next() {
-        match c {
-            '"' => quoted = !quoted,
-            '\\' if quoted && line[at + 1..].starts_with(['"', '\\']) => {
-                word.extend(chars.next().map(|(_, c)| c))
+    let (mut word, mut quoted) = (Vec::new(), false);
+    let mut rest = line;
+    while let [byte, after @ ..] = rest {
+        match byte {
+            b'"' => quoted = !quoted,
+            b'\\' if quoted && matches!(after, [b'"' | b'\\', ..]) => {
+                word.push(after[0]);
+                rest = &after[1..];
+                continue;
             }
-            c if c.is_ascii_whitespace() && !quoted => return Ok(Some((word, &line[at..]))),
-            c => word.push(c),
+            byte if byte.is_ascii_whitespace() && !quoted => return Ok(Some((word, rest))),
+            byte => word.push(*byte),
         }
+        rest = after;
     }
-    if quoted { Err(Error::UnterminatedQuote(line.into())) } else { Ok(Some((word, ""))) }
+    if quoted { Err(Error::UnterminatedQuote(line.into())) } else { Ok(Some((word, rest))) }
 }
 
 static CMDLINE: Once<CommandLine> = Once::new();
@@ -139,29 +178,55 @@ static CMDLINE: Once<CommandLine> = Once::new();
 /// The command line.
 ///
 /// # Panics
-/// Before [`init`].
+/// Before [`complete`].
 pub fn get() -> &'static CommandLine {
     CMDLINE.get().expect("the command line is read first")
 }
 
 /// Finds and reads the command line and turns the console to where it says. A line that cannot be understood ends the
 /// machine with [`EX_USAGE`] and one line on the console.
-pub fn init() -> &'static CommandLine {
+pub fn begin() -> CommandLine {
     let mut parsed = CommandLine::default();
     // QEMU passes an empty line where it was given none.
-    let result = match super::door_cmdline().filter(|line| !line.is_ok_and(<[u8]>::is_empty)) {
-        Some(Ok(line)) => parsed.parse(line),
-        Some(Err(length)) => Err(Error::TooLong(length)),
-        None => parsed.parse(&fw_cfg::read(FW_CFG_FILE).unwrap_or_default()),
+    let door = super::door_cmdline().filter(|line| !line.is_ok_and(<[u8]>::is_empty));
+    let line = match door {
+        Some(line) => line.map(Cow::Borrowed),
+        None => fw_cfg::read(LINE_FILE, MAX_CMDLINE).unwrap_or(Ok(Vec::new())).map(Cow::Owned),
     };
+    let result =
+        line.map_err(|length| Error::TooLong(length, MAX_CMDLINE)).and_then(|line| parsed.line(&line));
     if parsed.console != uart::Port::default() {
         uart::init(parsed.console);
     }
     if let Err(error) = result {
-        uart::print(format_args!("gzero: command line: {error}\n"));
-        power::exit(EX_USAGE);
+        refuse(format_args!("command line: {error}"));
     }
-    CMDLINE.call_once(|| parsed)
+    parsed
+}
+
+/// Adds the program's words to what [`begin`] has read, and obeys `GODEBUG`. Words that cannot be understood end the machine as there.
+pub fn complete(mut parsed: CommandLine) -> &'static CommandLine {
+    let mut result = match fw_cfg::read(WORDS_FILE, MAX_WORDS) {
+        Some(Ok(words)) => parsed.words(words.leak()),
+        Some(Err(size)) => Err(Error::TooLong(size, MAX_WORDS)),
+        None => Ok(()),
+    };
+    if result.is_ok() && parsed.args.is_empty() {
+        result = Err(Error::NoProgram);
+    }
+    if let Err(error) = result {
+        refuse(format_args!("command line: {error}"));
+    }
+    let cmdline = CMDLINE.call_once(|| parsed);
+    if let Err(error) = runtime::godebug::init() {
+        refuse(format_args!("{error}"));
+    }
+    cmdline
+}
+
+fn refuse(why: fmt::Arguments<'_>) -> ! {
+    uart::print(format_args!("gzero: {why}\n"));
+    power::exit(EX_USAGE)
 }
 
 #[cfg(feature = "kernel-tests")]

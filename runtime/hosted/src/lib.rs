@@ -20,8 +20,8 @@ pub struct Host;
 runtime::set_port!(Host);
 
 struct Config {
-    args: Vec<&'static str>,
-    environ: Vec<(&'static str, &'static str)>,
+    args: Vec<&'static [u8]>,
+    environ: Vec<(&'static str, &'static [u8])>,
     start: Instant,
     /// Asked once: the host's answer costs allocations, and the runtime asks with the heap's lock held.
     ncpu: usize,
@@ -36,12 +36,15 @@ fn config() -> &'static Config {
 /// Runs the program that `args` names, as on the bare machine; ends the process.
 ///
 /// # Panics
-/// If called twice.
-pub fn start(args: Vec<&'static str>, environ: Vec<(&'static str, &'static str)>) -> ! {
+/// If called twice, or if `GODEBUG` cannot be obeyed.
+pub fn start(args: &[&'static str], environ: &[(&'static str, &'static str)]) -> ! {
+    let args = args.iter().map(|arg| arg.as_bytes()).collect();
+    let environ = environ.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
     let ncpu = std::thread::available_parallelism().map_or(1, Into::into);
     let fresh = CONFIG.set(Config { args, environ, start: Instant::now(), ncpu }).is_ok();
     assert!(fresh, "the runtime can be started once in a process");
     memory::serve();
+    runtime::godebug::init().unwrap_or_else(|error| panic!("{error}"));
     threads::adopt(|thread, stack| {
         // SAFETY: once, on this thread, whose stack it is.
         unsafe { runtime::proc::rt0(&Startup { thread, stack, xsave_size: 0 }) }
@@ -152,10 +155,10 @@ unsafe impl Port for Host {
     fn exit(status: i32) -> ! {
         std::process::exit(status)
     }
-    fn args() -> &'static [&'static str] {
+    fn args() -> &'static [&'static [u8]] {
         &config().args
     }
-    fn environ() -> &'static [(&'static str, &'static str)] {
+    fn environ() -> &'static [(&'static str, &'static [u8])] {
         &config().environ
     }
 }

@@ -15,5 +15,5 @@ fn main() {
     if let Ok(list) = std::env::var("GODEBUG") {
         environ.push(("GODEBUG", list.leak()));
     }
-    hosted::start(args, environ)
+    hosted::start(&args, &environ)
 }

@@ -2,16 +2,16 @@
 
 use super::checks;
 use super::port::set_memory_limit;
-use crate::port;
+use crate::env::{Escaped, var_bytes};
 use core::fmt;
 
 /// A variable that cannot be obeyed.
 #[derive(Debug, PartialEq, Eq)]
 pub enum EnvError {
     /// The value of `GOMEMLIMIT`.
-    MemLimit(&'static str),
+    MemLimit(&'static [u8]),
     /// The value of `GZERO_FAILALLOC`.
-    FailAlloc(&'static str),
+    FailAlloc(&'static [u8]),
 }
 
 impl fmt::Display for EnvError {
@@ -19,9 +19,12 @@ impl fmt::Display for EnvError {
         match self {
             EnvError::MemLimit(v) => write!(
                 f,
-                "GOMEMLIMIT={v}: expected a number of bytes, with B, KiB, MiB, GiB or TiB behind it if you like, or \"off\""
+                "GOMEMLIMIT={}: expected a number of bytes, with B, KiB, MiB, GiB or TiB behind it if you like, or \"off\"",
+                Escaped(v)
             ),
-            EnvError::FailAlloc(v) => write!(f, "GZERO_FAILALLOC={v}: expected a number from 1"),
+            EnvError::FailAlloc(v) => {
+                write!(f, "GZERO_FAILALLOC={}: expected a number from 1", Escaped(v))
+            }
         }
     }
 }
@@ -31,12 +34,13 @@ impl fmt::Display for EnvError {
 /// # Errors
 /// The first variable that cannot be obeyed.
 pub(crate) fn init() -> Result<(), EnvError> {
-    let value = |name| port::environ().iter().rev().find(|(n, _)| *n == name).map(|&(_, v)| v);
-    if let Some(v) = value("GOMEMLIMIT") {
-        set_memory_limit(parse_limit(v).ok_or(EnvError::MemLimit(v))?);
+    let text = |v| core::str::from_utf8(v).ok();
+    if let Some(v) = var_bytes("GOMEMLIMIT") {
+        set_memory_limit(text(v).and_then(parse_limit).ok_or(EnvError::MemLimit(v))?);
     }
-    if let Some(v) = value("GZERO_FAILALLOC") {
-        checks::fail_at(v.parse().ok().filter(|&n| n > 0).ok_or(EnvError::FailAlloc(v))?);
+    if let Some(v) = var_bytes("GZERO_FAILALLOC") {
+        let n = text(v).and_then(|v| v.parse().ok()).filter(|&n| n > 0);
+        checks::fail_at(n.ok_or(EnvError::FailAlloc(v))?);
     }
     if crate::godebug::MALLOCDEBUG.is_on() {
         checks::debug();

@@ -10,9 +10,10 @@ use super::schedule::schedule;
 use super::status::Status;
 use super::threads::{allocm, init_g0, systemstack};
 use super::{M, procresize, sched};
+use crate::env::Escaped;
 use crate::port::{self, OsThread, Stack};
 use crate::program::Program;
-use crate::{godebug, heap};
+use crate::{env, heap};
 use core::fmt;
 use core::sync::atomic::Ordering;
 
@@ -37,13 +38,11 @@ pub enum StartError {
     /// The command line names no program.
     NoProgram,
     /// The image has no program of that name.
-    UnknownProgram(&'static str),
-    /// `GODEBUG` cannot be obeyed.
-    Godebug(godebug::Error<'static>),
+    UnknownProgram(&'static [u8]),
     /// A variable of the heap's cannot be obeyed.
     Heap(heap::EnvError),
     /// GOMAXPROCS is not a number from 1 to the limit.
-    Gomaxprocs(&'static str),
+    Gomaxprocs(&'static [u8]),
 }
 
 impl fmt::Display for StartError {
@@ -51,12 +50,11 @@ impl fmt::Display for StartError {
         match self {
             StartError::NoProgram => f.write_str("the command line names no program"),
             StartError::UnknownProgram(name) => {
-                write!(f, "no program {name:?}: ./qemu-run.sh -list names them")
+                write!(f, "no program \"{}\": ./qemu-run.sh -list names them", Escaped(name))
             }
-            StartError::Godebug(e) => e.fmt(f),
             StartError::Heap(e) => e.fmt(f),
             StartError::Gomaxprocs(v) => {
-                write!(f, "GOMAXPROCS={v}: expected a number from 1 to {}", sched::MAX_PROCS)
+                write!(f, "GOMAXPROCS={}: expected a number from 1 to {}", Escaped(v), sched::MAX_PROCS)
             }
         }
     }
@@ -65,7 +63,8 @@ impl fmt::Display for StartError {
 /// Turns the current thread into M0 and runs the program that the command line names. Does not return.
 ///
 /// # Safety
-/// Called once, on the thread and stack that `startup` describes, by a port that is ready for all of `Port`'s functions.
+/// Called once, on the thread and stack that `startup` describes, by a port that is ready for all of `Port`'s functions and has called
+/// [`godebug::init`](crate::godebug::init).
 pub unsafe fn rt0(startup: &Startup) -> ! {
     crate::arch::XSAVE_SIZE.store(startup.xsave_size, Ordering::Relaxed);
     let mp = allocm(0);
@@ -94,15 +93,15 @@ pub unsafe fn rt0(startup: &Startup) -> ! {
 /// On M0's g0, before anything is scheduled.
 unsafe fn schedinit(mp: *mut M) -> Result<&'static Program, StartError> {
     let name = *port::args().first().ok_or(StartError::NoProgram)?;
-    let program = Program::find(name).ok_or(StartError::UnknownProgram(name))?;
-    godebug::init().map_err(StartError::Godebug)?;
+    let program = core::str::from_utf8(name).ok().and_then(Program::find);
+    let program = program.ok_or(StartError::UnknownProgram(name))?;
     heap::init().map_err(StartError::Heap)?;
     // SAFETY: the current M, which was made before there was a seed.
     unsafe { (*mp).rand.seed(super::schedseed::of_m(0)) };
-    let procs = match port::environ().iter().rev().find(|(k, _)| *k == "GOMAXPROCS") {
+    let procs = match env::var_bytes("GOMAXPROCS").filter(|v| !v.is_empty()) {
         None => port::ncpu().min(sched::MAX_PROCS),
-        Some((_, v)) => match v.parse() {
-            Ok(n) if (1..=sched::MAX_PROCS).contains(&n) => n,
+        Some(v) => match core::str::from_utf8(v).ok().and_then(|v| v.parse().ok()) {
+            Some(n) if (1..=sched::MAX_PROCS).contains(&n) => n,
             _ => return Err(StartError::Gomaxprocs(v)),
         },
     };
