@@ -24,6 +24,9 @@ pub struct Machine;
 
 runtime::set_port!(Machine);
 
+/// Frames that the heap takes back from dead stacks at least when it finds no run: 16 MiB.
+const RECLAIM_FRAMES: usize = 4096;
+
 static HOOKS: Hooks = Hooks {
     timer: thread::on_timer,
     reschedule: thread::on_reschedule,
@@ -227,10 +230,11 @@ unsafe impl Port for Machine {
 
     fn sys_alloc(bytes: usize, align: usize) -> *mut u8 {
         let (n, align) = (bytes / memory::FRAME_SIZE, align / memory::FRAME_SIZE);
-        let run = frames::alloc_contiguous(n, align, Owner::Heap).or_else(|| {
-            stack::reclaim();
-            frames::alloc_contiguous(n, align, Owner::Heap)
-        });
+        let mut run = frames::alloc_contiguous(n, align, Owner::Heap);
+        // Dead stacks' frames lie scattered: it may take more than `n` to make a run.
+        while run.is_none() && stack::reclaim(n.max(RECLAIM_FRAMES)) > 0 {
+            run = frames::alloc_contiguous(n, align, Owner::Heap);
+        }
         run.map_or(null_mut(), memory::direct_map::phys_to_virt)
     }
 

@@ -12,7 +12,7 @@ use alloc::boxed::Box;
 use core::any::Any;
 use core::fmt;
 
-/// A goroutine stack: the virtual range `[lo, hi)`, the guard page below `lo` not counted.
+/// A goroutine stack: the virtual range `[lo, hi)`, the guard area below `lo` not counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stack {
     /// Lowest address that may be touched; the page below it is never backed.
@@ -158,7 +158,7 @@ port! {
     /// does not run then, when it next does; once. A later call replaces an earlier one; `i64::MAX` disarms. Callable from the signal itself.
     fn set_preempt_timer = __gzero_set_preempt_timer(when: i64);
 
-    /// Reserves a goroutine stack of at least `size` usable bytes with a guard page below, its highest page backed; more is backed at
+    /// Reserves a goroutine stack of at least `size` usable bytes with a guard area of at least 64 KiB below, its highest page backed; more is backed at
     /// page fault. Called on g0 only.
     fn stack_alloc = __gzero_stack_alloc(size: usize) -> Result<Stack, PortError>;
     /// Gives a stack back, frames and range.

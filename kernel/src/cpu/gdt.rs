@@ -106,7 +106,7 @@ pub fn init_boot() {
 }
 
 /// Allocates a core's trap stacks: the ends of [`IST_COUNT`] times [`IST_SIZE`] backed bytes. Below each is room that a fault would
-/// back, and a guard page, so that none runs into another.
+/// back, and a guard area, so that none runs into another.
 ///
 /// # Errors
 /// If memory has run out.

@@ -18,7 +18,7 @@ use crate::cpu::irq::IrqMutex;
 use crate::cpu::{MAX_CPUS, exception, local};
 use bootloader_api::info::{MemoryRegion, MemoryRegionKind};
 use core::ops::Range;
-use core::sync::atomic::{AtomicU8, Ordering::Relaxed};
+use core::sync::atomic::{AtomicU8, AtomicUsize, Ordering::Relaxed};
 use spin::Once;
 use x86_64::PhysAddr;
 
@@ -38,6 +38,11 @@ struct Cache {
 static CACHES: [IrqMutex<Cache>; MAX_CPUS] =
     [const { IrqMutex::new(Cache { len: 0, numbers: [0; CACHE] }) }; MAX_CPUS];
 static BUDDY: IrqMutex<Buddy> = IrqMutex::new(Buddy::EMPTY);
+/// Free frames outside the caches, stored under the buddy's lock, for [`is_plenty`], which takes none.
+static FREE: AtomicUsize = AtomicUsize::new(0);
+/// [`is_plenty`] holds above this many free frames: a fraction of all.
+static RESERVE: AtomicUsize = AtomicUsize::new(0);
+const RESERVE_FRACTION: usize = 8;
 
 struct Info {
     /// The buddy's states, from frame 0.
@@ -107,6 +112,8 @@ pub(super) fn init(map: &[MemoryRegion], mut early: EarlyFrames) {
         }
     }
     let total = buddy.free_frames();
+    FREE.store(total, Relaxed);
+    RESERVE.store(total / RESERVE_FRACTION, Relaxed);
     *BUDDY.lock() = buddy;
     INFO.call_once(|| Info { states, total, trampoline: trampoline.map(PhysAddr::new) });
 }
@@ -176,9 +183,10 @@ fn refill(cache: &mut Cache) {
                 cache.numbers[i] = (first + i) as u32;
             }
             cache.len = 1 << order;
-            return;
+            break;
         }
     }
+    FREE.store(buddy.free_frames(), Relaxed);
 }
 
 /// Gives the oldest `n` frames of a cache back to the buddy.
@@ -188,8 +196,17 @@ fn drain(cache: &mut Cache, n: usize) {
     for &number in &cache.numbers[..n] {
         buddy.take_back(number as usize).unwrap_or_else(|misuse| fatal(misuse));
     }
+    FREE.store(buddy.free_frames(), Relaxed);
+    drop(buddy);
     cache.numbers.copy_within(n..cache.len, 0);
     cache.len -= n;
+}
+
+/// Whether more than an eighth of all frames is free, so that memory may be kept for reuse. Frames in
+/// the cores' caches do not count.
+#[inline]
+pub fn is_plenty() -> bool {
+    FREE.load(Relaxed) > RESERVE.load(Relaxed)
 }
 
 /// Gives all cached frames back to the buddy, so that they can merge.
@@ -205,7 +222,10 @@ pub fn drain_caches() {
 /// None if there is no such run. Runs on fully backed stacks only.
 pub fn alloc_contiguous(frames: usize, align_frames: usize, owner: Owner) -> Option<PhysAddr> {
     let attempt = || {
-        let number = BUDDY.lock().alloc_contiguous(frames, align_frames, owner);
+        let mut buddy = BUDDY.lock();
+        let number = buddy.alloc_contiguous(frames, align_frames, owner);
+        FREE.store(buddy.free_frames(), Relaxed);
+        drop(buddy);
         number.unwrap_or_else(|misuse| fatal(misuse)).map(address)
     };
     attempt().or_else(|| {
@@ -290,8 +310,11 @@ unsafe fn try_free_run(addr: PhysAddr, frames: usize, owner: Owner) -> Result<()
     if !addr.is_aligned(FRAME_SIZE as u64) {
         return Err(Misuse::Misaligned { addr, by: owner });
     }
+    let mut buddy = BUDDY.lock();
     // SAFETY: the caller's promise.
-    unsafe { BUDDY.lock().free(addr.as_u64() as usize / FRAME_SIZE, frames, owner) }
+    let freed = unsafe { buddy.free(addr.as_u64() as usize / FRAME_SIZE, frames, owner) };
+    FREE.store(buddy.free_frames(), Relaxed);
+    freed
 }
 
 /// Counts what there is. Neither the caches nor the owners' frames are counted at one moment. Looks at every frame's state: that takes time with much

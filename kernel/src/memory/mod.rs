@@ -81,8 +81,8 @@ pub fn log_counters() {
         let c = tlb::counters(cpu);
         if c != tlb::Counters::default() {
             log::last_line(format_args!(
-                "tlb: core {cpu}: {} shootdowns by {} IPIs, {} served; {} pages and {} times all flushed",
-                c.shootdowns, c.ipis, c.served, c.pages, c.full
+                "tlb: core {cpu}: {} shootdowns, {} epochs by {} IPIs, {} served; {} pages and {} times all flushed",
+                c.shootdowns, c.asked, c.ipis, c.served, c.pages, c.full
             ));
         }
     }

@@ -91,7 +91,7 @@ pub fn map_firmware(phys: PhysAddr, len: usize) -> *mut u8 {
     if pages.clone().all(mapped) { virt } else { map_mmio(phys, len) }
 }
 
-/// A stack of `bytes` at least that never faults, with a guard page below: for kernel threads, whose code may not. A warm slot of
+/// A stack of `bytes` at least that never faults, with a guard area below: for kernel threads, whose code may not. A warm slot of
 /// [`stack`] keeps some of its pages, so making another soon is cheap. [`stack::free`] takes it back.
 ///
 /// # Errors

@@ -1,7 +1,9 @@
 //! TLB shootdown (V4): after a mapping was taken away or narrowed, no core may go on with the old one.
 //!
-//! Here are the range that is to be flushed, the flushing, and the counters; `tlb/shootdown.rs` has the protocol between the cores.
+//! Here are the range that is to be flushed, the flushing, and the counters; `tlb/shootdown.rs` has the protocol between the cores
+//! for an initiator that waits, `tlb/epoch.rs` the one for an initiator that does not.
 
+mod epoch;
 mod shootdown;
 
 use crate::cpu::irq::IrqOff;
@@ -10,6 +12,7 @@ use core::ops::Range;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 /// What `shootdown.rs` is built on; its model has loom's.
 use core::{hint, sync::atomic};
+pub use epoch::Asked;
 use shootdown::Mailbox;
 use x86_64::VirtAddr;
 use x86_64::instructions::tlb;
@@ -26,6 +29,7 @@ struct Counting {
     served: AtomicU64,
     pages: AtomicU64,
     full: AtomicU64,
+    asked: AtomicU64,
 }
 
 /// What a core has done so far.
@@ -41,6 +45,8 @@ pub struct Counters {
     pub pages: u64,
     /// Times that it dropped its whole TLB.
     pub full: u64,
+    /// Times that it asked all cores to drop their whole TLBs, and did not wait.
+    pub asked: u64,
 }
 
 static MAILBOXES: [Mailbox; MAX_CPUS] = [const {
@@ -59,8 +65,13 @@ static COUNTING: [Counting; MAX_CPUS] = [const {
         served: AtomicU64::new(0),
         pages: AtomicU64::new(0),
         full: AtomicU64::new(0),
+        asked: AtomicU64::new(0),
     }
 }; MAX_CPUS];
+
+/// The last epoch that was begun, and for each core the last one that it has flushed for; see `epoch.rs`.
+static EPOCH: AtomicU64 = AtomicU64::new(0);
+static FLUSHED: [AtomicU64; MAX_CPUS] = [const { AtomicU64::new(0) }; MAX_CPUS];
 
 /// The cores that answer.
 static ONLINE: AtomicU64 = AtomicU64::new(0);
@@ -110,14 +121,27 @@ pub fn flush_local(range: Range<usize>) {
 fn flush(range: Range<usize>) {
     let pages = (range.end - range.start).div_ceil(PAGE);
     if pages > CEILING {
-        tlb::flush_all();
-        count(|c| &c.full, 1);
+        flush_all();
     } else {
         for addr in range.step_by(PAGE) {
             tlb::flush(VirtAddr::new_truncate(addr as u64));
         }
         count(|c| &c.pages, pages as u64);
     }
+}
+
+/// Drops the current core's whole TLB and its paging-structure caches (SDM vol. 3, 4.10.4.1). Interrupts are off.
+fn flush_all() {
+    tlb::flush_all();
+    count(|c| &c.full, 1);
+}
+
+/// Asks all cores to drop their whole TLBs and returns at once; [`Asked::is_done`] says when all have. Callable from any context,
+/// the page fault handler's and a lock's too: it waits for nobody.
+pub fn ask_everywhere() -> Asked {
+    let _here = IrqOff::new();
+    count(|c| &c.asked, 1);
+    epoch::ask(local::id())
 }
 
 /// Flushes `range` on all cores, and returns when all have. The caller holds no `IrqMutex`; interrupts may be on or off.
@@ -138,10 +162,11 @@ pub(super) fn shootdown_on(range: Range<usize>, choose: impl FnOnce(u64) -> u64)
 
 /// Serves the requests of other cores: the TLB interrupt's handler. Interrupts are off.
 pub fn serve() {
+    epoch::answer(local::id());
     shootdown::serve(local::id());
 }
 
-/// What `shootdown.rs` does to the machine and counts.
+/// What `shootdown.rs` and `epoch.rs` do to the machine and count.
 mod machine {
     use super::{Counting, count};
     use crate::cpu::ipi;
@@ -152,7 +177,7 @@ mod machine {
     }
 
     pub(super) fn flush_all() {
-        x86_64::instructions::tlb::flush_all();
+        super::flush_all();
     }
 
     pub(super) fn send_ipi(cpu: usize) {
@@ -174,6 +199,7 @@ pub fn counters(cpu: usize) -> Counters {
         served: c.served.load(Relaxed),
         pages: c.pages.load(Relaxed),
         full: c.full.load(Relaxed),
+        asked: c.asked.load(Relaxed),
     }
 }
 

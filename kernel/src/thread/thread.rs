@@ -11,8 +11,8 @@ use core::cell::UnsafeCell;
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
-/// Bytes of a thread's stack, a slot less its guard page: the runtime's scheduler and the allocator's slow paths run on it.
-const STACK_BYTES: usize = (64 << 10) - 4096;
+/// Bytes of a thread's stack, the smallest slot less its guard area: the runtime's scheduler and the allocator's slow paths run on it.
+const STACK_BYTES: usize = 64 << 10;
 
 /// What a thread is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

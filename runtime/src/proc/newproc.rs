@@ -18,9 +18,9 @@ use core::panic::Location;
 use core::ptr::null_mut;
 use core::sync::atomic::Ordering;
 
-/// How large a goroutine's stack may grow unless `go_with_stack` says otherwise, in bytes: 256 KiB less the guard page, so that eight stacks
+/// How large a goroutine's stack may grow unless `go_with_stack` says otherwise, in bytes: 256 KiB less the guard area, so that eight stacks
 /// share a page table.
-pub(super) const DEFAULT_STACK: usize = (256 << 10) - 4096;
+pub(super) const DEFAULT_STACK: usize = (256 << 10) - (64 << 10);
 /// How many goroutine numbers a P takes at a time (Go: `_GoidCacheBatch`).
 const GOID_BATCH: u64 = 16;
 

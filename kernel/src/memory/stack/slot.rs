@@ -1,0 +1,183 @@
+//! Slots: where stacks are, and what is known of each.
+//!
+//! The address range is cut into classes of 2 TiB, one for each power of two from 128 KiB to 1 GiB, and each class into slots
+//! of that size. A stack is one slot less the guard area at its lower end, which is never backed.
+
+use super::{FRAME_SIZE, Stack};
+use crate::memory::demand_zero;
+use core::ops::Range;
+use core::sync::atomic::{
+    AtomicU8, AtomicU32, AtomicUsize, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
+};
+
+/// Bytes below every stack that are never backed. The compiler touches every page of a large frame in turn; code that does not
+/// (assembly, a wild index) is caught if it misses by less than this.
+pub(in crate::memory) const GUARD: usize = 64 << 10;
+
+/// Where the slots start.
+pub(super) const BASE: usize = 0xffff_c000_0000_0000;
+/// Bytes of the smallest and the largest slot, as powers of two.
+const MIN_SHIFT: u32 = 17;
+const MAX_SHIFT: u32 = 30;
+pub(super) const CLASSES: usize = (MAX_SHIFT - MIN_SHIFT + 1) as usize;
+/// Bytes of address space of a class, as a power of two.
+pub(super) const CLASS_SHIFT: u32 = 41;
+/// Bits of a slot's number within its class.
+const NUMBER_BITS: u32 = CLASS_SHIFT - MIN_SHIFT;
+
+/// Bytes of address space for the slots' records of one class, as a power of two.
+const RECORDS_SHIFT: u32 = 28;
+/// Where the slots' records are: demand-zero memory.
+static RECORDS: AtomicUsize = AtomicUsize::new(0);
+
+/// What is known of a slot besides its pages. All zero at first.
+#[repr(align(16))]
+pub(super) struct Record {
+    /// The next slot of the list that this one is on.
+    pub(super) next: Link,
+    /// All backed pages are among this many highest ones.
+    depth: AtomicU32,
+    state: AtomicU8,
+}
+
+const _: () = assert!(size_of::<Record>() << NUMBER_BITS <= 1 << RECORDS_SHIFT);
+
+/// What a slot is used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum State {
+    /// For nothing; it has no pages.
+    Cold = 0,
+    /// A stack.
+    InUse = 1,
+    /// For nothing; it keeps some pages.
+    Warm = 2,
+    /// For nothing until all cores have flushed.
+    Quarantined = 3,
+}
+
+/// A slot's name, or none, in 32 bits.
+pub(super) struct Link(AtomicU32);
+
+impl Link {
+    pub(super) const fn none() -> Link {
+        Link(AtomicU32::new(0))
+    }
+
+    pub(super) fn get(&self) -> Option<Slot> {
+        let id = self.0.load(Relaxed).checked_sub(1)?;
+        Some(Slot { class: id >> NUMBER_BITS, number: id & ((1 << NUMBER_BITS) - 1) })
+    }
+
+    pub(super) fn set(&self, slot: Option<Slot>) {
+        self.0.store(slot.map_or(0, |s| (s.class << NUMBER_BITS | s.number) + 1), Relaxed);
+    }
+}
+
+/// A slot's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Slot {
+    class: u32,
+    number: u32,
+}
+
+/// How many slots of each class were ever used: those with lower numbers have a record.
+static MADE: [AtomicU32; CLASSES] = [const { AtomicU32::new(0) }; CLASSES];
+
+impl Slot {
+    /// The class whose slots hold stacks of `size` bytes; none if that is too large.
+    pub(super) fn class_for(size: usize) -> Option<usize> {
+        let shift = size.checked_add(GUARD)?.checked_next_power_of_two()?.trailing_zeros().max(MIN_SHIFT);
+        (shift <= MAX_SHIFT).then_some((shift - MIN_SHIFT) as usize)
+    }
+
+    /// The slot that `addr` lies in, if that was ever used.
+    #[inline]
+    pub(super) fn of(addr: usize) -> Option<Slot> {
+        let offset = addr.wrapping_sub(BASE);
+        let class = offset >> CLASS_SHIFT;
+        let made = MADE.get(class)?.load(Acquire);
+        let number = ((offset & ((1 << CLASS_SHIFT) - 1)) >> (MIN_SHIFT as usize + class)) as u32;
+        (number < made).then_some(Slot { class: class as u32, number })
+    }
+
+    /// All slots that were ever used.
+    pub(super) fn all() -> impl Iterator<Item = Slot> {
+        let numbers = |class: u32| 0..MADE[class as usize].load(Acquire);
+        (0..CLASSES as u32).flat_map(move |class| numbers(class).map(move |number| Slot { class, number }))
+    }
+
+    /// A slot of a class that was never used; none if all were. The class's lock is held.
+    pub(super) fn make(class: usize) -> Option<Slot> {
+        let number = MADE[class].load(Relaxed);
+        let slot = Slot { class: class as u32, number };
+        if slot.size() * number as usize >= 1 << CLASS_SHIFT {
+            return None;
+        }
+        // Backs the record's page, before the fault handler may look at it.
+        slot.set_state(State::Cold);
+        MADE[class].store(number + 1, Release);
+        Some(slot)
+    }
+
+    pub(super) fn class(self) -> usize {
+        self.class as usize
+    }
+
+    #[inline]
+    fn size(self) -> usize {
+        1 << (MIN_SHIFT + self.class)
+    }
+
+    #[inline]
+    fn start(self) -> usize {
+        BASE + ((self.class as usize) << CLASS_SHIFT) + self.number as usize * self.size()
+    }
+
+    /// The addresses that a stack in this slot may use.
+    #[inline]
+    pub(super) fn stack(self) -> Stack {
+        Stack { lo: self.start() + GUARD, hi: self.start() + self.size() }
+    }
+
+    /// The addresses of the `n` highest pages but the `keep` highest.
+    pub(super) fn pages(self, keep: usize, n: usize) -> impl Iterator<Item = usize> {
+        let hi = self.stack().hi;
+        let range: Range<usize> = hi - n.max(keep) * FRAME_SIZE..hi - keep * FRAME_SIZE;
+        range.step_by(FRAME_SIZE)
+    }
+
+    #[inline]
+    pub(super) fn record(self) -> &'static Record {
+        let at = RECORDS.load(Relaxed)
+            + ((self.class as usize) << RECORDS_SHIFT)
+            + self.number as usize * size_of::<Record>();
+        // SAFETY: `init` reserved room for the records of all slots, which zeroes are valid for; all fields are atomic.
+        unsafe { &*(at as *const Record) }
+    }
+
+    #[inline]
+    pub(super) fn depth(self) -> usize {
+        self.record().depth.load(Relaxed) as usize
+    }
+
+    #[inline]
+    pub(super) fn set_depth(self, pages: usize) {
+        self.record().depth.store(pages as u32, Relaxed);
+    }
+
+    #[inline]
+    pub(super) fn is(self, state: State) -> bool {
+        self.record().state.load(Relaxed) == state as u8
+    }
+
+    #[inline]
+    pub(super) fn set_state(self, state: State) {
+        self.record().state.store(state as u8, Relaxed);
+    }
+}
+
+/// Reserves the slots' records.
+pub(super) fn init() {
+    RECORDS.store(demand_zero::reserve(CLASSES << RECORDS_SHIFT) as usize, Relaxed);
+}
