@@ -3,10 +3,14 @@
 use linkme::distributed_slice;
 
 #[cfg(all(feature = "kernel-tests", not(test)))]
+mod broken_tests;
+#[cfg(all(feature = "kernel-tests", not(test)))]
 mod kernel_tests;
+#[cfg(all(feature = "kernel-tests", not(test)))]
+mod runner;
 
 #[cfg(all(feature = "kernel-tests", not(test)))]
-pub use kernel_tests::panic_text;
+pub use runner::panic_text;
 
 /// A test that runs inside the kernel, on a goroutine.
 pub struct KernelTest {

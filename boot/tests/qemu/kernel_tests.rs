@@ -1,6 +1,6 @@
 //! The tests inside the kernel (`#[kernel_test]`), on 1, 2 and 4 cores.
 //!
-//! One guest runs many. When one of them takes the guest with it, a new guest goes on with the test after it.
+//! One guest runs many. When one of them takes the guest with it, a new guest goes on with the test after it (`boot::transcript` says when a test has passed).
 //!
 //! Those of what rests on the scheduler run once more under several `GODEBUG=schedseed`s, which a failure names; `GZERO_SCHEDSEED=N` in the
 //! environment runs them under N alone.
@@ -12,6 +12,7 @@ use boot::kernel::Variant;
 use boot::options::{Door, Options};
 use boot::transcript::Transcript;
 use std::env;
+use std::ffi::OsString;
 use std::time::{Duration, Instant};
 
 /// How long one test may take; starting the guest counts for the first.
@@ -55,14 +56,32 @@ pub fn jobs(guests: &Guests) -> Vec<Job<'_>> {
     jobs
 }
 
-fn options(smp: u32, args: &[&str]) -> Options {
-    Options { smp, ..Options::new("kernel_tests", args) }
+/// Tests of one program that one guest runs.
+pub struct Batch<'a> {
+    /// The program that has the tests.
+    pub program: &'a str,
+    /// Its arguments before the names.
+    pub args: &'a [&'a str],
+    /// The names.
+    pub tests: &'a [&'a str],
+    /// The guest's cores.
+    pub smp: u32,
+    /// The guest's environment.
+    pub env: Vec<(String, OsString)>,
+    /// How long a test may take.
+    pub patience: Duration,
+}
+
+impl<'a> Batch<'a> {
+    fn new(smp: u32, tests: &'a [&'a str]) -> Batch<'a> {
+        Batch { program: "kernel_tests", args: &[], tests, smp, env: Vec::new(), patience: PATIENCE }
+    }
 }
 
 fn list(guests: &Guests) -> Result<Vec<String>, String> {
     guests.built(Variant::Tests, Door::Pvh)?;
-    let (session, output) =
-        guests.start(Variant::Tests, &options(1, &["-list"]), None)?.read_to_end(PATIENCE)?;
+    let options = Options { smp: 1, ..Options::new("kernel_tests", &["-list"]) };
+    let (session, output) = guests.start(Variant::Tests, &options, None)?.read_to_end(PATIENCE)?;
     let tail = session.tail();
     match session.end()? {
         0 => Ok(String::from_utf8_lossy(&output).lines().map(String::from).collect()),
@@ -77,11 +96,12 @@ fn run(guests: &Guests, smp: u32, names: &[String], reporter: &Reporter) {
     while !rest.is_empty() {
         let batch = &rest[..fitting(&rest)];
         let mut done = Vec::new();
-        let failure = run_batch(guests, options(smp, batch), |name, outcome| {
+        let end = run_batch(guests, Batch::new(smp, batch), |name, outcome| {
             reporter.report(&format!("{prefix}{name}"), outcome);
             done.push(name);
         });
         if done.is_empty() {
+            let failure = end.err().unwrap_or("the guest ran no test".into());
             // The guest died before the first began, which is that one's misfortune; but it may well go on like this.
             let first = rest[0].to_owned();
             reporter.report(&format!("{prefix}{first}"), Err(failure));
@@ -109,11 +129,12 @@ fn run_seeded(guests: &Guests, smp: u32, seed: u32, names: &[String]) -> Outcome
         let env = vec![("GODEBUG".into(), format!("schedseed={seed}").into())];
         let mut failures = Vec::new();
         let mut passed = 0;
-        let end = run_batch(guests, Options { env, ..options(smp, batch) }, |name, outcome| match outcome {
+        let end = run_batch(guests, Batch { env, ..Batch::new(smp, batch) }, |name, outcome| match outcome {
             Ok(()) => passed += 1,
             Err(text) => failures.push(format!("{name}: {text}")),
         });
-        if passed < batch.len() {
+        if passed < batch.len() || end.is_err() {
+            let end = end.err().unwrap_or_default();
             return Err(format!("GODEBUG=schedseed={seed}:\n{}\n{end}", failures.join("\n")));
         }
     }
@@ -130,39 +151,38 @@ fn fitting(names: &[&str]) -> usize {
     fit.count().max(1)
 }
 
-/// Runs a guest's tests; returns how that ended.
-fn run_batch(
-    guests: &Guests,
-    options: Options,
-    mut result: impl FnMut(String, Result<(), String>),
-) -> String {
-    let mut session = match guests.start(Variant::Tests, &options, None) {
-        Ok(session) => session,
-        Err(error) => return error,
-    };
-    let mut transcript = Transcript::default();
-    let mut deadline = Instant::now() + PATIENCE;
-    let report = loop {
+/// Runs a guest's tests, telling `result` of each; an error is how the guest ended, if not well.
+pub fn run_batch(guests: &Guests, batch: Batch<'_>, mut result: impl FnMut(String, Outcome)) -> Outcome {
+    let token = Transcript::new_token();
+    let args = [&["-token", &token], batch.args, batch.tests].concat();
+    let options = Options { smp: batch.smp, env: batch.env, ..Options::new(batch.program, &args) };
+    let mut session = guests.start(Variant::Tests, &options, None)?;
+    let mut transcript = Transcript::new(&token);
+    let mut deadline = Instant::now() + batch.patience;
+    let (status, report) = loop {
         match session.next(deadline) {
             Event::Output(bytes) => {
-                let running = transcript.running().map(String::from);
+                let current = transcript.current().map(String::from);
                 transcript.push(&bytes).into_iter().for_each(|(name, outcome)| result(name, outcome));
-                if transcript.running() != running.as_deref() {
-                    deadline = Instant::now() + PATIENCE;
+                if transcript.current() != current.as_deref() {
+                    deadline = Instant::now() + batch.patience;
                 }
             }
             Event::Ended => {
                 let tail = session.tail();
                 break match session.end() {
-                    Ok(status) => format!("the guest ended with exit status {status}\n{tail}"),
-                    Err(report) => report,
+                    Ok(status) => {
+                        (Some(status), format!("the guest ended with exit status {status}\n{tail}"))
+                    }
+                    Err(report) => (None, report),
                 };
             }
-            Event::Quiet => break session.late(),
+            Event::Quiet => break (None, session.late()),
         }
     };
-    if let Some((name, outcome)) = transcript.end(&report) {
+    let (last, end) = transcript.end(status, &report);
+    if let Some((name, outcome)) = last {
         result(name, outcome);
     }
-    report
+    end
 }

@@ -14,6 +14,7 @@ mod ramp;
 mod script;
 mod soak;
 mod tracebacks;
+mod verdicts;
 
 use std::process::ExitCode;
 
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
     harness::main(|| {
         let mut jobs = script::jobs();
         jobs.extend(kernel_tests::jobs(&guests));
+        jobs.extend(verdicts::jobs(&guests));
         jobs.extend(programs::jobs(&guests));
         jobs.extend(tracebacks::jobs(&guests));
         jobs.extend(input::jobs(&guests));

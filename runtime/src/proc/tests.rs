@@ -14,7 +14,6 @@ use crate::sync::WaitGroup;
 use crate::time::sleep;
 use crate::{kernel_test, port};
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::hint::black_box;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use core::time::Duration;
