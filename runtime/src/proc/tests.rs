@@ -6,8 +6,9 @@ mod goroutines;
 mod lockosthread;
 mod stw;
 
+use super::stw::stop_the_world;
 use super::threads::MAX_IDLE_MS;
-use super::{go, go_with_stack, gomaxprocs, gosched, num_goroutine, sched, syscall, systemstack};
+use super::{Goroutine, go, go_with_stack, gomaxprocs, gosched, num_goroutine, sched, syscall, systemstack};
 use crate::chan::{Chan, make};
 use crate::panic::{catch_unwind, goexit};
 use crate::sync::WaitGroup;
@@ -30,6 +31,27 @@ fn fan_out(n: usize, f: impl Fn(usize) + Send + Sync + 'static) {
         });
     }
     wg.wait();
+}
+
+/// The goroutines that were made at that place.
+fn made_at(file: &'static str, line: u32) -> impl Fn(&Goroutine) -> bool {
+    move |g| g.created_at.is_some_and(|at| (at.file(), at.line()) == (file, line))
+}
+
+/// Waits until none of those goroutines is left. The last statement of one is not its end, and how many there are does not say which: those of
+/// an earlier test may have been ending when that was looked at.
+fn wait_for_end(of: impl Fn(&Goroutine) -> bool) {
+    while super::goroutines().iter().any(&of) {
+        gosched();
+    }
+}
+
+/// Checks that as many goroutines are counted as there are. The world stands meanwhile: none is between its state and the count.
+fn check_count() {
+    let world = stop_the_world("test");
+    let (counted, listed) = (num_goroutine(), super::goroutines().len());
+    drop(world);
+    assert_eq!(counted, listed);
 }
 
 /// More goroutines than the local ring holds: the overflow to the global queue loses and doubles none.
@@ -176,33 +198,21 @@ fn systemstack_returns_values() {
     assert_eq!(there.1, 42);
 }
 
-/// Dead goroutines are counted out.
+/// Goroutines are counted, and dead ones counted out.
 #[kernel_test]
 fn goroutines_are_counted() {
-    let before = num_goroutine();
+    const N: usize = 50;
     let gate: Chan<()> = make(0);
-    let started = Arc::new(WaitGroup::new());
-    started.add(50);
-    let ended: Vec<Chan<()>> = (0..50).map(|_| make(1)).collect();
-    for e in &ended {
-        let (gate, started, e) = (gate.clone(), started.clone(), e.clone());
-        go(move || {
-            started.done();
-            gate.recv();
-            e.send(());
-        });
+    let mine = made_at(file!(), line!() + 3);
+    for _ in 0..N {
+        let gate = gate.clone();
+        go(move || _ = gate.recv());
     }
-    started.wait();
-    // The 50 and this one; goroutines of earlier tests that were still ending in `before` are no matter.
-    assert!(num_goroutine() > 50);
+    assert_eq!(super::goroutines().iter().filter(|g| mine(g)).count(), N);
+    check_count();
     gate.close();
-    for e in &ended {
-        e.recv();
-    }
-    // The last statement of a goroutine is not its end.
-    while num_goroutine() > before {
-        gosched();
-    }
+    wait_for_end(mine);
+    check_count();
 }
 
 /// Blocking calls hold Ms, not Ps: many at once, more than there are Ps, and others run meanwhile (S10).

@@ -4,6 +4,7 @@ use super::super::allgs::{ALLGS, RESERVE};
 use super::super::p::GFREE_MAX;
 use super::super::stw::stop_the_world;
 use super::super::{G, go, gosched, num_goroutine, sched, shrink_stacks, systemstack};
+use super::{made_at, wait_for_end};
 use crate::heap::mem_stats;
 use crate::kernel_test;
 use crate::sync::WaitGroup;
@@ -33,16 +34,20 @@ fn gs_of_a_burst_are_given_back() {
         // While the world stands they are made and do not run: so they need no stacks.
         let world = stop_the_world("test");
         let before = num_goroutine();
+        let ended = Arc::new(WaitGroup::new());
+        ended.add(N as i32);
+        let mine = made_at(file!(), line!() + 3);
         for _ in 0..N {
-            go(|| ());
+            let ended = ended.clone();
+            go(move || ended.done());
         }
         let most = mem_stats().alloc;
         let made = num_goroutine();
         drop(world);
         assert_eq!(made, before + N);
-        while num_goroutine() > before {
-            gosched();
-        }
+        // So few are left then that to list them is cheap.
+        ended.wait();
+        wait_for_end(mine);
         let kept = RESERVE + (1 + sched::all_ps().count()) * GFREE_MAX + num_goroutine();
         assert!(gs() <= kept, "{} Gs are kept, not {kept} at most", gs());
         let freed = (N - kept) * size_of::<G>();

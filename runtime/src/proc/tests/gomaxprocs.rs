@@ -1,8 +1,9 @@
 //! GOMAXPROCS at run time (S9).
 
 use super::super::p::GQueue;
-use super::super::{G, go, gomaxprocs, gosched, num_goroutine, set_gomaxprocs};
+use super::super::{G, go, gomaxprocs, gosched, set_gomaxprocs};
 use super::stw::Crowd;
+use super::{check_count, wait_for_end};
 use crate::chan::make;
 use crate::kernel_test;
 use crate::time::{now, sleep};
@@ -42,7 +43,6 @@ fn set_gomaxprocs_returns_the_former_number() {
 /// A goroutine, a timer or a count that stays behind in a P that is put aside; an M that goes on with one; a P that comes back and nobody uses.
 #[kernel_test]
 fn gomaxprocs_goes_up_and_down_under_load() {
-    let before = num_goroutine();
     let crowd = Crowd::start(4);
     let procs = Procs::set(2);
     for n in [1, 4, 2, 16, 3, 1, 8, 1, 2, 5] {
@@ -52,10 +52,8 @@ fn gomaxprocs_goes_up_and_down_under_load() {
     }
     drop(crowd);
     drop(procs);
-    // The last statement of a goroutine is not its end.
-    while num_goroutine() > before {
-        gosched();
-    }
+    wait_for_end(Crowd::has);
+    check_count();
 }
 
 /// Parked goroutines are readied on Ps that there were not when they parked, and timers of Ps that are gone fire in time.

@@ -1,13 +1,13 @@
 //! Tests of the list of all goroutines.
 
-use super::super::{Goroutine, go, goroutines, gosched, num_goroutine};
+use super::super::{go, goroutines, gosched};
+use super::{made_at, wait_for_end};
 use crate::chan::make;
 use crate::kernel_test;
 use crate::sync::WaitGroup;
 use alloc::format;
 use alloc::string::ToString;
 use alloc::sync::Arc;
-use core::panic::Location;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 /// A goroutine that waits is listed with why, where and since when, and with the place that made it; one that runs as running; one
@@ -16,10 +16,8 @@ use core::sync::atomic::{AtomicBool, Ordering};
 fn goroutines_are_listed_with_what_they_wait_for() {
     let gate = make::<()>(0);
     let receiver = gate.receiver();
-    let before = num_goroutine();
-    let line = Location::caller().line() + 1;
+    let mine = made_at(file!(), line!() + 1);
     go(move || _ = receiver.recv());
-    let mine = |g: &Goroutine| g.created_at.is_some_and(|at| at.file() == file!() && at.line() == line);
     let waiting = loop {
         let found = goroutines().into_iter().find(|g| mine(g) && g.waits.is_some());
         if let Some(g) = found {
@@ -34,10 +32,7 @@ fn goroutines_are_listed_with_what_they_wait_for() {
     assert!(frames.is_some_and(|frames| frames.contains("\t0x")), "{text}");
     assert!(goroutines().iter().any(|g| g.state == "running" && g.waits.is_none()), "who asks runs");
     gate.close();
-    while num_goroutine() > before {
-        gosched();
-    }
-    assert!(!goroutines().iter().any(mine));
+    wait_for_end(mine);
 }
 
 /// Goroutines that are made, park, are readied and end on all Ps while they are looked at lose nothing by it, neither a wake-up nor a state.

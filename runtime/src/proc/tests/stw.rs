@@ -1,7 +1,7 @@
 //! Stopping the world (S1, G3). Goroutines here call the runtime now and then; those that never do are the machine's tests.
 
 use super::super::stw::stop_the_world;
-use super::super::{go, gosched, syscall};
+use super::super::{Goroutine, go, gosched, syscall};
 use super::fan_out;
 use crate::chan::make;
 use crate::sync::WaitGroup;
@@ -60,6 +60,11 @@ impl Crowd {
             });
         }
         crowd
+    }
+
+    /// Whether a goroutine is one of any crowd, or was made by one.
+    pub(super) fn has(g: &Goroutine) -> bool {
+        g.created_at.is_some_and(|at| at.file() == file!())
     }
 
     fn turns(&self) -> Vec<usize> {
