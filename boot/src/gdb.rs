@@ -33,6 +33,8 @@ pub fn write_commands(kernel: &Kernel, port: u16) -> Result<PathBuf> {
          set pagination off\n\
          set architecture i386:x86-64\n\
          file {elf}\n\
+         # info goroutines, goroutine N bt, info ms, info ps, info timers; how channels, Vec and String are printed.\n\
+         source {commands}\n\
          directory {source}\n\
          target remote 127.0.0.1:{port}\n\
          # Before this point only hardware breakpoints can be set (hbreak).\n\
@@ -40,6 +42,7 @@ pub fn write_commands(kernel: &Kernel, port: u16) -> Result<PathBuf> {
          continue\n",
         path = path.display(),
         elf = kernel.elf.display(),
+        commands = source_root().join("boot/gdb/gzero.py").display(),
         source = source_root().display(),
     );
     fs::create_dir_all(&dir)

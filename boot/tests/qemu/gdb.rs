@@ -1,5 +1,6 @@
-//! A real gdb at a waiting machine: it stops in a goroutine's function, on the boot core and on another, and shows a
-//! right backtrace with source lines.
+//! A real gdb at a waiting machine: it stops in a goroutine's function, on the boot core and on another, shows a right
+//! backtrace with source lines, and knows goroutines, Ms, Ps, timers and channels. After all of it the program goes on to
+//! its right end: looking has changed nothing.
 
 use crate::guests::Guests;
 use crate::harness::{Job, Outcome};
@@ -7,47 +8,181 @@ use boot::gdb;
 use boot::kernel::Variant;
 use boot::options::{Door, Options};
 use boot::packages::{GDB, ensure};
+use boot::source_root;
+use std::fs;
 use std::process::{Command, Stdio};
+use std::time::Duration;
+
+/// A session: where a program is stopped, what is asked there, and what the answers must have.
+struct Look {
+    name: &'static str,
+    program: &'static [&'static str],
+    smp: u32,
+    /// The stop is at the line of the program's file that holds this text; and its condition.
+    stop: (&'static str, &'static str),
+    commands: &'static [&'static str],
+    /// Regions of the answers, in this order.
+    answers: &'static [&'static str],
+    /// What the program prints when it goes on.
+    output: &'static str,
+}
+
+const LOOKS: [Look; 5] = [
+    Look {
+        name: "gdb::parked_goroutines",
+        program: &["chan_leak"],
+        smp: 2,
+        stop: ("debug::goroutines()", ""),
+        commands: &["info goroutines", "goroutine all bt", "goroutine 99 bt", "info ms"],
+        answers: &[
+            "* 1     running on core 0  programs::chan_leak::main at programs/chan_leak.rs:",
+            "chan send (nil chan)  programs::chan_leak::main::{closure#0} at programs/chan_leak.rs:",
+            "chan receive (nil chan)  programs::chan_leak::main::{closure#1} at programs/chan_leak.rs:",
+            "goroutine 1 [running]:",
+            "programs::chan_leak::main () at programs/chan_leak.rs:",
+            "runtime::proc::newproc::goroutine_entry",
+            "[chan send (nil chan)]:",
+            "programs::chan_leak::main::{closure#0} () at programs/chan_leak.rs:",
+            "runtime::proc::newproc::goroutine_entry",
+            "[chan receive (nil chan)]:",
+            "programs::chan_leak::main::{closure#1} () at programs/chan_leak.rs:",
+            "runtime::proc::newproc::goroutine_entry",
+            "no goroutine 99",
+            "m     core  p     goroutine",
+        ],
+        output: "2 goroutines leaked:",
+    },
+    Look {
+        name: "gdb::busy_cores",
+        program: &["parfib", "12"],
+        smp: 2,
+        stop: ("let left = ", "n == 3"),
+        commands: &["info goroutines", "info ps", "goroutine all bt -2"],
+        answers: &[
+            "running on core ",
+            "programs::parfib::fib at programs/parfib.rs:",
+            "(has not run yet)",
+            "0     running ",
+            "global queue: ",
+            "goroutine 1 [",
+            "runtime::proc::newproc::goroutine_entry",
+            "it has not run yet: it has no stack",
+        ],
+        output: "fib(12) = 144",
+    },
+    Look {
+        name: "gdb::timers",
+        program: &["tickers"],
+        smp: 1,
+        stop: ("slow tick {slow_ticks}", ""),
+        commands: &["info timers"],
+        answers: &["p     due at          what", ", every 0.0", ", every 0.0"],
+        output: "reset, it ticks again",
+    },
+    Look {
+        name: "gdb::channels",
+        program: &["worker_pool"],
+        smp: 1,
+        stop: ("= done.steps", ""),
+        commands: &["print jobs", "print results"],
+        answers: &["= chan 0/9 closed", "/9 open = {programs::worker_pool::Done {job: "],
+        output: "9: 19 steps",
+    },
+    Look {
+        name: "gdb::vectors",
+        program: &["memstats"],
+        smp: 1,
+        stop: ("drop((small, large))", ""),
+        commands: &["set print elements 2", "print large"],
+        answers: &["= Vec(size=16) = {Vec(size=1048576) = {0, 0...}, Vec(size=1048576) = {0, 0...}...}"],
+        output: "the figures agree",
+    },
+];
 
 /// One job, so that no two guests want the same port.
 pub fn jobs(guests: &Guests) -> Vec<Job<'_>> {
     const TESTS: [(&str, u32); 2] = [("gdb::boot_core", 1), ("gdb::another_core", 2)];
-    let names = TESTS.map(|(name, _)| name.to_owned()).into();
+    let breakpoints = TESTS.iter().map(|(name, _)| *name);
+    let names = breakpoints.chain(LOOKS.iter().map(|look| look.name)).map(String::from).collect();
     vec![Job::many(names, |names, reporter| {
-        for (name, thread) in TESTS.iter().filter(|(name, _)| names.iter().any(|n| n == name)) {
+        let wanted = |name: &str| names.iter().any(|n| n == name);
+        for (name, thread) in TESTS.iter().filter(|(name, _)| wanted(name)) {
             reporter.report(name, breakpoint(guests, *thread));
+        }
+        for look in LOOKS.iter().filter(|look| wanted(look.name)) {
+            reporter.report(look.name, session(guests, look));
         }
     })]
 }
 
-/// gdb's `thread` is QEMU's core, counted from 1.
-fn breakpoint(guests: &Guests, thread: u32) -> Outcome {
+/// Runs gdb with `commands` at a machine that waits, and returns what it printed. The machine is `goes_on` at the end.
+fn gdb_at(
+    guests: &Guests,
+    options: &Options,
+    commands: &[String],
+    goes_on: bool,
+) -> Result<(String, String), String> {
     let gdb = ensure(&guests.host, GDB, |host| host.program("gdb")).map_err(|error| error.to_string())?;
     let (kernel, _) = guests.built(Variant::Programs, Door::Pvh)?;
     let port = gdb::free_port().map_err(|error| error.to_string())?;
-    let commands = gdb::write_commands(kernel, port).map_err(|error| error.to_string())?;
+    let file = gdb::write_commands(kernel, port).map_err(|error| error.to_string())?;
+    let guest = guests.start(Variant::Programs, options, Some(port))?;
+    let mut command = Command::new("timeout");
+    command.arg("120").arg(gdb).args(["-nx", "-batch", "-x"]).arg(file);
+    for text in commands {
+        command.args(["-ex", text]);
+    }
+    let output = command.stdin(Stdio::null()).output().map_err(|error| format!("gdb: {error}"))?;
+    let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    let printed = if goes_on {
+        let (session, bytes) = guest.read_to_end(Duration::from_secs(60))?;
+        match session.end()? {
+            0 => String::from_utf8_lossy(&bytes).into_owned(),
+            status => return Err(format!("exit status {status}\n{text}")),
+        }
+    } else {
+        String::new()
+    };
+    Ok((text, printed))
+}
+
+fn session(guests: &Guests, look: &Look) -> Outcome {
+    let (program, args) = look.program.split_first().expect("a program is named");
+    let file = format!("{program}.rs");
+    let source = fs::read_to_string(source_root().join("programs").join(&file))
+        .map_err(|error| format!("{file}: {error}"))?;
+    let (text, condition) = look.stop;
+    let line = source.lines().position(|line| line.contains(text)).ok_or(format!("no {text} in {file}"))? + 1;
+    let condition = if condition.is_empty() { String::new() } else { format!(" if {condition}") };
+    let mut commands = vec![format!("break {file}:{line}{condition}"), "continue".into()];
+    commands.extend(look.commands.iter().map(|&command| command.into()));
+    commands.extend(["delete".into(), "continue".into()]);
+    let options = Options { smp: look.smp, ..Options::new(program, args) };
+    let (said, printed) = gdb_at(guests, &options, &commands, true)?;
+    let mut rest = &said[..];
+    for answer in look.answers {
+        let Some(at) = rest.find(answer) else {
+            return Err(format!("gdb did not say {answer:?} after what came before it:\n{said}"));
+        };
+        rest = &rest[at + answer.len()..];
+    }
+    if !printed.contains(look.output) {
+        return Err(format!("the program did not print {:?} but\n{printed}", look.output));
+    }
+    Ok(())
+}
+
+/// gdb's `thread` is QEMU's core, counted from 1.
+fn breakpoint(guests: &Guests, thread: u32) -> Outcome {
     let options = Options { smp: 2, ..Options::new("parfib", &["30"]) };
-    let guest = guests.start(Variant::Programs, &options, Some(port))?;
     let at = format!("break programs::parfib::fib thread {thread}");
-    let output = Command::new("timeout")
-        .arg("60")
-        .arg(gdb)
-        .args(["-nx", "-batch", "-x"])
-        .arg(commands)
-        .args(["-ex", &at, "-ex", "continue", "-ex", "thread", "-ex", "backtrace", "-ex", "kill"])
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| format!("gdb: {error}"))?;
-    drop(guest);
-    let text = String::from_utf8_lossy(&output.stdout);
+    let commands = [at.as_str(), "continue", "thread", "backtrace", "kill"].map(String::from);
+    let (text, _) = gdb_at(guests, &options, &commands, false)?;
     let stopped =
         text.contains("Temporary breakpoint 1") && text.contains(&format!("Current thread is {thread} "));
     let frames: Vec<&str> = text.lines().filter(|line| line.starts_with('#')).collect();
     let function =
         frames.first().is_some_and(|f| f.contains("programs::parfib::fib") && f.contains("parfib.rs:"));
     let entry = frames.iter().any(|f| f.contains("runtime::proc::newproc::goroutine_entry"));
-    if stopped && function && entry {
-        return Ok(());
-    }
-    Err(format!("{text}\n{}", String::from_utf8_lossy(&output.stderr)))
+    if stopped && function && entry { Ok(()) } else { Err(text) }
 }

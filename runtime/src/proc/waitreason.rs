@@ -7,10 +7,13 @@ macro_rules! reasons {
         #[repr(u8)]
         pub enum WaitReason { $($(#[$doc])* $name,)* }
 
+        /// The texts by number: a table in memory, which a debugger reads too.
+        static TEXTS: [&str; [$($text),*].len()] = [$($text),*];
+
         impl WaitReason {
             /// Go's text for it, as tracebacks print it.
             pub fn text(self) -> &'static str {
-                match self { $(WaitReason::$name => $text,)* }
+                TEXTS[self as usize]
             }
         }
     };

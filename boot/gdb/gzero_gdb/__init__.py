@@ -1,0 +1,1 @@
+"""What gdb is taught about Gzero; see `gzero.py` beside this folder."""
