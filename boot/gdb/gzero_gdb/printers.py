@@ -48,7 +48,8 @@ class ChanPrinter:
 
     def __init__(self, value):
         # A `Sender` or a `Receiver` is a `Chan` in a tuple of one.
-        chan = value if value.type.strip_typedefs().name.startswith("runtime::chan::channel::") else value[0]
+        is_chan = value.type.strip_typedefs().name.startswith("runtime::chan::channel::")
+        chan = value if is_chan else value["__0"]
         self.kind = chan.type.strip_typedefs().template_argument(0)
         self.shared = memory.plain(chan["shared"])
 

@@ -93,7 +93,7 @@ def entries(timers):
     vector = memory.plain(timers["heap"])
     first, length = memory.elements(vector)
     for i in range(length):
-        when, entry = first[i][0], memory.number(first[i][1])
+        when, entry = first[i]["__0"], memory.number(first[i]["__1"])
         if entry & 1:
             g = gdb.Value(entry - 1).cast(gdb.lookup_type("runtime::proc::g::G").pointer())
             yield int(when), f"goroutine {int(g['goid'])} sleeps"

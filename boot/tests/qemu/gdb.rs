@@ -47,8 +47,9 @@ const LOOKS: [Look; 5] = [
             "[chan receive (nil chan)]:",
             "programs::chan_leak::main::{closure#1} () at programs/chan_leak.rs:",
             "runtime::proc::newproc::goroutine_entry",
-            "no goroutine 99",
             "m     core  p     goroutine",
+            // On standard error, which comes after standard output here.
+            "no goroutine 99",
         ],
         output: "2 goroutines leaked:",
     },
@@ -72,12 +73,12 @@ const LOOKS: [Look; 5] = [
     },
     Look {
         name: "gdb::timers",
-        program: &["tickers"],
+        program: &["timeouts"],
         smp: 1,
-        stop: ("slow tick {slow_ticks}", ""),
+        stop: ("println!(\"timeout\")", ""),
         commands: &["info timers"],
-        answers: &["p     due at          what", ", every 0.0", ", every 0.0"],
-        output: "reset, it ticks again",
+        answers: &["p     due at          what", "goroutine ", " sleeps"],
+        output: "10000 answers in time",
     },
     Look {
         name: "gdb::channels",
