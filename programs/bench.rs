@@ -13,6 +13,8 @@ use runtime::{args, gomaxprocs, println, program, time};
 mod locks;
 #[path = "bench/memory.rs"]
 mod memory;
+#[path = "bench/panics.rs"]
+mod panics;
 #[path = "bench/primitives.rs"]
 mod primitives;
 #[path = "bench/select.rs"]
@@ -101,6 +103,8 @@ const BENCHES: &[Bench] = &[
     bench("rwmutex_read4", 1_000_000, locks::rwmutex_read4),
     bench("once", 10_000_000, locks::once),
     bench("waitgroup", 1_000_000, primitives::waitgroup),
+    bench("panic_recover", 2_000, panics::panic_recover),
+    bench("panic_frame", 10_000, panics::panic_frame),
     bench("timer_sleep", 20_000, timers::timer_sleep),
     bench("timer_addstop", 200_000, timers::timer_addstop),
     bench("timer_reset", 200_000, timers::timer_reset),

@@ -18,6 +18,7 @@ mod log;
 mod memory;
 mod port;
 mod thread;
+mod unwind;
 
 use bootloader_api::BootInfo;
 

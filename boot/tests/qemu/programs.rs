@@ -337,6 +337,7 @@ pub fn jobs(guests: &Guests) -> Vec<Job<'_>> {
         jobs.push(Job::one(name, move || failing_allocations(guests, line, status)));
     }
     jobs.push(Job::one("programs::matmul_uses_both_cores", || matmul_ratio(guests)));
+    jobs.push(Job::one("programs::panic_costs", || panic_costs(guests)));
     jobs.push(Job::one("programs::boot_log", || boot_log(guests)));
     jobs.push(Job::one("programs::late_core", || late_core(guests)));
     jobs.push(Job::one("programs::schedseed_replays", || schedseed_replays(guests)));
@@ -467,6 +468,27 @@ fn preemptstats(guests: &Guests) -> Outcome {
         }
         _ => Err(format!("too long, or no table:\n{}", ran.output)),
     }
+}
+
+/// What a panic may cost in instructions: to raise it and recover from it, for a frame that it passes, and for one with deferred work. A search for
+/// unwind tables that is not kept would show tenfold.
+fn panic_costs(guests: &Guests) -> Outcome {
+    const MOST: [(&str, &str, f64); 3] = [
+        ("panic_recover", "ns_per_op=", 6_000.0),
+        ("panic_frame", "ns_per_op=", 800.0),
+        ("panic_frame", "cleanup_ns=", 800.0),
+    ];
+    let ran =
+        guests.run(&Options { icount: true, ..options(1, "bench panic_recover panic_frame") }, PATIENCE)?;
+    for (bench, key, most) in MOST {
+        let line = ran.output.lines().find(|line| line.starts_with(&format!("bench {bench} ")));
+        let mut words = line.into_iter().flat_map(str::split_whitespace);
+        match words.find_map(|word| word.strip_prefix(key)?.parse::<f64>().ok()) {
+            Some(cost) if cost > 0.0 && cost <= most => {}
+            _ => return Err(format!("{bench}: {key} is not there or above {most} in\n{}", ran.output)),
+        }
+    }
+    Ok(())
 }
 
 /// Where the clock counts instructions, a seed gives the same run: the scheduler's own account of each millisecond repeats to the digit, on several
