@@ -85,7 +85,7 @@ extern "C" fn m0(_: usize) -> ! {
         runtime::proc::rt0(&Startup {
             thread: os_thread(t),
             stack: stack_of(t),
-            xsave_size: fpu::xsave_size() as u64,
+            xsave_area: fpu::xsave_area(),
         })
     }
 }

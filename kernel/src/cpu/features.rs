@@ -5,6 +5,7 @@
 use super::fpu;
 use bitflags::bitflags;
 use core::fmt::{self, Write};
+use core::num::NonZero;
 use core::sync::atomic::{AtomicBool, Ordering};
 use raw_cpuid::CpuId;
 use spin::Once;
@@ -70,16 +71,20 @@ pub fn has(f: Features) -> bool {
 fn probe() -> Features {
     let id = CpuId::new();
     let mut f = Features::empty();
+    // What XSAVE can save is in a leaf that firmware may have hidden ("limit CPUID"). Without it XCR0 must not be written.
+    let savable = xcr0_support();
+    let saves = |registers| savable.contains(registers);
     if let Some(i) = id.get_feature_info() {
-        f.set(Features::XSAVE, i.has_xsave());
-        f.set(Features::AVX, i.has_xsave() && i.has_avx());
+        f.set(Features::XSAVE, i.has_xsave() && saves(xcr0(Features::empty())));
+        f.set(Features::AVX, f.contains(Features::XSAVE) && i.has_avx() && saves(xcr0(Features::AVX)));
         f.set(Features::PAT, i.has_pat());
         f.set(Features::MCE, i.has_mce());
         f.set(Features::X2APIC, i.has_x2apic());
         f.set(Features::TSC_DEADLINE, i.has_tsc_deadline());
     }
     if let Some(i) = id.get_extended_feature_info() {
-        f.set(Features::AVX512, f.contains(Features::AVX) && i.has_avx512f());
+        let avx512 = Features::AVX | Features::AVX512;
+        f.set(Features::AVX512, f.contains(Features::AVX) && i.has_avx512f() && saves(xcr0(avx512)));
         f.set(Features::SMEP, i.has_smep());
         f.set(Features::SMAP, i.has_smap());
         f.set(Features::UMIP, i.has_umip());
@@ -93,6 +98,19 @@ fn probe() -> Features {
         f.set(Features::INVARIANT_TSC, i.has_invariant_tsc());
     }
     f
+}
+
+/// The register sets that XSAVE can save here, by leaf 0xd of CPUID; none where there is no such leaf.
+fn xcr0_support() -> XCr0Flags {
+    let Some(i) = CpuId::new().get_extended_state_info() else { return XCr0Flags::empty() };
+    let mut x = XCr0Flags::empty();
+    x.set(XCr0Flags::X87, i.xcr0_supports_legacy_x87());
+    x.set(XCr0Flags::SSE, i.xcr0_supports_sse_128());
+    x.set(XCr0Flags::AVX, i.xcr0_supports_avx_256());
+    x.set(XCr0Flags::OPMASK, i.xcr0_supports_avx512_opmask());
+    x.set(XCr0Flags::ZMM_HI256, i.xcr0_supports_avx512_zmm_hi256());
+    x.set(XCr0Flags::HI16_ZMM, i.xcr0_supports_avx512_zmm_hi16());
+    x
 }
 
 /// Turns `f` on in this core's control registers.
@@ -163,14 +181,15 @@ pub fn init() {
     SMAP_ON.store(f.contains(Features::SMAP), Ordering::Relaxed);
     if f.contains(Features::XSAVE) {
         // EBX of leaf 0xd is the size for what XCR0 enables now.
-        let size = CpuId::new().get_extended_state_info().map_or(0, |i| i.xsave_area_size_enabled_features());
-        fpu::set_xsave(size, xcr0(f).bits());
+        let info = CpuId::new().get_extended_state_info();
+        let size = info.and_then(|i| NonZero::new(i.xsave_area_size_enabled_features()));
+        fpu::set_xsave(size.expect("`probe` found the leaf"), xcr0(f).bits());
     }
     crate::log!(
         "cpu: on: sse sse2 wp, and{}; the CPU lacks:{}; registers saved in {} bytes",
         Names(f),
         Names(!f),
-        fpu::xsave_size()
+        fpu::save_size()
     );
 }
 

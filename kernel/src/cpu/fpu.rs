@@ -5,6 +5,7 @@
 //! variants: `XSAVEOPT` skips what it believes unchanged since the last `XRSTOR` *from the same address*, which is not
 //! true of stack memory, and the compacted formats need `XSAVES`.
 
+use core::num::NonZero;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 /// Bytes of the `XSAVE` area, which must be aligned to 64; 0 if the CPU has no `XSAVE` and `FXSAVE` (512 bytes, aligned to 16) is
@@ -20,16 +21,18 @@ static __gzero_xsave_mask: AtomicU64 = AtomicU64::new(0);
 /// Bytes of the area that `FXSAVE` writes.
 const FXSAVE_SIZE: usize = 512;
 
-/// Bytes that saving the extended registers needs, alignment not counted.
-pub fn xsave_size() -> usize {
-    match __gzero_xsave_size.load(Ordering::Relaxed) {
-        0 => FXSAVE_SIZE,
-        n => n as usize,
-    }
+/// Bytes of the `XSAVE` area; none if `FXSAVE` is to be used.
+pub fn xsave_area() -> Option<NonZero<u64>> {
+    NonZero::new(__gzero_xsave_size.load(Ordering::Relaxed))
 }
 
-/// Sets both; to be called once, before traps are possible.
-pub(super) fn set_xsave(size: u32, mask: u64) {
+/// Bytes that saving the extended registers needs by either instruction, alignment not counted.
+pub fn save_size() -> usize {
+    xsave_area().map_or(FXSAVE_SIZE, |size| size.get() as usize)
+}
+
+/// Has `XSAVE` used, with an area of `size` bytes for the components `mask`. To be called once, before traps are possible.
+pub(super) fn set_xsave(size: NonZero<u32>, mask: u64) {
     __gzero_xsave_mask.store(mask, Ordering::Relaxed);
-    __gzero_xsave_size.store(size.into(), Ordering::Relaxed);
+    __gzero_xsave_size.store(size.get().into(), Ordering::Relaxed);
 }

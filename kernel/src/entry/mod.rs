@@ -6,6 +6,7 @@
 
 pub mod bootloader;
 pub mod cmdline;
+mod long_mode;
 pub mod pvh;
 
 use bootloader_api::BootInfo;

@@ -4,12 +4,13 @@
 //! paging off in 32-bit protected mode, flat segments, interrupts off, and the physical address of an
 //! `hvm_start_info` in `ebx`. Everything else is ours to make:
 //!
-//! 1. SSE on (CR0.MP, CR4.OSFXSR, CR4.OSXMMEXCPT), because Rust code here is compiled for hard float.
-//! 2. Page tables that live in the image: the low 4 GiB as 2 MiB pages, seen at 0, at [`PHYSICAL_MEMORY_OFFSET`], and (the
+//! 1. A look whether the processor has a 64-bit mode; if not, [`long_mode`](super::long_mode) says so and ends the machine.
+//! 2. SSE on (CR0.MP, CR4.OSFXSR, CR4.OSXMMEXCPT), because Rust code here is compiled for hard float.
+//! 3. Page tables that live in the image: the low 4 GiB as 2 MiB pages, seen at 0, at [`PHYSICAL_MEMORY_OFFSET`], and (the
 //!    first GiB) at `KERNEL_BASE`. The first is for the instructions that turn paging on, the second is what
 //!    `BootInfo` promises, the third is where the kernel is linked.
-//! 3. CR4.PAE, EFER.LME, CR0.PG, a far jump to a 64-bit code segment, and a jump to the high address.
-//! 4. The boot stack, and [`pvh_main`].
+//! 4. CR4.PAE, EFER.LME, CR0.PG, a far jump to a 64-bit code segment, and a jump to the high address.
+//! 5. The boot stack, and [`pvh_main`].
 //!
 //! The tables are data and not built by code because the less there is of 32-bit assembler the better.
 
@@ -67,6 +68,10 @@ pvh_gdtr:
     .globl pvh_start
 pvh_start:
     cld
+    movl $(__boot_stack_top - {base}), %esp
+    movl %ebx, %edi
+    call require_long_mode
+    movl %edi, %ebx
     movl %cr4, %eax
     orl $0x620, %eax                /* PAE, OSFXSR, OSXMMEXCPT */
     movl %eax, %cr4

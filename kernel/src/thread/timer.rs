@@ -213,7 +213,7 @@ fn serve(irq: &IrqOff, core: &'static Core, frame: &mut TrapFrame, now: u64) -> 
 
 /// Whether the saved registers fit below `sp`, in the thread's own stack or a goroutine's; backs the pages if so.
 fn has_room(sp: usize) -> bool {
-    let need = crate::cpu::fpu::xsave_size().max(512) + 1024;
+    let need = crate::cpu::fpu::save_size() + 1024;
     stack::back_range(sp - need, sp)
 }
 

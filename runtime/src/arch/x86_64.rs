@@ -15,7 +15,7 @@ use crate::proc::G;
 use core::arch::{asm, global_asm};
 use core::sync::atomic::{AtomicBool, AtomicU64};
 
-/// Bytes of the processor's XSAVE area for all enabled features; 0: there is no XSAVE, FXSAVE serves. Set by the port at start.
+/// Bytes of the processor's XSAVE area for all enabled features; 0: FXSAVE is used. Set by the port at start.
 #[unsafe(export_name = "__gzero_runtime_xsave_size")]
 pub static XSAVE_SIZE: AtomicU64 = AtomicU64::new(0);
 

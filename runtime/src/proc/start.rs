@@ -15,6 +15,7 @@ use crate::port::{self, OsThread, Stack};
 use crate::program::Program;
 use crate::{env, heap};
 use core::fmt;
+use core::num::NonZero;
 use core::sync::atomic::Ordering;
 
 /// How large the main goroutine's stack may grow, in bytes: 64 MiB less the guard page.
@@ -28,8 +29,8 @@ pub struct Startup {
     pub thread: OsThread,
     /// Its stack.
     pub stack: Stack,
-    /// Bytes of the processor's XSAVE area, 0 if it has none.
-    pub xsave_size: u64,
+    /// Bytes of the processor's XSAVE area for all that is turned on; none if registers are saved by FXSAVE.
+    pub xsave_area: Option<NonZero<u64>>,
 }
 
 /// Why a program could not be started.
@@ -66,7 +67,7 @@ impl fmt::Display for StartError {
 /// Called once, on the thread and stack that `startup` describes, by a port that is ready for all of `Port`'s functions and has called
 /// [`godebug::init`](crate::godebug::init).
 pub unsafe fn rt0(startup: &Startup) -> ! {
-    crate::arch::XSAVE_SIZE.store(startup.xsave_size, Ordering::Relaxed);
+    crate::arch::XSAVE_SIZE.store(startup.xsave_area.map_or(0, NonZero::get), Ordering::Relaxed);
     let mp = allocm(0);
     // SAFETY: new; the thread runs on `startup.stack`, far above what it uses now.
     unsafe {
