@@ -40,7 +40,7 @@ fn kernel_main(info: &'static BootInfo) -> ! {
         cmdline.args.len() - 1,
         cmdline.environ.len()
     );
-    cpu::init_platform(info.rsdp_addr.into_option());
+    cpu::init_platform(info);
     cpu::smp::start_all(thread::enter_idle);
     port::start()
 }

@@ -4,6 +4,7 @@
 //! lines and options are libtest's. One test runs at a time for every two cores of the host: most guests have several.
 
 mod doors;
+mod firmware;
 mod gdb;
 mod guests;
 mod harness;
@@ -13,6 +14,7 @@ mod programs;
 mod ramp;
 mod script;
 mod soak;
+mod stub;
 mod tracebacks;
 mod verdicts;
 
@@ -30,6 +32,7 @@ fn main() -> ExitCode {
         jobs.extend(ramp::jobs(&guests));
         jobs.extend(soak::jobs(&guests));
         jobs.extend(doors::jobs(&guests));
+        jobs.extend(firmware::jobs(&guests));
         jobs.extend(gdb::jobs(&guests));
         jobs
     })

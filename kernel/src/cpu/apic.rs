@@ -19,7 +19,6 @@ use core::hint::spin_loop;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use volatile::VolatilePtr;
-use x86_64::PhysAddr;
 use x86_64::registers::model_specific::{ApicBase, ApicBaseFlags, Msr};
 
 /// Registers, as offsets in memory; as MSR: `0x800 + offset / 16`.
@@ -113,9 +112,10 @@ fn write(r: Register, value: u32) {
     }
 }
 
-/// Sets the boot core's APIC up; `registers` is where the MADT has them.
-pub fn init_boot(registers: PhysAddr) {
+/// Sets the boot core's APIC up. Its registers are where the processor says, which needs no table of firmware's.
+pub fn init_boot() {
     if !has(Features::X2APIC) {
+        let registers = ApicBase::read().0.start_address();
         BASE.store(region::map_mmio(registers, 4096) as usize, Ordering::Relaxed);
     }
     init();

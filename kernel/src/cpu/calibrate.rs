@@ -17,6 +17,7 @@ use core::ptr::NonNull;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use raw_cpuid::CpuId;
 use volatile::VolatilePtr;
+use x86_64::PhysAddr;
 use x86_64::instructions::port::Port;
 
 /// How long is measured. The slowest clock ticks 18,000 times then.
@@ -27,6 +28,9 @@ const TRIES: u32 = 8;
 
 /// How often a clock is looked at before it is taken to stand still: far longer than the window.
 const LOOKS: u32 = 1_000_000;
+
+/// How often at least after the first clock's window.
+const GRACE: u32 = 10_000;
 
 /// Two rates confirm each other if they differ by no more than this: 0.5 %.
 const AGREE_PPM: u64 = 5_000;
@@ -87,7 +91,7 @@ fn hpet_register(offset: usize) -> VolatilePtr<'static, u64> {
 }
 
 fn hpet() -> Option<Clock> {
-    let phys = acpi::platform().hpet?;
+    let phys = PhysAddr::new(acpi::platform().hpet?);
     HPET.store(region::map_mmio(phys, 0x400) as usize, Ordering::Relaxed);
     let capabilities = hpet_register(HPET_CAPABILITIES).read();
     let femtoseconds = capabilities >> 32;
@@ -169,16 +173,23 @@ struct Progress {
     cycles: u64,
 }
 
-/// Watches all clocks, and the APIC's timer, for the window; it ends when the first clock says so.
+/// Watches all clocks, and the APIC's timer, for the window; it ends when all clocks say so, or when the first has and the others have had as
+/// long again: firmware may have named something that moves at any rate, and something that stands still.
 fn watch(clocks: &[Clock]) -> (Vec<Progress>, Progress) {
     let apic_timer = || sample(|| apic::counted().into());
     apic::start_counting();
     let apic_from = apic_timer();
     let from: Vec<_> = clocks.iter().map(|c| sample(c.read)).collect();
     let over = |(c, from): (&Clock, &Sample)| c.ticks(from.value, (c.read)()) >= c.hz * WINDOW_US / 1_000_000;
-    for _ in 0..LOOKS {
-        if clocks.iter().zip(&from).any(over) {
+    let (mut looks, mut end) = (0, LOOKS);
+    while looks < end {
+        let done = clocks.iter().zip(&from).map(over).filter(|&over| over).count();
+        if done == clocks.len() {
             break;
+        }
+        looks += 1;
+        if done == 1 && end == LOOKS {
+            end = looks + looks.max(GRACE);
         }
         spin_loop();
     }
@@ -190,6 +201,14 @@ fn watch(clocks: &[Clock]) -> (Vec<Progress>, Progress) {
     let apic_to = apic_timer();
     let apic = Progress { ticks: apic_to.value - apic_from.value, cycles: apic_to.cycles - apic_from.cycles };
     (chips, apic)
+}
+
+/// What CPU and hypervisor say and `clocks` show, and how far the APIC's timer went meanwhile.
+fn measure(clocks: &[Clock]) -> (Vec<Rate>, Progress) {
+    let (chips, apic) = watch(clocks);
+    let moving = clocks.iter().zip(&chips).filter(|(c, p)| p.ticks >= c.hz * WINDOW_US / 2_000_000);
+    let measured = moving.map(|(c, p)| Rate { name: c.name, hz: scale(p.cycles, c.hz, p.ticks) });
+    (cpuid().into_iter().chain(hypervisor()).chain(measured).collect(), apic)
 }
 
 /// `a * b / c`, rounded to the nearest.
@@ -212,13 +231,16 @@ pub(super) fn choose(rates: &[Rate]) -> Option<(Rate, Option<Rate>)> {
 /// Measures and sets the rates, and logs whose word was taken. A machine without a clock is ended.
 pub fn init() {
     let mut clocks: Vec<Clock> = hpet().into_iter().chain(pm_timer()).collect();
-    if clocks.len() < 2 {
-        clocks.push(pit());
+    let two = clocks.len() == 2;
+    if !two {
+        clocks.insert(0, pit());
     }
-    let (chips, apic) = watch(&clocks);
-    let measured = clocks.iter().zip(&chips).filter(|(c, p)| p.ticks >= c.hz * WINDOW_US / 2_000_000);
-    let measured = measured.map(|(c, p)| Rate { name: c.name, hz: scale(p.cycles, c.hz, p.ticks) });
-    let rates: Vec<Rate> = cpuid().into_iter().chain(hypervisor()).chain(measured).collect();
+    let (mut rates, mut apic) = measure(&clocks);
+    if two && choose(&rates).is_none_or(|(_, check)| check.is_none()) {
+        // One of them is not what firmware's tables say. The 8254 is where it always was.
+        clocks.insert(0, pit());
+        (rates, apic) = measure(&clocks);
+    }
     let Some((rate, check)) = choose(&rates) else {
         let what =
             "no HPET, ACPI timer or 8254 that moves, and neither CPU nor hypervisor says how fast it is";

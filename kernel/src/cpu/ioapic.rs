@@ -3,13 +3,15 @@
 //! Source: Intel 82093AA data sheet, chapter 3. Registers are reached through two windows: the number of one goes to the first, its content is in the
 //! second. After reset every input is masked; those that nobody routes stay so.
 
-use super::acpi::{IoApic, Override, platform};
+use super::acpi::platform;
 use super::irq::IrqMutex;
 use super::local;
 use crate::memory::region;
+use acpi_tables::{IoApic, Override};
 use core::ptr::NonNull;
 use core::sync::atomic::Ordering;
 use volatile::VolatilePtr;
+use x86_64::PhysAddr;
 
 /// Registers by number.
 const VERSION: u32 = 1;
@@ -36,11 +38,16 @@ pub fn route(irq: u8, vector: u8) -> bool {
     to <= MAX_DESTINATION && platform.io_apics.iter().any(|apic| lead(apic, line, vector, to))
 }
 
-/// Leads `line` to the core with APIC id `to`, if the line is one of this I/O APIC's.
+/// Leads `line` to the core with APIC id `to`, if the line is one of this I/O APIC's. Firmware may have said that one is where none is: there the
+/// window's number does not read back.
 fn lead(apic: &IoApic, line: &Override, vector: u8, to: u32) -> bool {
-    let base = region::map_mmio(apic.registers, DATA + 4);
+    let base = region::map_mmio(PhysAddr::new(apic.registers), DATA + 4);
     let _one_access = LOCK.lock();
-    let last = apic.first + (content(base, VERSION).read() >> 16 & 0xff);
+    let version = content(base, VERSION).read();
+    if window(base, 0).read() != VERSION || version == u32::MAX {
+        return false;
+    }
+    let last = apic.first.saturating_add(version >> 16 & 0xff);
     if !(apic.first..=last).contains(&line.global) {
         return false;
     }
@@ -59,11 +66,13 @@ fn mode(flags: u16) -> u32 {
 
 /// The window on register `number`; good until the next call. The caller holds the lock.
 fn content(base: *mut u8, number: u32) -> VolatilePtr<'static, u32> {
-    let window = |offset| {
-        let p = NonNull::new(base.wrapping_add(offset).cast()).expect("the registers are mapped");
-        // SAFETY: both windows lie in registers that are mapped for good.
-        unsafe { VolatilePtr::<u32>::new(p) }
-    };
-    window(0).write(number);
-    window(DATA)
+    window(base, 0).write(number);
+    window(base, DATA)
+}
+
+/// The window at `offset`: 0 takes a number, [`DATA`] has the content.
+fn window(base: *mut u8, offset: usize) -> VolatilePtr<'static, u32> {
+    let p = NonNull::new(base.wrapping_add(offset).cast()).expect("the registers are mapped");
+    // SAFETY: both windows lie in registers that are mapped for good.
+    unsafe { VolatilePtr::new(p) }
 }

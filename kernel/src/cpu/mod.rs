@@ -36,6 +36,7 @@ pub mod trap;
 pub use smp::count;
 
 use crate::device::rtc;
+use bootloader_api::BootInfo;
 
 /// How many cores the kernel can run on.
 pub const MAX_CPUS: usize = 64;
@@ -47,15 +48,15 @@ pub fn init_boot() {
     idt::load();
 }
 
-/// Sets up what needs memory management: trap stacks with guard pages, the interrupt controller, the clock. `rsdp` is the physical address
-/// of ACPI's root pointer. Runs once, on the boot core, with interrupts off.
-pub fn init_platform(rsdp: Option<u64>) {
+/// Sets up what needs memory management: trap stacks with guard pages, the interrupt controller, the clock. Runs once, on the boot core,
+/// with interrupts off.
+pub fn init_platform(info: &'static BootInfo) {
     let ist = gdt::alloc_stacks().expect("memory for the boot core's trap stacks");
     // SAFETY: the boot core, with interrupts off; the stacks are fresh.
     unsafe { gdt::replace_boot_stacks(ist) };
-    acpi::init(rsdp);
+    acpi::init(info);
     pic::disable();
-    apic::init_boot(acpi::platform().local_apic);
+    apic::init_boot();
     crate::log::set_clock(clock::nanotime);
     calibrate::init();
     match rtc::read() {

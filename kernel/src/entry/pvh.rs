@@ -66,6 +66,7 @@ pvh_gdtr:
     .section .text.boot, "ax"
     .code32
     .globl pvh_start
+    .type pvh_start, @function
 pvh_start:
     cld
     movl $(__boot_stack_top - {base}), %esp

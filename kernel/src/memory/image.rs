@@ -53,7 +53,7 @@ pub fn switch(map: &[MemoryRegion], early: &mut EarlyFrames) -> usize {
 
 /// Whether firmware's map means memory here, or at least nothing with side effects. E820 types 3 and 4 and UEFI types 9 and 10 are ACPI's tables
 /// and storage; UEFI's other types up to 7 are code and data of loader and firmware.
-fn is_memory(kind: MemoryRegionKind) -> bool {
+pub fn is_memory(kind: MemoryRegionKind) -> bool {
     match kind {
         MemoryRegionKind::Usable | MemoryRegionKind::Bootloader => true,
         MemoryRegionKind::UnknownBios(t) => t == 3 || t == 4,

@@ -28,6 +28,7 @@ use crate::log;
 use bootloader_api::BootInfo;
 pub use buddy::FRAME_SIZE;
 use early::EarlyFrames;
+pub use image::is_memory;
 
 /// Takes over the machine's memory: leaves the door's page tables for the kernel's own, and starts the frame allocator. Runs once, on the boot
 /// core, after the CPU's features (NX, WP) were turned on.
