@@ -94,7 +94,8 @@ configure() {
     local package path
     if [[ -d $new/usr/share/ca-certificates ]]; then
         mkdir -p "$new/etc/ssl/certs"
-        find "$new/usr/share/ca-certificates" -name '*.crt' -exec cat {} + >"$new/etc/ssl/certs/ca-certificates.crt"
+        find "$new/usr/share/ca-certificates" /usr/local/share/ca-certificates -name '*.crt' -exec cat {} + \
+            >"$new/etc/ssl/certs/ca-certificates.crt" || [[ ! -d /usr/local/share/ca-certificates ]]
     fi
     mkdir -p "$new/bin"
     cp "$(dirname "${BASH_SOURCE[0]}")/debian-run.sh" "$new/run"

@@ -3,6 +3,7 @@
 use crate::control::{Control, Input, Socket};
 use crate::host::Host;
 use crate::kernel::Kernel;
+use crate::lifetime::mortal;
 use crate::machine::{Machine, RunFiles};
 use crate::monitor::Monitor;
 use crate::traceback::Filter;
@@ -11,7 +12,7 @@ use std::env;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio, id};
+use std::process::{Child, ChildStdout, Stdio, id};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
@@ -28,7 +29,8 @@ impl RunDir {
     /// If it cannot be made.
     pub fn new() -> Result<RunDir> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        sweep(&env::temp_dir());
+        // Those of runs that were killed.
+        remove_run_dirs(|pid| !Path::new("/proc").join(pid).exists());
         let name = format!("gzero-{}-{}", id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let dir = env::temp_dir().join(name);
         fs::create_dir(&dir).map_err(Error::io(format_args!("create {}", dir.display())))?;
@@ -48,13 +50,17 @@ impl Drop for RunDir {
     }
 }
 
-/// Removes the directories of runs that were killed.
-fn sweep(temp: &Path) {
-    for entry in fs::read_dir(temp).into_iter().flatten().flatten() {
+/// Removes the directories of this process, which is about to end without its destructors.
+pub fn remove_own_run_dirs() {
+    remove_run_dirs(|pid| pid == id().to_string());
+}
+
+fn remove_run_dirs(of: impl Fn(&str) -> bool) {
+    for entry in fs::read_dir(env::temp_dir()).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let run = name.to_str().and_then(|name| name.strip_prefix("gzero-")?.split_once('-'));
         let Some((pid, _)) = run.filter(|(pid, _)| pid.parse::<u32>().is_ok()) else { continue };
-        if !Path::new("/proc").join(pid).exists() {
+        if of(pid) {
             // Another run may be sweeping too, and another user's are not ours to remove.
             _ = fs::remove_dir_all(entry.path());
         }
@@ -114,15 +120,7 @@ impl Guest {
         let args = machine.arguments(host, dir.files())?;
         fs::write(dir.files().words(), machine.words).map_err(Error::io("write the program's words"))?;
         let socket = Socket::new(&dir.files().control())?;
-        // Rust's `Command` cannot ask the kernel for this signal, util-linux's `setpriv` can.
-        let mut command = match host.program("setpriv") {
-            Some(setpriv) => {
-                let mut command = Command::new(setpriv);
-                command.args(["--pdeathsig", "KILL"]).arg(qemu);
-                command
-            }
-            None => Command::new(qemu),
-        };
+        let mut command = mortal(qemu);
         command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log);
         let started = Instant::now();
         let mut child = command.spawn().map_err(Error::io(format_args!("start {}", qemu.display())))?;

@@ -4,6 +4,7 @@
 //! running this tool (`cargo run`, `cargo test`).
 
 use crate::code::Code;
+use crate::moved::start_anew_if_moved;
 use crate::toolchain::Toolchain;
 use crate::{Error, Result, elf, output_dir, source_root};
 use std::fs::{self, File};
@@ -51,6 +52,7 @@ pub fn build(toolchain: &Toolchain, variant: Variant) -> Result<Kernel> {
     let lock = dir.join("lock");
     let lock = File::create(&lock).map_err(Error::io(format_args!("create {}", lock.display())))?;
     lock.lock().map_err(Error::io("lock the kernel's build"))?;
+    start_anew_if_moved(&dir, source_root())?;
 
     let name = match variant {
         Variant::Programs => "gzero",

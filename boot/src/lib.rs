@@ -4,8 +4,8 @@
 //!
 //! - [`options`]: what the user asked for; [`command_line`]: what of it the kernel is told.
 //! - [`host`], [`packages`], [`toolchain`]: what this machine has, and getting what it lacks.
-//! - [`kernel`]: the build; [`elf`] and [`symbols`]: what happens to the ELF after the link; [`image`]: BIOS and UEFI disks.
-//! - [`trial`]: whether QEMU has the machine; [`machine`]: QEMU's arguments; [`guest`]: a running QEMU; [`control`]: its input and exit status; [`monitor`] and [`report`]: what it did when it did not end well.
+//! - [`kernel`]: the build; [`moved`]: a checkout that was copied; [`elf`] and [`symbols`]: what happens to the ELF after the link; [`image`]: BIOS and UEFI disks.
+//! - [`trial`]: whether QEMU has the machine; [`machine`]: QEMU's arguments; [`lifetime`]: its end with ours; [`guest`]: a running QEMU; [`control`]: its input and exit status; [`monitor`] and [`report`]: what it did when it did not end well.
 //! - [`code`] and [`traceback`]: file and line for the addresses in reports, the guest's and this tool's.
 //! - [`gdb`]: waiting for a debugger; [`run`]: one run from its options to its exit status.
 //! - [`transcript`]: what the tests inside the kernel say.
@@ -19,8 +19,10 @@ pub mod guest;
 pub mod host;
 pub mod image;
 pub mod kernel;
+pub mod lifetime;
 pub mod machine;
 pub mod monitor;
+pub mod moved;
 pub mod options;
 pub mod packages;
 pub mod report;
@@ -31,9 +33,11 @@ pub mod traceback;
 pub mod transcript;
 pub mod trial;
 
+use std::env;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// Why a run came to nothing; displayed as whole lines for stderr.
 #[derive(Debug)]
@@ -75,13 +79,32 @@ impl std::error::Error for Error {}
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// The top of the source tree.
+///
+/// It is looked for at run time, since a checkout may be copied or moved with its `target`, and cargo then runs what was built in
+/// the old place: the tree of the package that cargo runs, else that of this program, else that of the current directory.
+///
+/// # Panics
+/// If none of them lies in a checkout.
 pub fn source_root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package lies in a directory of the workspace")
+    static ROOT: OnceLock<PathBuf> = OnceLock::new();
+    ROOT.get_or_init(|| {
+        let cargo = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+        let places = [cargo, env::current_exe().ok(), env::current_dir().ok()];
+        places.iter().flatten().find_map(|place| tree_of(place)).unwrap_or_else(|| {
+            panic!("no checkout of Gzero around any of {places:?}: run ./qemu-run.sh of a checkout")
+        })
+    })
+}
+
+/// The checkout that `place` lies in.
+fn tree_of(place: &Path) -> Option<PathBuf> {
+    let is_top = |dir: &&Path| dir.join("qemu-run.sh").exists() && dir.join("boot/Cargo.toml").exists();
+    place.ancestors().find(is_top).map(Path::to_owned)
 }
 
 /// Where everything that is built goes: `CARGO_TARGET_DIR`, else `target` at the top of the source tree.
 pub fn target_dir() -> PathBuf {
-    match std::env::var_os("CARGO_TARGET_DIR") {
+    match env::var_os("CARGO_TARGET_DIR") {
         Some(dir) => std::path::absolute(&dir).unwrap_or_else(|_| dir.into()),
         None => source_root().join("target"),
     }
@@ -90,4 +113,26 @@ pub fn target_dir() -> PathBuf {
 /// Where the kernel is built and what is made of it lies.
 pub fn output_dir() -> PathBuf {
     target_dir().join("kernel")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    /// From any depth of it, and of the copy if one checkout lies in another.
+    #[test]
+    fn the_tree_around_a_place() {
+        let top = env::temp_dir().join(format!("gzero-tree-{}", std::process::id()));
+        let copy = top.join("target/copy");
+        for dir in [&top, &copy] {
+            fs::create_dir_all(dir.join("boot/src")).unwrap();
+            fs::write(dir.join("qemu-run.sh"), "").unwrap();
+            fs::write(dir.join("boot/Cargo.toml"), "").unwrap();
+        }
+        assert_eq!(tree_of(&top.join("boot/src")), Some(top.clone()));
+        assert_eq!(tree_of(&copy.join("target/debug/boot")), Some(copy));
+        assert_eq!(tree_of(Path::new("/")), None);
+        fs::remove_dir_all(top).unwrap();
+    }
 }

@@ -3,13 +3,14 @@
 //! The machine has no default devices: what the kernel drives is named here, and nothing else is there.
 
 use crate::host::Host;
+use crate::lifetime::mortal;
 use crate::options::{Door, Options};
 use crate::packages::{OVMF, QEMU, ensure};
 use crate::{Error, Result};
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 /// The fw_cfg file in which kernels from a disk image find their command line.
@@ -191,7 +192,7 @@ pub fn kvm_works(qemu: &Path, files: &RunFiles) -> bool {
     if fs::write(&path, rom).is_err() {
         return false;
     }
-    let child = Command::new(qemu)
+    let child = mortal(qemu)
         .args("-machine q35 -cpu max -accel kvm -nodefaults -display none -no-reboot".split(' '))
         .args(["-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-bios"])
         .arg(&path)

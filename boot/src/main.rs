@@ -2,13 +2,13 @@
 
 use boot::host::Host;
 use boot::options::Options;
-use boot::{Error, Result, run};
+use boot::{Error, Result, guest, run};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGPIPE, SIGTERM};
-use signal_hook::{flag, low_level};
+use signal_hook::iterator::Signals;
+use signal_hook::low_level;
 use std::env;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 fn main() -> ExitCode {
     let error = match start() {
@@ -21,19 +21,28 @@ fn main() -> ExitCode {
 
 fn start() -> Result<ExitCode> {
     let options = Options::parse(env::args_os().skip(1), env::vars_os())?;
-    // The terminal sends Ctrl-C to QEMU too, but whoever sends a signal to this process alone means both.
-    let signal = Arc::new(AtomicUsize::new(0));
-    for number in [SIGINT, SIGTERM, SIGHUP] {
-        flag::register_usize(number, signal.clone(), number as usize).map_err(Error::io("catch signals"))?;
+    end_by_signals()?;
+    match run::run(&Host::current(), &options)? {
+        Some(status) => Ok(ExitCode::from(status)),
+        None => end_by(SIGPIPE),
     }
-    let interrupted = || signal.load(Ordering::Relaxed) != 0;
-    if let Some(status) = run::run(&Host::current(), &options, &interrupted)? {
-        return Ok(ExitCode::from(status));
-    }
-    let number = match signal.load(Ordering::Relaxed) {
-        0 => SIGPIPE,
-        number => number as i32,
-    };
+}
+
+/// Has the signals that end a process end this one wherever it is, writing to a pipe that nobody empties or waiting for a
+/// compiler; its children end with it ([`boot::lifetime`]).
+fn end_by_signals() -> Result<()> {
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(Error::io("catch signals"))?;
+    thread::spawn(move || {
+        for number in signals.forever() {
+            guest::remove_own_run_dirs();
+            _ = end_by(number);
+        }
+    });
+    Ok(())
+}
+
+/// Ends this process as the signal does where it is not caught.
+fn end_by(number: i32) -> Result<ExitCode> {
     low_level::emulate_default_handler(number).map_err(Error::io("end by a signal"))?;
     Ok(ExitCode::from(128 + number as u8))
 }

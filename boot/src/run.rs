@@ -21,7 +21,7 @@ pub const NO_STATUS: u8 = 70;
 /// The exit status of a machine ended by its timeout, as of coreutils' `timeout`.
 pub const TIMED_OUT: u8 = 124;
 
-/// How often signals and the timeout are looked at while the guest is silent.
+/// How often the timeout is looked at while the guest is silent.
 const GLANCE: Duration = Duration::from_millis(20);
 
 /// Builds what is to be booted: the kernel, and its disk image for the doors that want one.
@@ -38,13 +38,14 @@ pub fn prepare(host: &Host, variant: Variant, door: Door) -> Result<(Kernel, Pat
     Ok((kernel, medium))
 }
 
-/// Runs a program with its console on stdin and stdout. `interrupted` says when to end early.
+/// Runs a program with its console on stdin and stdout.
 ///
-/// Returns the program's exit status, [`NO_STATUS`] or [`TIMED_OUT`] after a report on stderr, or nothing if it was interrupted.
+/// Returns the program's exit status, [`NO_STATUS`] or [`TIMED_OUT`] after a report on stderr, or nothing if nobody reads the
+/// program's output any more.
 ///
 /// # Errors
 /// Whatever keeps the machine from starting.
-pub fn run(host: &Host, options: &Options, interrupted: &dyn Fn() -> bool) -> Result<Option<u8>> {
+pub fn run(host: &Host, options: &Options) -> Result<Option<u8>> {
     let dir = RunDir::new()?;
     let qemu = machine::qemu(host)?;
     trial::check(&qemu, options)?;
@@ -53,12 +54,7 @@ pub fn run(host: &Host, options: &Options, interrupted: &dyn Fn() -> bool) -> Re
         let (qemu, wanted) = (qemu.clone(), !options.icount);
         move || wanted && machine::kvm_works(&qemu, &files)
     });
-    let prepared = prepare(host, Variant::Programs, options.door);
-    if interrupted() {
-        // The compiler may have been interrupted too, which is not worth a message.
-        return Ok(None);
-    }
-    let (kernel, medium) = prepared?;
+    let (kernel, medium) = prepare(host, Variant::Programs, options.door)?;
     let kvm = probe.join().unwrap_or(false);
     let gdb_port = if options.gdb { Some(wait_for_gdb(host, &kernel)?) } else { None };
     let machine = Machine {
@@ -83,9 +79,6 @@ pub fn run(host: &Host, options: &Options, interrupted: &dyn Fn() -> bool) -> Re
             Event::Ended => break,
             Event::Quiet => {}
         }
-        if interrupted() {
-            return Ok(None);
-        }
         if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
             let cores = guest.monitor().and_then(|mut m| report::cores(&mut m, &kernel.code()?));
             eprint!("gzero: timeout\n{}", cores.unwrap_or_else(|error| format!("{error}\n")));
@@ -93,9 +86,6 @@ pub fn run(host: &Host, options: &Options, interrupted: &dyn Fn() -> bool) -> Re
         }
     }
     let end = guest.end(false)?;
-    if interrupted() {
-        return Ok(None);
-    }
     if end.status.is_none() {
         eprint!("{}", no_status(&end, &kernel, &console.tail));
     }

@@ -6,6 +6,7 @@
 //! `RUSTUP_TOOLCHAIN`, and starting a proxy costs more than all of the search here.
 
 use crate::host::Host;
+use crate::lifetime::mortal;
 use crate::packages::{Need, ensure};
 use crate::{Error, Result, output_dir};
 use std::env;
@@ -82,9 +83,9 @@ impl Toolchain {
         String::from_utf8(output.stdout).ok()?.strip_prefix("rustc 1.")?.split_once('.')?.0.parse().ok()
     }
 
-    /// `cargo`, in an environment without what the cargo that perhaps runs this tool has put there.
+    /// `cargo`, which ends with this process, in an environment without what the cargo that perhaps runs this tool has put there.
     pub fn cargo(&self) -> Command {
-        let mut command = Command::new(self.bin.join("cargo"));
+        let mut command = mortal(self.bin.join("cargo"));
         for (name, _) in env::vars_os().filter(|(name, _)| is_cargos(name)) {
             command.env_remove(name);
         }

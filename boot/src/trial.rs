@@ -3,11 +3,12 @@
 //! QEMU itself is asked: it makes the machine, stopped before its first instruction, and is told to quit. That takes some
 //! 30 ms, judges properties and versions as well as names, and keeps no list here that would age.
 
+use crate::lifetime::mortal;
 use crate::options::{DEFAULT_CPU, DEFAULT_MACHINE, Options};
 use crate::{Error, Result};
 use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
 
 /// Makes the machine of `options` once if it is not the default one.
 ///
@@ -33,7 +34,7 @@ fn wrong(option: &str, value: &str, why: &str) -> Error {
 /// Makes and ends a machine; what keeps QEMU from it.
 fn attempt(qemu: &Path, machine: &str, cpu: &str) -> std::result::Result<(), String> {
     let run = || {
-        let mut child = Command::new(qemu)
+        let mut child = mortal(qemu)
             .args(["-machine", machine, "-cpu", cpu])
             .args("-accel tcg -nodefaults -display none -S -monitor stdio".split(' '))
             .stdin(Stdio::piped())

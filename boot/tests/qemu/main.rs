@@ -10,6 +10,7 @@ mod guests;
 mod harness;
 mod input;
 mod kernel_tests;
+mod killed;
 mod programs;
 mod ramp;
 mod script;
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
     let guests = guests::Guests::new();
     harness::main(|| {
         let mut jobs = script::jobs();
+        jobs.extend(killed::jobs());
         jobs.extend(kernel_tests::jobs(&guests));
         jobs.extend(verdicts::jobs(&guests));
         jobs.extend(programs::jobs(&guests));

@@ -1,0 +1,79 @@
+//! A `qemu-run.sh` that is killed, while it waits for a reader of its output, leaves no QEMU.
+
+use crate::harness::{Job, Outcome};
+use boot::source_root;
+use std::fs::{self, File};
+use std::io::Read;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+const SIGNALS: [(&str, i32); 2] = [("TERM", 15), ("KILL", 9)];
+
+/// A job for each signal.
+pub fn jobs<'a>() -> Vec<Job<'a>> {
+    let job = |(name, number)| Job::one(format!("killed::{name}"), move || killed(name, number));
+    SIGNALS.into_iter().map(job).collect()
+}
+
+fn killed(name: &str, number: i32) -> Outcome {
+    let mut tool = Command::new(source_root().join("qemu-run.sh"))
+        .args(["-icount", "-smp", "1", "cat"])
+        .stdin(File::open("/dev/zero").map_err(|e| e.to_string())?)
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(|e| e.to_string())?;
+    // The script has become the tool: its process number is the same.
+    let pid = tool.id();
+    let mut output = tool.stdout.take().expect("stdout is piped");
+    output.read_exact(&mut [0; 1]).map_err(|e| format!("no output: {e}"))?;
+    let machines = children(pid);
+    if machines.is_empty() {
+        return Err("no QEMU is a child of the tool".into());
+    }
+    // From here on nobody reads: the tool waits in `write` once the pipe is full.
+    let full =
+        |pid: u32| fs::read_to_string(format!("/proc/{pid}/wchan")).is_ok_and(|at| at.contains("pipe"));
+    wait("the pipe is full", || full(pid))?;
+    let kill = Command::new("kill").args(["-s", name, &pid.to_string()]).status();
+    if !kill.is_ok_and(|status| status.success()) {
+        return Err("cannot kill the tool".into());
+    }
+    let mut ended = None;
+    wait("the tool ends", || {
+        ended = tool.try_wait().ok().flatten();
+        ended.is_some()
+    })?;
+    if ended.and_then(|status| status.signal()) != Some(number) {
+        return Err(format!("the tool ended with {ended:?}"));
+    }
+    wait("QEMU ends", || machines.iter().all(|&machine| parent(machine).is_none()))
+}
+
+/// Processes whose parent is `pid`.
+fn children(pid: u32) -> Vec<u32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter(|&child| parent(child) == Some(pid)).collect()
+}
+
+/// The parent of a process that has not ended.
+fn parent(pid: u32) -> Option<u32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // Behind the name in parentheses: state, parent.
+    let (_, rest) = stat.rsplit_once(") ")?;
+    let mut words = rest.split(' ');
+    (words.next()? != "Z").then(|| words.next()?.parse().ok()).flatten()
+}
+
+fn wait(what: &str, mut condition: impl FnMut() -> bool) -> Outcome {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !condition() {
+        if Instant::now() > deadline {
+            return Err(format!("after a minute it is not so that {what}"));
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
+}
