@@ -7,7 +7,7 @@
 use alloc::string::String;
 use core::fmt::Write;
 use runtime::time::{Duration, Instant};
-use runtime::{args, gomaxprocs, println, program, time};
+use runtime::{args, eprintln, gomaxprocs, println, program, time};
 
 #[path = "bench/locks.rs"]
 mod locks;
@@ -154,7 +154,7 @@ impl Bench {
 fn main() -> i32 {
     let names = &args()[1..];
     if let Some(unknown) = names.iter().find(|n| !BENCHES.iter().any(|b| b.name == **n)) {
-        println!("bench: no benchmark {unknown:?}");
+        eprintln!("bench: no benchmark {unknown:?}");
         return 64;
     }
     for b in BENCHES.iter().filter(|b| names.contains(&b.name) || names.is_empty() && !b.on_request) {

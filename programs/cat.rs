@@ -1,5 +1,6 @@
 //! Copies its input to its output. `cat [-n]`, with `-n` line by line and numbered.
 
+use alloc::vec;
 use runtime::io::{stdin, stdout};
 use runtime::{args, println, program};
 
@@ -11,7 +12,7 @@ fn main() {
         }
         return;
     }
-    let mut buffer = [0; 4096];
+    let mut buffer = vec![0; 64 * 1024];
     loop {
         match stdin().read(&mut buffer) {
             0 => return,

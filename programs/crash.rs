@@ -4,7 +4,7 @@ use core::fmt;
 use core::sync::atomic::{AtomicBool, Ordering};
 use runtime::lock::{Lock, Rank};
 use runtime::time::{Duration, sleep};
-use runtime::{args, chan, defer, go, print, println, program};
+use runtime::{args, chan, defer, eprint, eprintln, go, println, program};
 
 const KINDS: [(&str, fn()); 27] = [
     ("divide", fault::divide),
@@ -74,7 +74,7 @@ fn inlined_inner(n: usize) {
 
 /// Its own last line has no end.
 fn panic_mid_line() {
-    print!("42 % done");
+    eprint!("42 % done");
     panic!("crash on purpose");
 }
 
@@ -240,7 +240,7 @@ fn main() -> i32 {
         _ => "",
     };
     let Some((_, crash)) = KINDS.iter().find(|(name, _)| *name == kind) else {
-        println!("crash: {kind:?} is none of {}", KINDS.map(|(name, _)| name).join(", "));
+        eprintln!("crash: {kind:?} is none of {}", KINDS.map(|(name, _)| name).join(", "));
         return 64;
     };
     let crash = *crash;

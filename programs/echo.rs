@@ -2,7 +2,7 @@
 //! the program exits with N, 0 to 255; with `-bytes` the words need not be text; with `-length` only their length in bytes is printed.
 
 use runtime::env::{args_bytes, vars};
-use runtime::{args, io, println, program};
+use runtime::{args, eprintln, io, println, program};
 
 #[program]
 fn main() -> i32 {
@@ -21,7 +21,7 @@ fn main() -> i32 {
                 match str::from_utf8(n).ok().and_then(|n| n.parse::<u8>().ok()) {
                     Some(n) => status = n.into(),
                     None => {
-                        println!("echo: -status: expected a number from 0 to 255");
+                        eprintln!("echo: -status: expected a number from 0 to 255");
                         return 64;
                     }
                 }

@@ -1,14 +1,15 @@
 //! Thousands of goroutines that only count, and every second one more P for them: with `GODEBUG=schedtrace=1000` one sees how the queues fill.
 //!
 //! `gomaxprocs_ramp [MOST [STEP [N]]]`: N goroutines, 5000 unless told, on 2 Ps and then on more and more, up to MOST, as many as there were at the start
-//! unless told; a step takes STEP milliseconds, 1000 unless told. Then they are told to end.
+//! unless told; a step takes STEP milliseconds, 1000 unless told. Then they are told to end. Its steps go to standard error, to be seen among the lines of
+//! the trace.
 
 use alloc::sync::Arc;
 use core::hint::black_box;
 use core::sync::atomic::{AtomicBool, Ordering};
 use runtime::sync::WaitGroup;
 use runtime::time::{Duration, sleep};
-use runtime::{args, exit, go, gosched, println, program, set_gomaxprocs};
+use runtime::{args, eprintln, exit, go, gosched, println, program, set_gomaxprocs};
 
 static START: AtomicBool = AtomicBool::new(false);
 static STOP: AtomicBool = AtomicBool::new(false);
@@ -19,7 +20,7 @@ fn number(i: usize, default: usize) -> usize {
         None => default,
         Some(Ok(n)) => n,
         Some(Err(_)) => {
-            println!("gomaxprocs_ramp: {:?} is not a number", args()[i]);
+            eprintln!("gomaxprocs_ramp: {:?} is not a number", args()[i]);
             exit(64)
         }
     }
@@ -50,17 +51,17 @@ fn main() {
     }
     gosched();
     START.store(true, Ordering::Relaxed);
-    println!("{n} goroutines count; main is one more that is ready or runs while it is awake");
+    eprintln!("{n} goroutines count; main is one more that is ready or runs while it is awake");
 
     // Half a step off the trace, which began with the program: main mostly sleeps when a line is made.
     sleep(step / 2);
     while procs < most {
         procs += 1;
         set_gomaxprocs(procs);
-        println!("gomaxprocs: {procs}");
+        eprintln!("gomaxprocs: {procs}");
         sleep(step);
     }
-    println!("enough");
+    eprintln!("enough");
     STOP.store(true, Ordering::Relaxed);
     wg.wait();
     println!("all {n} have ended");

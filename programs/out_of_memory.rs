@@ -2,7 +2,7 @@
 
 use alloc::vec;
 use alloc::vec::Vec;
-use runtime::{args, println, program};
+use runtime::{args, eprintln, println, program};
 
 #[program]
 fn main() -> i32 {
@@ -10,7 +10,7 @@ fn main() -> i32 {
         [_] => 1 << 20,
         [_, bytes] if bytes.parse::<usize>().is_ok_and(|n| n > 0) => bytes.parse().unwrap_or_default(),
         _ => {
-            println!("out_of_memory: expected a number of bytes");
+            eprintln!("out_of_memory: expected a number of bytes");
             return 64;
         }
     };

@@ -3,7 +3,7 @@
 //! `skynet [LEAVES]`, a power of ten, a million unless told. Prints the sum, how many goroutines there were and how long they took.
 
 use runtime::chan::{self, Sender};
-use runtime::{args, exit, go, println, program, time};
+use runtime::{args, eprintln, exit, go, println, program, time};
 
 const CHILDREN: u64 = 10;
 
@@ -30,7 +30,7 @@ fn main() {
         None => 1_000_000,
         Some(Ok(n)) if is_power_of_ten(n) => n,
         Some(_) => {
-            println!("skynet: {:?} is not a power of ten", args()[1]);
+            eprintln!("skynet: {:?} is not a power of ten", args()[1]);
             exit(64)
         }
     };

@@ -1,11 +1,12 @@
 //! What the kernel says to this tool beside its console (`kernel/src/device/debugcon.rs`): that it wants input, and the exit status.
 //!
 //! # Input
-//! The program's input is this process's, by way of QEMU's stdin and the guest's UART. Not a byte is read here before the program reads: so a
+//! The program's input is this process's, by way of QEMU's stdin and the guest's virtio serial device, or of the UART where there is none; the kernel says
+//! from which it reads. Not a byte is read here before the program reads: so a
 //! run in the background is stopped by the terminal only if its program wants input, and a shell loop round programs that do not keeps its own.
-//! From then on this reads ahead, as far as QEMU's pipe and the UART take it; what the guest does not take waits in the pipe.
+//! From then on this reads ahead, as far as QEMU's pipe and the device take it; what the guest does not take waits in the pipe.
 //!
-//! A serial line has no end, so the end of input is a byte in the stream, the one that a terminal uses: Ctrl-D. Where the input itself has that byte,
+//! Neither device has an end, so the end of input is a byte in the stream, the one that a terminal uses: Ctrl-D. Where the input itself has that byte,
 //! or the one that quotes, Ctrl-V, it is quoted (`kernel/src/port/input.rs` undoes that). The user's terminal is left as it is: it edits lines
 //! and turns Ctrl-C into a signal, as for any program.
 
@@ -14,13 +15,15 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::ChildStdin;
+use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 
 /// What a program reads.
 pub type Input = Box<dyn Read + Send>;
 
-/// The kernel's word for "the program begins to read".
-const WANTS_INPUT: u8 = b'<';
+/// The kernel's words for "the program begins to read", from the serial device and from the UART.
+const READS_SERIAL: u8 = b's';
+const READS_UART: u8 = b'u';
 
 /// The end of input, and what makes the byte after it an ordinary one.
 const END: u8 = 0x04;
@@ -44,11 +47,20 @@ impl Socket {
         Ok(Socket { listener, path: path.to_owned() })
     }
 
-    /// Listens to a QEMU that has been started, and passes `input` on to its stdin once the kernel wants it.
-    pub fn listen(self, input: Input, stdin: ChildStdin) -> Control {
+    /// Listens to a QEMU that has been started, and passes `input` on once the kernel wants it.
+    pub fn listen(self, input: Input, devices: Devices) -> Control {
         let Socket { listener, path } = self;
-        Control { path, said: thread::spawn(move || hear(&listener, input, stdin)) }
+        Control { path, said: thread::spawn(move || hear(&listener, input, devices)) }
     }
+}
+
+/// The other ends of the guest's devices.
+#[derive(Debug)]
+pub struct Devices {
+    /// The serial device's. It stays open while the guest runs: QEMU takes its end for that of the device's host, and drops output too.
+    pub serial: Arc<ChildStdin>,
+    /// The UART's, once QEMU has connected, which it does before the guest runs.
+    pub uart: Arc<OnceLock<UnixStream>>,
 }
 
 /// A kernel that is listened to.
@@ -68,17 +80,23 @@ impl Control {
 }
 
 /// Hears what the kernel says until QEMU ends; returns what was not about input.
-fn hear(listener: &UnixListener, input: Input, stdin: ChildStdin) -> String {
+fn hear(listener: &UnixListener, input: Input, devices: Devices) -> String {
     let mut said = String::new();
     let Ok((mut kernel, _)) = listener.accept() else { return said };
-    let mut unwanted = Some((input, stdin));
+    let mut unwanted = Some(input);
     let mut buffer = [0; 64];
     while let Ok(n @ 1..) = kernel.read(&mut buffer) {
         for &byte in &buffer[..n] {
-            if byte != WANTS_INPUT {
+            if !matches!(byte, READS_SERIAL | READS_UART) {
                 said.push(byte.into());
-            } else if let Some((input, stdin)) = unwanted.take() {
-                thread::spawn(move || relay(input, stdin));
+                continue;
+            }
+            let Some(input) = unwanted.take() else { continue };
+            if byte == READS_SERIAL {
+                let serial = devices.serial.clone();
+                thread::spawn(move || relay(input, &*serial));
+            } else if let Some(Ok(uart)) = devices.uart.get().map(UnixStream::try_clone) {
+                thread::spawn(move || relay(input, uart));
             }
         }
     }
@@ -130,7 +148,9 @@ mod tests {
         let socket = Socket::new(&path).unwrap();
         let mut child =
             std::process::Command::new("true").stdin(std::process::Stdio::piped()).spawn().unwrap();
-        let control = socket.listen(Box::new(std::io::empty()), child.stdin.take().unwrap());
+        let devices =
+            Devices { serial: Arc::new(child.stdin.take().unwrap()), uart: Arc::new(OnceLock::new()) };
+        let control = socket.listen(Box::new(std::io::empty()), devices);
         child.wait().unwrap();
         assert_eq!(control.status(), None);
         std::fs::remove_file(path).unwrap();

@@ -1,22 +1,27 @@
 //! A running QEMU.
 
-use crate::control::{Control, Input, Socket};
+use crate::control::{Control, Devices, Input, Socket};
 use crate::host::Host;
 use crate::kernel::Kernel;
 use crate::lifetime::mortal;
 use crate::machine::{Machine, RunFiles};
 use crate::monitor::Monitor;
+use crate::streams::{self, Stream};
 use crate::traceback::Filter;
 use crate::{Error, Result};
 use std::env;
 use std::fs::{self, File};
-use std::io::Read;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Stdio, id};
+use std::process::{Child, Stdio, id};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
+
+/// How many pieces of output may wait here for whoever takes them.
+const PIECES: usize = 4;
 
 /// The directory of one run, gone when the run is.
 #[derive(Debug)]
@@ -70,9 +75,9 @@ fn remove_run_dirs(of: impl Fn(&str) -> bool) {
 /// What a guest does next.
 #[derive(Debug)]
 pub enum Event {
-    /// It wrote to its console.
-    Output(Vec<u8>),
-    /// QEMU has closed its end of the console.
+    /// It wrote.
+    Output(Stream, Vec<u8>),
+    /// QEMU has closed its ends of both streams.
     Ended,
     /// Nothing within the time given.
     Quiet,
@@ -93,7 +98,7 @@ pub struct End {
 #[derive(Debug)]
 pub struct Guest {
     child: Child,
-    console: Receiver<Vec<u8>>,
+    output: Receiver<(Stream, Vec<u8>)>,
     /// There until `end` takes it.
     control: Option<Control>,
     dir: RunDir,
@@ -120,23 +125,30 @@ impl Guest {
         let args = machine.arguments(host, dir.files())?;
         fs::write(dir.files().words(), machine.words).map_err(Error::io("write the program's words"))?;
         let socket = Socket::new(&dir.files().control())?;
+        let uart = UnixListener::bind(dir.files().uart()).map_err(Error::io("listen to the UART"))?;
         let mut command = mortal(qemu);
         command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log);
         let started = Instant::now();
         let mut child = command.spawn().map_err(Error::io(format_args!("start {}", qemu.display())))?;
         let stdout = child.stdout.take().expect("stdout is piped");
         let stdin = child.stdin.take().expect("stdin is piped");
-        let control = Some(socket.listen(input, stdin));
-        let (sender, console) = channel();
+        let devices = Devices { serial: Arc::new(stdin), uart: Arc::new(OnceLock::new()) };
+        let connected = devices.uart.clone();
+        let control = Some(socket.listen(input, devices));
         let elf = kernel.elf.clone();
-        thread::spawn(move || relay(stdout, Filter::new(elf), &sender));
-        Ok(Guest { child, console, control, dir, stderr, started })
+        let (sender, output) = sync_channel(PIECES);
+        thread::spawn(move || {
+            // A UART that cannot be written to has no input, which a program that reads will wait for in vain.
+            let keep = |uart: &UnixStream| _ = uart.try_clone().map(|uart| connected.set(uart));
+            streams::relay(stdout, &uart, keep, Filter::new(elf), &sender);
+        });
+        Ok(Guest { child, output, control, dir, stderr, started })
     }
 
     /// Waits at most `timeout` for something to happen.
     pub fn next(&mut self, timeout: Duration) -> Event {
-        match self.console.recv_timeout(timeout) {
-            Ok(bytes) => Event::Output(bytes),
+        match self.output.recv_timeout(timeout) {
+            Ok((stream, bytes)) => Event::Output(stream, bytes),
             Err(RecvTimeoutError::Timeout) => Event::Quiet,
             Err(RecvTimeoutError::Disconnected) => Event::Ended,
         }
@@ -180,16 +192,4 @@ impl Drop for Guest {
         _ = self.child.kill();
         _ = self.child.wait();
     }
-}
-
-/// Passes console output on, tracebacks rewritten, until QEMU closes its end or nobody listens.
-fn relay(mut from: ChildStdout, mut tracebacks: Filter, to: &Sender<Vec<u8>>) {
-    let mut buffer = vec![0; 64 * 1024];
-    while let Ok(n @ 1..) = from.read(&mut buffer) {
-        if to.send(tracebacks.push(&buffer[..n])).is_err() {
-            return;
-        }
-    }
-    // Nobody listens any more, if this is an error.
-    _ = to.send(tracebacks.finish());
 }

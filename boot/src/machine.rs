@@ -40,6 +40,10 @@ impl RunFiles {
     pub fn control(&self) -> PathBuf {
         self.dir.join("control")
     }
+    /// The guest's UART.
+    pub fn uart(&self) -> PathBuf {
+        self.dir.join("uart")
+    }
     /// Where QEMU says what a processor looked like when it was reset.
     pub fn resets(&self) -> PathBuf {
         self.dir.join("resets")
@@ -101,7 +105,15 @@ impl Machine<'_> {
         });
         args.add(&format!("-smp {} -m {}", self.options.smp, memory));
 
-        args.add("-chardev stdio,id=console,signal=off");
+        args.with("-chardev", "socket,id=uart", "path", &files.uart());
+        // Elsewhere the program's input and output go by the UART, too.
+        if self.options.has_pci() {
+            // Without `ioeventfd` QEMU takes output in the access that announces it: nobody waits, and virtual time repeats.
+            args.add(
+                "-chardev stdio,id=serial,signal=off -device virtio-serial-pci,max_ports=2,ioeventfd=off",
+            );
+            args.add("-device virtserialport,chardev=serial");
+        }
         args.with("-chardev", "socket,id=control", "path", &files.control());
         args.add(
             "-device isa-debugcon,iobase=0xe9,chardev=control -device isa-debug-exit,iobase=0xf4,iosize=4",
@@ -126,7 +138,7 @@ impl Machine<'_> {
         }
         // COM1, but COM3 where OVMF writes to COM1 and COM2.
         let index = if self.options.door == Door::Uefi { 2 } else { 0 };
-        args.add(&format!("-device isa-serial,index={index},chardev=console"));
+        args.add(&format!("-device isa-serial,index={index},chardev=uart"));
         if self.options.door == Door::Pvh {
             args.0.extend(["-kernel".into(), self.kernel.into(), "-append".into(), self.command_line.into()]);
         } else {
@@ -242,10 +254,7 @@ mod tests {
         options.smp = 3;
         let line = arguments(&options, Accelerator::Tcg);
         assert!(line.contains("-accel tcg,thread=multi -smp 3 -m 512M"), "{line}");
-        assert!(
-            line.ends_with("-device isa-serial,index=0,chardev=console -kernel /k,1 -append a,b"),
-            "{line}"
-        );
+        assert!(line.ends_with("-device isa-serial,index=0,chardev=uart -kernel /k,1 -append a,b"), "{line}");
         assert!(line.contains("-fw_cfg name=opt/org.gzero/args,file=/run/words"), "{line}");
         assert!(!line.contains("-gdb"), "{line}");
     }

@@ -171,6 +171,13 @@ impl Environment {
     }
 }
 
+impl Options {
+    /// Whether the machine has a PCI bus.
+    pub fn has_pci(&self) -> bool {
+        machine_type(&self.machine) != "microvm"
+    }
+}
+
 /// The machine's type, without its properties.
 fn machine_type(machine: &str) -> &str {
     machine.split(',').next().unwrap_or_default()

@@ -1,18 +1,43 @@
-//! What a machine looked like that did not end well: its console's last lines, its cores.
+//! What a machine looked like that did not end well: the last lines that it wrote, its cores.
 
 use crate::Result;
 use crate::code::Code;
 use crate::monitor::Monitor;
+use crate::streams::Stream;
 use std::collections::VecDeque;
 use std::fmt::Write;
 
-/// How many lines of the console a report shows.
+/// How many lines of a stream a report shows.
 const TAIL_LINES: usize = 30;
 
 /// How many callers of a core's function a report shows.
 const MAX_FRAMES: usize = 24;
 
-/// The last lines of a console.
+/// The last lines of both streams.
+#[derive(Clone, Debug, Default)]
+pub struct Tails {
+    /// Standard output's.
+    pub out: Tail,
+    /// Standard error's.
+    pub err: Tail,
+}
+
+impl Tails {
+    /// Takes in what was written.
+    pub fn push(&mut self, stream: Stream, bytes: &[u8]) {
+        match stream {
+            Stream::Out => self.out.push(bytes),
+            Stream::Err => self.err.push(bytes),
+        }
+    }
+
+    /// The lines of both, each with a bar in front, under headings; nothing of a stream that has none.
+    pub fn report(&self) -> String {
+        self.out.report("standard output") + &self.err.report("standard error")
+    }
+}
+
+/// The last lines of a stream.
 #[derive(Clone, Debug, Default)]
 pub struct Tail {
     lines: VecDeque<Vec<u8>>,
@@ -31,12 +56,17 @@ impl Tail {
         self.lines.drain(..surplus);
     }
 
-    /// The lines, each with a bar in front, under a heading; nothing if there are none.
-    pub fn report(&self) -> String {
+    /// Whether the last line has no end yet.
+    pub fn in_line(&self) -> bool {
+        self.lines.back().is_some_and(|line| !line.ends_with(b"\n"))
+    }
+
+    /// The lines under a heading that names the stream; nothing if there are none.
+    fn report(&self, stream: &str) -> String {
         if self.lines.is_empty() {
             return String::new();
         }
-        let mut text = format!("last {} lines of the console:\n", self.lines.len());
+        let mut text = format!("last {} lines of {stream}:\n", self.lines.len());
         for line in &self.lines {
             text += &format!("  | {}\n", String::from_utf8_lossy(line).trim_end());
         }
@@ -173,7 +203,7 @@ mod tests {
             tail.push("li".to_string().as_bytes());
             tail.push(format!("ne {i}\n").as_bytes());
         }
-        let text = tail.report();
+        let text = tail.report("standard output");
         assert!(text.contains("  | line 5\n") && text.contains("  | line 34\n"), "{text}");
         assert!(!text.contains("line 4\n"), "{text}");
     }

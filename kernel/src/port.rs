@@ -2,7 +2,7 @@
 
 use crate::cpu::trap::{Hooks, TrapFrame};
 use crate::cpu::{self, clock, exception, fpu, local, symbols};
-use crate::device::{fresh_line, power, uart};
+use crate::device::{power, uart};
 use crate::entry::cmdline;
 use crate::memory;
 use crate::memory::frames::{self, Owner};
@@ -12,10 +12,12 @@ use ::alloc::boxed::Box;
 use core::any::Any;
 use core::fmt;
 use core::ptr::null_mut;
-use runtime::port::{OsThread, Port, PortError, Stack, SysStats};
+use runtime::port::{Input, OsThread, Port, PortError, Stack, Stream, SysStats, Written};
 use runtime::proc::{G, M, Signal, Startup};
 
+mod console;
 mod input;
+mod output;
 #[cfg(feature = "kernel-tests")]
 mod tests;
 
@@ -30,7 +32,8 @@ const RECLAIM_FRAMES: usize = 4096;
 static HOOKS: Hooks = Hooks {
     timer: thread::on_timer,
     reschedule: thread::on_reschedule,
-    console: input::on_interrupt,
+    uart: input::on_interrupt,
+    serial: console::on_interrupt,
     debug,
     page_fault,
     report_context: runtime::panic::report_current,
@@ -38,6 +41,7 @@ static HOOKS: Hooks = Hooks {
 
 /// Makes the boot context the boot core's idle thread, starts M0's thread, and goes idle. All cores are online.
 pub fn start() -> ! {
+    console::init();
     thread::init(&HOOKS);
     thread::on_signal(preempt_signal);
     if let Err(e) = thread::spawn(m0, 0, null_mut(), |_| {}) {
@@ -258,16 +262,28 @@ unsafe impl Port for Machine {
         }
     }
 
-    fn write(bytes: &[u8]) {
-        fresh_line::writing(bytes, uart::write);
+    fn write(stream: Stream, bytes: &[u8]) -> Written {
+        output::write(stream, bytes)
     }
 
-    fn read(buf: &mut [u8]) -> usize {
+    fn flush() {
+        output::flush();
+    }
+
+    fn one_stream() -> bool {
+        output::shared()
+    }
+
+    fn read(buf: &mut [u8]) -> Input {
         input::read(buf)
     }
 
+    fn await_input() {
+        input::wait();
+    }
+
     fn write_err(bytes: &[u8]) {
-        fresh_line::writing(bytes, uart::write_emergency);
+        uart::write_emergency(bytes);
     }
 
     fn begin_fatal(what: fmt::Arguments<'_>) {

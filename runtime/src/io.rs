@@ -1,18 +1,19 @@
-//! The console: what a program reads and writes (Go: `os.Stdin` with a `bufio.Reader`, `os.Stdout`; Rust: `std::io::stdin`).
+//! The console: what a program reads and writes (Go: `os.Stdin` with a `bufio.Reader`, `os.Stdout`, `os.Stderr`; Rust: `std::io::stdin`).
 //!
 //! The console cannot fail: reading has an end and no errors, so these functions return no `Result`.
 //!
 //! A goroutine that waits for input holds its M and not its P (S10): others run meanwhile at full speed. Only one waits so; more wait for that
 //! one as for a mutex. To wait for input is not a deadlock, whatever the other goroutines do.
 
-use crate::port;
+use crate::console;
+use crate::port::{self, Input, Stream};
 use crate::proc::syscall;
 use crate::sync::{Mutex, MutexGuard};
 use alloc::string::String;
 use alloc::vec::Vec;
 
 /// Bytes that are read ahead.
-const BUFFER: usize = 4096;
+const BUFFER: usize = 64 * 1024;
 
 /// What has been read and not yet been asked for.
 struct Buffer {
@@ -28,7 +29,13 @@ impl Buffer {
     fn fill(&mut self) -> &[u8] {
         if self.start == self.end {
             self.start = 0;
-            self.end = syscall::block(|| port::read(&mut self.bytes));
+            self.end = loop {
+                match port::read(&mut self.bytes) {
+                    Input::Bytes(n) => break n,
+                    Input::End => break 0,
+                    Input::Later => syscall::block(port::await_input),
+                }
+            };
         }
         &self.bytes[self.start..self.end]
     }
@@ -126,8 +133,24 @@ pub fn stdout() -> Stdout {
 }
 
 impl Stdout {
+    /// Writes all of `bytes`, and waits until the host has them; they do not mix with what others write.
+    pub fn write_all(&self, bytes: &[u8]) {
+        console::write(Stream::Out, bytes);
+    }
+}
+
+/// The program's standard error, for what is not text; text goes by [`eprint!`](crate::eprint!).
+#[derive(Clone, Copy, Debug)]
+pub struct Stderr(());
+
+/// The program's standard error.
+pub fn stderr() -> Stderr {
+    Stderr(())
+}
+
+impl Stderr {
     /// Writes all of `bytes`; they do not mix with what others write.
     pub fn write_all(&self, bytes: &[u8]) {
-        port::write(bytes);
+        console::write(Stream::Err, bytes);
     }
 }

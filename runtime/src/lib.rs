@@ -9,6 +9,7 @@ extern crate std;
 
 pub mod arch;
 pub mod chan;
+mod console;
 pub mod context;
 pub mod debug;
 pub mod env;
@@ -156,7 +157,7 @@ pub fn exit(status: i32) -> ! {
 #[doc(hidden)]
 pub mod __private {
     pub use crate::chan::arms as select;
-    pub use crate::print::print;
+    pub use crate::print::{eprint, print};
     pub use alloc::boxed::Box;
     pub use core::any::Any;
     pub use core::fmt;

@@ -72,6 +72,35 @@ impl fmt::Display for PortError {
     }
 }
 
+/// An output stream of the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    /// Standard output.
+    Out,
+    /// Standard error.
+    Err,
+}
+
+/// What [`Port::write`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// How many bytes were taken, from the first on.
+    pub taken: usize,
+    /// Some of what was taken, now or before, has still to be delivered.
+    pub pending: bool,
+}
+
+/// What [`Port::read`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// So many bytes, at least one.
+    Bytes(usize),
+    /// Nothing yet.
+    Later,
+    /// Nothing, and nothing will come.
+    End,
+}
+
 macro_rules! port {
     ($($(#[$doc:meta])* $([$u:tt])? fn $name:ident = $sym:ident ( $($a:ident : $t:ty),* ) $(-> $r:ty)?;)*) => {
         /// The machine under the runtime. All functions are called with a G set ([`Port::getg`] is not null) unless they say otherwise.
@@ -192,12 +221,19 @@ port! {
     /// What the memory is used for. Takes time that grows with the memory.
     fn sys_stats = __gzero_sys_stats() -> SysStats;
 
-    /// Writes to the console. Writes do not mix within one call.
-    fn write = __gzero_write(bytes: &[u8]);
-    /// Reads what has come on the console, at least a byte, and waits until there is one; 0 if `buf` is empty or the input has ended. Holds the thread: to
-    /// be called by [`crate::proc::syscall::block`], and by one thread at a time.
-    fn read = __gzero_read(buf: &mut [u8]) -> usize;
-    /// Writes to the console from a fatal report: takes no lock that the interrupted code could hold.
+    /// Writes what of `bytes` the stream takes at once; if that is nothing, something is pending. By one caller at a time for each stream.
+    fn write = __gzero_write(stream: Stream, bytes: &[u8]) -> Written;
+    /// Waits until nothing that [`Port::write`] took is pending on standard output. Holds the thread: to be called by [`crate::proc::syscall::block`], in
+    /// the turn of the one that writes. Nothing is ever pending on standard error.
+    fn flush = __gzero_flush();
+    /// Whether both streams are one device, so that [`Port::write`] is for one caller at a time in all. The same answer always.
+    fn one_stream = __gzero_one_stream() -> bool;
+    /// Reads what has come on standard input, as much as `buf`, which is not empty, holds. By one caller at a time.
+    fn read = __gzero_read(buf: &mut [u8]) -> Input;
+    /// Waits until [`Port::read`] would not return [`Input::Later`]. Holds the thread: to be called by [`crate::proc::syscall::block`], in the turn of
+    /// the one that reads.
+    fn await_input = __gzero_await_input();
+    /// Writes to standard error from a fatal report: takes no lock that the interrupted code could hold.
     fn write_err = __gzero_write_err(bytes: &[u8]);
     /// Begins a fatal report about `what`: stops all other cores. Does not return if another core has begun one, nor if this one has.
     fn begin_fatal = __gzero_begin_fatal(what: fmt::Arguments<'_>);

@@ -136,9 +136,9 @@ fn gdb_at(
     let output = command.stdin(Stdio::null()).output().map_err(|error| format!("gdb: {error}"))?;
     let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
     let printed = if goes_on {
-        let (session, bytes) = guest.read_to_end(Duration::from_secs(60))?;
+        let (session, written) = guest.read_to_end(Duration::from_secs(60))?;
         match session.end()? {
-            0 => String::from_utf8_lossy(&bytes).into_owned(),
+            0 => String::from_utf8_lossy(&written.out).into_owned(),
             status => return Err(format!("exit status {status}\n{text}")),
         }
     } else {

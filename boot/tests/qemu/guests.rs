@@ -7,8 +7,9 @@ use boot::host::Host;
 use boot::kernel::{Kernel, Variant};
 use boot::machine::{self, Accelerator, Machine};
 use boot::options::{Door, Options};
-use boot::report::{self, Tail};
+use boot::report::{self, Tails};
 use boot::run;
+use boot::streams::Stream;
 use std::io;
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -87,7 +88,7 @@ impl Guests {
             Guest::start(&self.host, &machine::qemu(&self.host)?, &machine, kernel, RunDir::new()?, input)
         };
         let guest = start().map_err(|error| error.to_string())?;
-        Ok(Session { guest, kernel, tail: Tail::default() })
+        Ok(Session { guest, kernel, tails: Tails::default() })
     }
 
     /// Runs a program to its end, or for `patience`.
@@ -97,9 +98,10 @@ impl Guests {
 
     /// [`Guests::run`] of a program that reads `input`.
     pub fn run_reading(&self, options: &Options, patience: Duration, input: Input) -> Result<Ran, String> {
-        let (session, bytes) = self.start_reading(options, input)?.read_to_end(patience)?;
-        let output = String::from_utf8_lossy(&bytes).into_owned();
-        Ok(Ran { status: session.end()?, bytes, output })
+        let (session, written) = self.start_reading(options, input)?.read_to_end(patience)?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let (output, errors) = (text(&written.out), text(&written.err));
+        Ok(Ran { status: session.end()?, bytes: written.out, output, errors })
     }
 }
 
@@ -108,57 +110,77 @@ impl Guests {
 pub struct Ran {
     /// Its exit status.
     pub status: u8,
-    /// What it wrote.
+    /// What it wrote to standard output.
     pub bytes: Vec<u8>,
     /// The same as text.
     pub output: String,
+    /// What was written to standard error: by the program, reports, the boot log.
+    pub errors: String,
+}
+
+impl Ran {
+    /// How it ended, in words.
+    pub fn describe(&self) -> String {
+        let Ran { status, output, errors, .. } = self;
+        format!("exit status {status}, standard output:\n{output}\nstandard error:\n{errors}")
+    }
+}
+
+/// What a guest wrote.
+#[derive(Debug, Default)]
+pub struct Written {
+    /// To standard output.
+    pub out: Vec<u8>,
+    /// To standard error.
+    pub err: Vec<u8>,
 }
 
 /// A running guest.
 pub struct Session<'a> {
     guest: Guest,
     kernel: &'a Kernel,
-    tail: Tail,
+    tails: Tails,
 }
 
 impl Session<'_> {
     /// What the guest does next; [`Event::Quiet`] means that it is late.
     pub fn next(&mut self, deadline: Instant) -> Event {
         let event = self.guest.next(deadline.saturating_duration_since(Instant::now()));
-        if let Event::Output(bytes) = &event {
-            self.tail.push(bytes);
+        if let Event::Output(stream, bytes) = &event {
+            self.tails.push(*stream, bytes);
         }
         event
     }
 
-    /// All that the guest prints until it closes its console; a report if that takes longer than `patience`.
-    pub fn read_to_end(mut self, patience: Duration) -> Result<(Self, Vec<u8>), String> {
+    /// All that the guest writes until it ends; a report if that takes longer than `patience`.
+    pub fn read_to_end(mut self, patience: Duration) -> Result<(Self, Written), String> {
         let deadline = Instant::now() + patience;
-        let mut output = Vec::new();
+        let mut written = Written::default();
         loop {
             match self.next(deadline) {
-                Event::Output(bytes) => output.extend(bytes),
-                Event::Ended => return Ok((self, output)),
+                Event::Output(Stream::Out, bytes) => written.out.extend(bytes),
+                Event::Output(Stream::Err, bytes) => written.err.extend(bytes),
+                Event::Ended => return Ok((self, written)),
                 Event::Quiet => return Err(self.late()),
             }
         }
     }
 
-    /// Ends a guest that is late; the report has all its cores and the end of its console.
+    /// Ends a guest that is late; the report has all its cores and the last lines it wrote.
     pub fn late(self) -> String {
         let cores = self.guest.monitor().and_then(|mut m| report::cores(&mut m, &self.kernel.code()?));
         let cores = cores.unwrap_or_else(|error| format!("{error}\n"));
-        format!("too late: ended by the harness\n{cores}{}", self.tail.report())
+        format!("too late: ended by the harness\n{cores}{}", self.tails.report())
     }
 
-    /// The exit status of a guest that has closed its console, or a report if it gave none.
+    /// The exit status of a guest that has ended, or a report if it gave none.
     pub fn end(self) -> Result<u8, String> {
         let end = self.guest.end(false).map_err(|error| error.to_string())?;
-        end.status.ok_or_else(|| run::no_status(&end, self.kernel, &self.tail))
+        end.status.ok_or_else(|| run::no_status(&end, self.kernel, &self.tails))
     }
 
-    /// The end of the guest's console.
-    pub fn tail(&self) -> String {
-        self.tail.report()
+    /// The last lines that the guest wrote.
+    pub fn tails(&self) -> String {
+        self.tails.report()
     }
 }

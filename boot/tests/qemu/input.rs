@@ -5,6 +5,7 @@ use crate::harness::{Job, Outcome};
 use boot::control::Input;
 use boot::guest::Event;
 use boot::options::Options;
+use boot::streams::Stream;
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -101,8 +102,11 @@ fn pieces(guests: &Guests, smp: u32) -> Outcome {
         let mut got = Vec::new();
         while got.len() < piece.len() {
             match session.next(deadline) {
-                Event::Output(bytes) => got.extend(bytes),
-                Event::Ended => return Err(format!("the guest ended\n{}", session.tail())),
+                Event::Output(Stream::Out, bytes) => got.extend(bytes),
+                Event::Output(Stream::Err, bytes) => {
+                    return Err(format!("on standard error: {}", String::from_utf8_lossy(&bytes)));
+                }
+                Event::Ended => return Err(format!("the guest ended\n{}", session.tails())),
                 Event::Quiet => return Err(session.late()),
             }
         }
@@ -112,7 +116,7 @@ fn pieces(guests: &Guests, smp: u32) -> Outcome {
     }
     drop(sender);
     let (session, rest) = session.read_to_end(PATIENCE)?;
-    match (session.end()?, rest.as_slice()) {
+    match (session.end()?, rest.out.as_slice()) {
         (0, b"") => Ok(()),
         (status, rest) => Err(format!("exit status {status} after {rest:?}")),
     }
@@ -175,16 +179,16 @@ fn idle(guests: &Guests) -> Outcome {
         thread::sleep(WAIT);
         drop(sender);
     });
-    let (session, output) = session.read_to_end(PATIENCE)?;
+    let (session, written) = session.read_to_end(PATIENCE)?;
     waiter.join().map_err(|_| "the feeder died")?;
-    let output = String::from_utf8_lossy(&output);
-    let timers: Vec<u64> = output
+    let log = String::from_utf8_lossy(&written.err);
+    let timers: Vec<u64> = log
         .lines()
         .filter_map(|line| line.split_once("timer: core "))
         .flat_map(|(_, rest)| rest.split([' ', ',']).skip(1).filter_map(|word| word.parse().ok()))
         .collect();
     match session.end()? {
         0 if !timers.is_empty() && timers.iter().sum::<u64>() < MOST => Ok(()),
-        status => Err(format!("exit status {status}, timer interrupts {timers:?}\n{output}")),
+        status => Err(format!("exit status {status}, timer interrupts {timers:?}\n{log}")),
     }
 }

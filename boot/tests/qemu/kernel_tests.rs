@@ -10,6 +10,7 @@ use crate::harness::{Job, Outcome, Reporter};
 use boot::guest::Event;
 use boot::kernel::Variant;
 use boot::options::{Door, Options};
+use boot::streams::Stream;
 use boot::transcript::Transcript;
 use std::env;
 use std::ffi::OsString;
@@ -81,11 +82,11 @@ impl<'a> Batch<'a> {
 fn list(guests: &Guests) -> Result<Vec<String>, String> {
     guests.built(Variant::Tests, Door::Pvh)?;
     let options = Options { smp: 1, ..Options::new("kernel_tests", &["-list"]) };
-    let (session, output) = guests.start(Variant::Tests, &options, None)?.read_to_end(PATIENCE)?;
-    let tail = session.tail();
+    let (session, written) = guests.start(Variant::Tests, &options, None)?.read_to_end(PATIENCE)?;
+    let tails = session.tails();
     match session.end()? {
-        0 => Ok(String::from_utf8_lossy(&output).lines().map(String::from).collect()),
-        status => Err(format!("kernel_tests -list: exit status {status}\n{tail}")),
+        0 => Ok(String::from_utf8_lossy(&written.out).lines().map(String::from).collect()),
+        status => Err(format!("kernel_tests -list: exit status {status}\n{tails}")),
     }
 }
 
@@ -161,7 +162,9 @@ pub fn run_batch(guests: &Guests, batch: Batch<'_>, mut result: impl FnMut(Strin
     let mut deadline = Instant::now() + batch.patience;
     let (status, report) = loop {
         match session.next(deadline) {
-            Event::Output(bytes) => {
+            // What went to standard error is in the report of a guest that dies.
+            Event::Output(Stream::Err, _) => {}
+            Event::Output(Stream::Out, bytes) => {
                 let current = transcript.current().map(String::from);
                 transcript.push(&bytes).into_iter().for_each(|(name, outcome)| result(name, outcome));
                 if transcript.current() != current.as_deref() {
@@ -169,10 +172,10 @@ pub fn run_batch(guests: &Guests, batch: Batch<'_>, mut result: impl FnMut(Strin
                 }
             }
             Event::Ended => {
-                let tail = session.tail();
+                let tails = session.tails();
                 break match session.end() {
                     Ok(status) => {
-                        (Some(status), format!("the guest ended with exit status {status}\n{tail}"))
+                        (Some(status), format!("the guest ended with exit status {status}\n{tails}"))
                     }
                     Err(report) => (None, report),
                 };

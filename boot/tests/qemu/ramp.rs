@@ -27,28 +27,26 @@ fn ramp(guests: &Guests, smp: u32, most: usize) -> Outcome {
     let env = vec![("GODEBUG".into(), "schedtrace=50,timeslice=1000".into())];
     let options = Options { smp, env, ..Options::new("gomaxprocs_ramp", &[&most_arg, "200", &n_arg]) };
     let ran = guests.run(&options, PATIENCE)?;
-    let steps = (3..=most).map(|procs| format!("gomaxprocs: {procs}"));
-    let mut wanted: Vec<String> = steps.collect();
-    wanted.push(format!("all {N} have ended"));
-    let printed = ran.output.lines().filter(|line| wanted.iter().any(|w| w == line));
-    if ran.status != 0 || !printed.eq(wanted.iter()) {
-        return Err(format!("exit status {} and\n{}", ran.status, ran.output));
+    let wanted: Vec<String> = (3..=most).map(|procs| format!("gomaxprocs: {procs}")).collect();
+    let printed = ran.errors.lines().filter(|line| wanted.iter().any(|w| w == line));
+    if ran.status != 0 || ran.output != format!("all {N} have ended\n") || !printed.eq(wanted.iter()) {
+        return Err(ran.describe());
     }
-    let counting = ran.output.lines().skip_while(|line| !line.starts_with("5000 goroutines count"));
+    let counting = ran.errors.lines().skip_while(|line| !line.starts_with("5000 goroutines count"));
     let lines: Vec<&str> =
         counting.take_while(|line| *line != "enough").filter(|line| line.starts_with("SCHED")).collect();
     if lines.len() < most {
-        return Err(format!("only {} lines of schedtrace in\n{}", lines.len(), ran.output));
+        return Err(format!("only {} lines of schedtrace in\n{}", lines.len(), ran.errors));
     }
     // Every P is busy and goroutines are queued: whoever gives up a P must look for them first.
     if !lines.iter().any(|line| line.contains(" needspinning=1 ")) {
-        return Err(format!("needspinning was never set in\n{}", ran.output));
+        return Err(format!("needspinning was never set in\n{}", ran.errors));
     }
     for line in lines {
         match goroutines(line) {
             // The main goroutine is one more while it is awake.
             Some(N | 5001) => {}
-            sum => return Err(format!("{sum:?} goroutines, not {N}, on\n{line}\nof\n{}", ran.output)),
+            sum => return Err(format!("{sum:?} goroutines, not {N}, on\n{line}\nof\n{}", ran.errors)),
         }
     }
     Ok(())

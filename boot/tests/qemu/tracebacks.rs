@@ -40,14 +40,14 @@ fn crash(guests: &Guests, program: &str, args: &[&str], env: &[(&str, &str)]) ->
 
 /// Whether the report has all of `pieces`, in this order.
 fn check(ran: &Ran, pieces: &[String]) -> Outcome {
-    let mut rest = ran.output.as_str();
+    let mut rest = ran.errors.as_str();
     for piece in pieces {
         match rest.split_once(piece.as_str()) {
             Some((_, after)) => rest = after,
-            None => return Err(format!("no '{piece}', or not in its place, in\n{}", ran.output)),
+            None => return Err(format!("no '{piece}', or not in its place, in\n{}", ran.errors)),
         }
     }
-    if ran.status == 2 { Ok(()) } else { Err(format!("status {} and\n{}", ran.status, ran.output)) }
+    if ran.status == 2 { Ok(()) } else { Err(format!("status {} and\n{}", ran.status, ran.errors)) }
 }
 
 /// The panic's place first, then the call of it, then the function that has the code of both.
@@ -70,8 +70,8 @@ fn interrupted_instruction(guests: &Guests) -> Outcome {
     let ran = crash(guests, "crash", &["divide"], &[])?;
     let divide = place("crash.rs", "asm!(\"div ")?;
     check(&ran, &[format!("programs::crash::fault::divide\n\t{divide} +0x"), " (interrupted)\n".into()])?;
-    let count = ran.output.matches("(interrupted)").count();
-    if count == 1 { Ok(()) } else { Err(format!("{count} interrupted frames in\n{}", ran.output)) }
+    let count = ran.errors.matches("(interrupted)").count();
+    if count == 1 { Ok(()) } else { Err(format!("{count} interrupted frames in\n{}", ran.errors)) }
 }
 
 /// Every goroutine, by the line where it waits. The order is that of their numbers.

@@ -5,8 +5,8 @@
 
 use super::trap::{TrapFrame, hooks};
 use super::{backtrace, ipi, local};
-use crate::device::uart::Emergency;
-use crate::device::{fresh_line, power};
+use crate::device::power;
+use crate::device::uart::{Emergency, end_line_emergency};
 use core::arch::asm;
 use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicUsize, Ordering};
@@ -141,12 +141,10 @@ pub fn begin_fatal(what: fmt::Arguments<'_>) {
     match REPORTER.compare_exchange(0, me, Ordering::Relaxed, Ordering::Relaxed) {
         Ok(_) => {
             ipi::stop_others();
-            if !fresh_line::is_fresh() {
-                // The console does not fail.
-                _ = writeln!(Emergency);
-            }
+            end_line_emergency();
         }
         Err(reporter) if reporter == me => {
+            end_line_emergency();
             // The console does not fail.
             _ = writeln!(Emergency, "\n{what}\n[while the error above was being reported]");
             power::exit(STATUS)

@@ -26,8 +26,10 @@ use x86_64::registers::control::Cr2;
 pub mod vector {
     /// The legacy interrupt controllers' sixteen, all masked: they can still send spurious ones.
     pub const LEGACY: u8 = 0x20;
-    /// The console's UART has input.
-    pub const CONSOLE: u8 = 0x40;
+    /// The UART has input.
+    pub const UART: u8 = 0x40;
+    /// The virtio serial device has input, or has taken output.
+    pub const SERIAL: u8 = 0x41;
     /// The core's timer.
     pub const TIMER: u8 = 0xf0;
     /// Look at the run queue.
@@ -134,8 +136,10 @@ pub struct Hooks {
     pub timer: fn(&mut TrapFrame),
     /// Another core sent [`ipi::send_reschedule`]. The interrupt has been acknowledged.
     pub reschedule: fn(&mut TrapFrame),
-    /// The console's UART has input. The interrupt is acknowledged afterwards.
-    pub console: fn(),
+    /// The UART has input. The interrupt is acknowledged afterwards.
+    pub uart: fn(),
+    /// The serial device has input, or has taken output. The interrupt has been acknowledged.
+    pub serial: fn(),
     /// A debug exception; true if it was dealt with.
     pub debug: fn(&mut TrapFrame) -> bool,
     /// A page fault at an address; true if it was dealt with and the instruction is to run again.
@@ -147,7 +151,8 @@ pub struct Hooks {
 static NO_HOOKS: Hooks = Hooks {
     timer: |_| (),
     reschedule: |_| (),
-    console: || (),
+    uart: || (),
+    serial: || (),
     debug: |_| false,
     page_fault: |_, _| false,
     report_context: |_| (),
@@ -196,10 +201,14 @@ extern "C" fn dispatch(frame: &mut TrapFrame) {
             apic::eoi();
             tlb::serve();
         }
-        vector::CONSOLE => {
-            (hooks().console)();
+        vector::UART => {
+            (hooks().uart)();
             // Where the line is level-triggered it would interrupt again if this came before.
             apic::eoi();
+        }
+        vector::SERIAL => {
+            apic::eoi();
+            (hooks().serial)();
         }
         vector::ERROR => apic::report_error(),
         #[cfg(feature = "kernel-tests")]

@@ -1,7 +1,7 @@
 //! The debug console of Bochs and QEMU (`isa-debugcon` at 0xe9), on which the kernel speaks to the runner on the host (`boot/src/control.rs`).
 //!
-//! Two things are said: the program begins to read its input, one byte, so that it may come in the middle of the other; and the exit status, in decimal
-//! on a line.
+//! Two things are said: that the program begins to read its input, and from which device, in one byte, so that it may come in the middle of the other;
+//! and the exit status, in decimal on a line.
 
 use core::fmt::{self, Write};
 use x86_64::instructions::port::{Port, PortReadOnly};
@@ -9,8 +9,14 @@ use x86_64::instructions::port::{Port, PortReadOnly};
 /// The device's port. It reads as its own number, which is how it is told from nothing.
 const DEBUGCON: u16 = 0xe9;
 
-/// Asks for input.
-const WANTS_INPUT: &str = "<";
+/// The device from which the program reads, and the byte that says so.
+#[derive(Clone, Copy, Debug)]
+pub enum Input {
+    /// The virtio serial device.
+    Serial = b's' as isize,
+    /// The UART.
+    Uart = b'u' as isize,
+}
 
 struct Debugcon;
 
@@ -32,9 +38,9 @@ fn tell(what: fmt::Arguments<'_>) {
     }
 }
 
-/// Tells the runner, if there is one, that from now on the program reads its input.
-pub fn want_input() {
-    tell(format_args!("{WANTS_INPUT}"));
+/// Tells the runner, if there is one, that from now on the program reads its input, and where.
+pub fn want_input(from: Input) {
+    tell(format_args!("{}", from as u8 as char));
 }
 
 /// Tells the runner, if there is one, how the program ends.

@@ -3,7 +3,7 @@
 //! QEMU's `isa-debug-exit` alone cannot pass a status on: QEMU exits with `(value << 1) | 1`. So the status goes
 //! first, in decimal, to the debug console, to whose other end the runner listens.
 
-use super::{debugcon, soft_off};
+use super::{debugcon, soft_off, uart};
 use crate::cpu::{ipi, local};
 use core::hint::spin_loop;
 use core::sync::atomic::{AtomicUsize, Ordering};
@@ -21,7 +21,7 @@ const SECOND_WAITS: u32 = 100_000_000;
 
 /// Ends the machine with `status`, 0 to 255, whose lowest byte reaches the host.
 ///
-/// In order: status to the debug console, then to the debug-exit device, then the machine is turned off by ACPI, then every core halts
+/// In order: the UART passes on what it has, status to the debug console, then to the debug-exit device, then the machine is turned off by ACPI, then every core halts
 /// for ever. If two cores call this, the first one's status counts, unless it is stopped half-way for the second's fatal report.
 pub fn exit(status: i32) -> ! {
     interrupts::disable();
@@ -30,6 +30,7 @@ pub fn exit(status: i32) -> ! {
     if first.is_err_and(|core| core != me) {
         (0..SECOND_WAITS).for_each(|_| spin_loop());
     }
+    uart::drain();
     let status = status as u8;
     debugcon::end(status);
     // SAFETY: 0xf4 is the debug-exit device or nothing: no PC has had anything else there since the 80287.

@@ -1,4 +1,5 @@
-//! The console: a 16550 UART at one of the PC's standard ports.
+//! The UART, a 16550 at one of the PC's standard ports: standard error, the boot log and fatal reports; all of the console where there is no
+//! [virtio serial device](super::virtio).
 //!
 //! Bytes go out as they are; a terminal that wants carriage returns is set so by its user. Output waits for the
 //! device's FIFO, under a lock that makes each call's bytes contiguous. The receiving half ([`Receiver`]) has registers of its own and needs
@@ -6,9 +7,10 @@
 
 use crate::cpu::irq::IrqMutex;
 use core::fmt::{self, Write};
-use core::sync::atomic::{AtomicU16, Ordering};
+use core::hint::spin_loop;
+use core::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use uart_16550::backend::PioBackend;
-use uart_16550::spec::registers::IER;
+use uart_16550::spec::registers::{IER, LSR};
 use uart_16550::{BaudRate, Config, Uart16550};
 
 /// A standard port of the PC, by its Linux name.
@@ -30,6 +32,12 @@ static CONSOLE: IrqMutex<Option<Uart>> = IrqMutex::new(None);
 /// Base port of the console, 0 if there is none: for [`write_emergency`].
 static BASE: AtomicU16 = AtomicU16::new(0);
 
+/// The last byte written was not a newline.
+static IN_LINE: AtomicBool = AtomicBool::new(false);
+
+/// How often [`drain`] looks: several seconds.
+const DRAIN_LOOKS: u32 = 10_000_000;
+
 fn uart(base: u16) -> Uart {
     // SAFETY: the bases of `Port` are UARTs or nothing on every PC; who writes at once is the callers' affair
     // and garbles output at worst.
@@ -45,10 +53,18 @@ pub fn init(port: Port) {
     *CONSOLE.lock() = present.then_some(uart);
 }
 
+/// Sends `bytes`, and remembers whether a line has begun.
+fn send(uart: &mut Uart, bytes: &[u8]) {
+    uart.send_bytes_exact(bytes);
+    if let Some(last) = bytes.last() {
+        IN_LINE.store(*last != b'\n', Ordering::Relaxed);
+    }
+}
+
 /// Writes `bytes` to the console; they do not mix with those of other calls.
 pub fn write(bytes: &[u8]) {
     if let Some(uart) = CONSOLE.lock().as_mut() {
-        uart.send_bytes_exact(bytes);
+        send(uart, bytes);
     }
 }
 
@@ -64,7 +80,7 @@ struct Locked<'a>(&'a mut Uart);
 
 impl Write for Locked<'_> {
     fn write_str(&mut self, s: &str) -> fmt::Result {
-        self.0.send_bytes_exact(s.as_bytes());
+        send(self.0, s.as_bytes());
         Ok(())
     }
 }
@@ -73,7 +89,24 @@ impl Write for Locked<'_> {
 pub fn write_emergency(bytes: &[u8]) {
     match BASE.load(Ordering::Relaxed) {
         0 => {}
-        base => uart(base).send_bytes_exact(bytes),
+        base => send(&mut uart(base), bytes),
+    }
+}
+
+/// Ends the line that has been begun, if one has, without taking the lock: a report begins at a line's beginning.
+pub fn end_line_emergency() {
+    if IN_LINE.load(Ordering::Relaxed) {
+        write_emergency(b"\n");
+    }
+}
+
+/// Waits until the device has passed on all that was written, but for a few seconds only: whoever reads the other end may have stopped.
+pub fn drain() {
+    let base = BASE.load(Ordering::Relaxed);
+    if base != 0 {
+        let mut uart = uart(base);
+        let busy = |_: &u32| !uart.lsr().contains(LSR::TRANSMITTER_EMPTY);
+        (0..DRAIN_LOOKS).take_while(busy).for_each(|_| spin_loop());
     }
 }
 

@@ -1,134 +1,152 @@
-//! Console input: from the UART's interrupt to the thread that waits for bytes (I2).
+//! Console input: from the serial device, or from the UART where there is none.
 //!
-//! # Protocol
-//! 1. The first read routes the UART's interrupt and asks the host for input: until then nothing is taken from whoever feeds the machine.
-//! 2. The interrupt moves what the UART has into a ring and posts the thread that waits. When the ring is full it turns itself off: the bytes wait in the
-//!    UART's FIFO, behind it in the host, and none is lost.
-//! 3. A reader, under the ring's lock, takes what the UART and the ring have and turns the interrupt on again. If there was nothing, it leaves its name in
-//!    `waiter` under the same lock, and sleeps. A byte that comes after its look interrupts, and the handler, which waits for the lock, finds the name.
-//!
-//! The line is edge-triggered. It goes down when the handler has emptied the FIFO or turned the interrupt off, so the next byte makes a new edge.
+//! The first read has the device take input and asks the host for it: until then nothing is taken from whoever feeds the machine.
 //!
 //! # The end of input
-//! A line without modem signals has no end, so it is said in the stream, as to a terminal: Ctrl-D is the end, and Ctrl-V makes the next byte an
+//! Neither device has an end, so it is said in the stream, as to a terminal: Ctrl-D is the end, and Ctrl-V makes the next byte an
 //! ordinary one. The runner on the host quotes so what its input has of the two.
 
-use crate::cpu::ioapic;
+mod uart;
+
+use super::console::{self, CONSOLE, Event};
 use crate::cpu::irq::IrqMutex;
-use crate::cpu::trap::vector;
 use crate::device::debugcon;
-use crate::device::uart::Receiver;
-use crate::thread::{self, Thread};
+use crate::device::virtio::serial::Buffer;
+use runtime::port::Input;
 use spin::Once;
+pub use uart::on_interrupt;
 
 /// The end of input, and what takes that meaning from the byte after it: a terminal's `VEOF` and `VLNEXT`.
 const END: u8 = 0x04;
 const QUOTE: u8 = 0x16;
 
-/// Bytes that are taken from the UART before a program wants them. The handler moves at most that many with interrupts off.
-const RING: usize = 1024;
+/// What has been received and not yet been read.
+struct Unread {
+    decoder: Decoder,
+    /// The device's buffer that is being read, with where the rest begins and ends.
+    current: Option<(Buffer, usize, usize)>,
+}
 
-struct Input {
-    uart: Receiver,
-    ring: [u8; RING],
-    /// Bytes ever put into the ring and taken out of it.
-    put: usize,
-    taken: usize,
-    /// The UART's interrupt is on.
-    listening: bool,
-    /// The last byte taken was a [`QUOTE`].
+/// The reader's. Order: before [`CONSOLE`].
+static UNREAD: IrqMutex<Unread> = IrqMutex::new(Unread { decoder: Decoder::NEW, current: None });
+
+/// Reads what has come, without waiting. One thread at a time.
+pub fn read(buf: &mut [u8]) -> Input {
+    static START: Once<bool> = Once::new();
+    if *START.call_once(start) { read_serial(buf) } else { uart::read(buf) }
+}
+
+/// Waits until [`read`] has something. Holds the thread.
+pub fn wait() {
+    if CONSOLE.lock().is_some() {
+        console::wait(Event::Received);
+    } else {
+        uart::wait();
+    }
+}
+
+/// Begins to take input; whether from the serial device.
+fn start() -> bool {
+    let serial = CONSOLE.lock().as_mut().map(|console| console.serial.start_input()).is_some();
+    if serial {
+        debugcon::want_input(debugcon::Input::Serial);
+    } else {
+        uart::start();
+    }
+    serial
+}
+
+/// Empties buffers of the device, each with interrupts off for as long as that takes.
+fn read_serial(buf: &mut [u8]) -> Input {
+    let mut n = 0;
+    while n < buf.len() {
+        let mut unread = UNREAD.lock();
+        let unread = &mut *unread;
+        if unread.decoder.ended {
+            break;
+        }
+        let next = || CONSOLE.lock().as_mut()?.serial.received().map(|(buffer, len)| (buffer, 0, len));
+        let Some((buffer, at, len)) = unread.current.take().or_else(next) else { break };
+        let (consumed, produced) = unread.decoder.decode(&buffer[at..len], &mut buf[n..]);
+        n += produced;
+        if at + consumed < len {
+            unread.current = Some((buffer, at + consumed, len));
+        } else if let Some(console) = CONSOLE.lock().as_mut() {
+            console.serial.give_back(buffer);
+        }
+    }
+    UNREAD.lock().decoder.result(n)
+}
+
+/// Undoes the quoting.
+struct Decoder {
+    /// The last byte was a [`QUOTE`].
     quoted: bool,
     ended: bool,
-    waiter: Option<&'static Thread>,
 }
 
-static INPUT: IrqMutex<Option<Input>> = IrqMutex::new(None);
+impl Decoder {
+    const NEW: Decoder = Decoder { quoted: false, ended: false };
 
-/// Reads what has come, at most as much as `buf` holds; waits until there is something. 0 if `buf` is empty, the input has
-/// ended or the machine has none. One thread at a time.
-pub fn read(buf: &mut [u8]) -> usize {
-    static START: Once<()> = Once::new();
-    START.call_once(start);
-    loop {
-        let mut guard = INPUT.lock();
-        let Some(input) = guard.as_mut().filter(|_| !buf.is_empty()) else { return 0 };
-        input.receive();
-        let n = input.take(buf);
-        input.listen(true);
-        if n != 0 || input.ended {
-            return n;
-        }
-        // SAFETY: the current thread; threads are never freed.
-        input.waiter = Some(unsafe { &*thread::current() });
-        drop(guard);
-        thread::sleep(None);
-    }
-}
-
-fn start() {
-    let Some(uart) = Receiver::new() else { return };
-    if !ioapic::route(uart.irq(), vector::CONSOLE) {
-        return crate::log!("console: no I/O APIC has line {}, so there is no input", uart.irq());
-    }
-    *INPUT.lock() = Some(Input {
-        uart,
-        ring: [0; RING],
-        put: 0,
-        taken: 0,
-        listening: false,
-        quoted: false,
-        ended: false,
-        waiter: None,
-    });
-    debugcon::want_input();
-}
-
-/// The UART's interrupt.
-pub fn on_interrupt() {
-    let mut guard = INPUT.lock();
-    let Some(input) = guard.as_mut() else { return };
-    input.receive();
-    let waiter = input.waiter.take();
-    drop(guard);
-    if let Some(t) = waiter {
-        thread::post(t);
-    }
-}
-
-impl Input {
-    /// Moves what the UART has into the ring, as far as there is room.
-    fn receive(&mut self) {
-        while self.put - self.taken < RING {
-            let Some(byte) = self.uart.take() else { return };
-            self.ring[self.put % RING] = byte;
-            self.put += 1;
-        }
-        self.listen(false);
-    }
-
-    /// Takes what has been received up to the end of input; returns how much that was.
-    fn take(&mut self, buf: &mut [u8]) -> usize {
-        let mut n = 0;
-        while n < buf.len() && self.taken != self.put && !self.ended {
-            let byte = self.ring[self.taken % RING];
-            self.taken += 1;
-            match byte {
-                END if !self.quoted => self.ended = true,
-                QUOTE if !self.quoted => self.quoted = true,
-                _ => {
-                    buf[n] = byte;
-                    n += 1;
-                    self.quoted = false;
-                }
+    /// Decodes as much of `from` as there is room for in `to`, up to the end of input. Returns how many bytes that was of each.
+    fn decode(&mut self, from: &[u8], to: &mut [u8]) -> (usize, usize) {
+        let (mut consumed, mut produced) = (0, 0);
+        while consumed < from.len() && produced < to.len() && !self.ended {
+            let rest = &from[consumed..];
+            if self.quoted {
+                to[produced] = rest[0];
+                (consumed, produced, self.quoted) = (consumed + 1, produced + 1, false);
+                continue;
+            }
+            let room = to.len() - produced;
+            let plain = rest.iter().take(room).take_while(|b| !matches!(**b, END | QUOTE)).count();
+            to[produced..][..plain].copy_from_slice(&rest[..plain]);
+            (consumed, produced) = (consumed + plain, produced + plain);
+            match from.get(consumed) {
+                Some(&END) if plain < room => (consumed, self.ended) = (consumed + 1, true),
+                Some(&QUOTE) => (consumed, self.quoted) = (consumed + 1, true),
+                _ => {}
             }
         }
-        n
+        (consumed, produced)
     }
 
-    fn listen(&mut self, on: bool) {
-        if self.listening != on {
-            self.uart.set_interrupt(on);
-            self.listening = on;
+    /// What a read that got `n` bytes returns.
+    fn result(&self, n: usize) -> Input {
+        match n {
+            0 if self.ended => Input::End,
+            0 => Input::Later,
+            n => Input::Bytes(n),
+        }
+    }
+}
+
+#[cfg(feature = "kernel-tests")]
+mod tests {
+    use super::*;
+    use ::alloc::vec::Vec;
+
+    /// Whatever the sizes of the pieces that come and of the buffers that are read into.
+    #[runtime::kernel_test]
+    fn quoted_input_in_any_pieces() {
+        let line = b"\x16\x04a\x16\x16bcd\n\x16\x04\x04never read";
+        for piece in 1..line.len() {
+            for room in 1..line.len() {
+                let (mut decoder, mut got) = (Decoder::NEW, Vec::new());
+                for mut from in line.chunks(piece) {
+                    let mut to = [0; 32];
+                    loop {
+                        let (consumed, produced) = decoder.decode(from, &mut to[..room]);
+                        got.extend_from_slice(&to[..produced]);
+                        from = &from[consumed..];
+                        if decoder.ended || from.is_empty() {
+                            break;
+                        }
+                    }
+                }
+                assert!(decoder.ended);
+                assert_eq!(got, b"\x04a\x16bcd\n\x04", "pieces of {piece} into {room}");
+            }
         }
     }
 }

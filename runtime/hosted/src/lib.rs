@@ -3,14 +3,15 @@
 //! What the bare machine has and this has not: asynchronous preemption. `set_preempt_timer` and `signal_m` do nothing, so a goroutine gives way
 //! only where it calls the runtime. Stacks are lazily backed by the host, which is growth by page fault.
 
+mod input;
 mod memory;
 mod threads;
 
-use runtime::port::{OsThread, Port, PortError, Stack, SysStats};
+use runtime::port::{Input, OsThread, Port, PortError, Stack, Stream, SysStats, Written};
 use runtime::proc::{G, M, Startup};
 use std::any::Any;
 use std::fmt;
-use std::io::{ErrorKind, Read, Write};
+use std::io::Write;
 use std::sync::OnceLock;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -125,19 +126,23 @@ unsafe impl Port for Host {
     unsafe fn sys_free(p: *mut u8, bytes: usize) {
         memory::sys_free(p, bytes);
     }
-    fn write(bytes: &[u8]) {
+    fn write(stream: Stream, bytes: &[u8]) -> Written {
         // A console that is gone is no reason to end a test.
-        _ = std::io::stdout().lock().write_all(bytes);
-        _ = std::io::stdout().lock().flush();
+        _ = match stream {
+            Stream::Out => std::io::stdout().lock().write_all(bytes).and_then(|()| std::io::stdout().flush()),
+            Stream::Err => std::io::stderr().write_all(bytes),
+        };
+        Written { taken: bytes.len(), pending: false }
     }
-    fn read(buf: &mut [u8]) -> usize {
-        loop {
-            match std::io::stdin().lock().read(buf) {
-                Err(e) if e.kind() == ErrorKind::Interrupted => {}
-                // A console that cannot be read has nothing more to say.
-                read => return read.unwrap_or(0),
-            }
-        }
+    fn flush() {}
+    fn one_stream() -> bool {
+        false
+    }
+    fn read(buf: &mut [u8]) -> Input {
+        input::read(buf)
+    }
+    fn await_input() {
+        input::wait();
     }
     fn write_err(bytes: &[u8]) {
         _ = std::io::stderr().write_all(bytes);

@@ -28,9 +28,9 @@
 
 use super::preempt::at_safe_place;
 use super::{G, M};
+use crate::eprintln;
 use crate::godebug::PREEMPTSTATS;
 use crate::port;
-use crate::println;
 use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 
 /// What is measured on an M; touched by interrupts on its own thread only.
@@ -210,13 +210,13 @@ impl Table {
         let mut order: [usize; SITES] = core::array::from_fn(|i| i);
         order.sort_unstable_by_key(|&i| core::cmp::Reverse(self.0[i].longest.load(Ordering::Relaxed)));
         let times: u64 = self.0.iter().map(|site| site.times.load(Ordering::Relaxed)).sum();
-        println!("preemptstats: {title}, {times} samples\n   longest    times  ends in (longest met in)");
+        eprintln!("preemptstats: {title}, {times} samples\n   longest    times  ends in (longest met in)");
         for site in order.map(|i| &self.0[i]).iter().take(PRINTED) {
             let times = site.times.load(Ordering::Relaxed);
             if times == 0 {
                 break;
             }
-            println!(
+            eprintln!(
                 "{:>10} {times:>8}  {} ({})",
                 site.longest.load(Ordering::Relaxed),
                 Function(site.function.load(Ordering::Relaxed)),
@@ -245,7 +245,7 @@ pub(crate) fn report() {
     }
     REGIONS.print("instructions until a goroutine could be preempted");
     INTERRUPTS_OFF.print("of these, instructions with interrupts off");
-    println!(
+    eprintln!(
         "preemptstats: {} requests were refused at first; the last was honoured at most {} ns later",
         REFUSED.load(Ordering::Relaxed),
         LONGEST_WAIT.load(Ordering::Relaxed)

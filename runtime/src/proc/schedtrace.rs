@@ -7,7 +7,7 @@
 use super::moment::{self, PMoment};
 use super::sched::{self, ALLM, NEEDSPINNING, NMSPINNING, NPIDLE, Sched, allp, gomaxprocs};
 use super::{ALLGS, Status};
-use crate::port;
+use crate::{console, port};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::Write;
@@ -17,8 +17,8 @@ use core::sync::atomic::Ordering;
 const LINE_BYTES: usize = 256;
 const DETAIL_BYTES: usize = 160;
 
-/// Prints one line, with `detailed` also one for each P, M and G. If goroutines were changing hands and `at_once` is not set, prints nothing
-/// and returns false: the caller tries again soon.
+/// Prints one line, with `detailed` also one for each P, M and G. If goroutines were changing hands and `at_once` is not set, or somebody writes to standard
+/// error, prints nothing and returns false: the caller tries again soon.
 pub(super) fn print(detailed: bool, at_once: bool) -> bool {
     let n = gomaxprocs();
     let mut lines = n;
@@ -37,8 +37,7 @@ pub(super) fn print(detailed: bool, at_once: bool) -> bool {
         _ = format(&mut out, &s, &ps, detailed.then_some(&timers));
     }
     drop(s);
-    port::write(out.as_bytes());
-    settled || at_once
+    (settled || at_once) && console::try_write_err(out.as_bytes())
 }
 
 fn format(out: &mut String, s: &Sched, ps: &[PMoment], timers: Option<&Vec<usize>>) -> core::fmt::Result {

@@ -79,7 +79,7 @@ pub unsafe fn rt0(startup: &Startup) -> ! {
         let program = match schedinit(mp) {
             Ok(p) => p,
             Err(e) => {
-                port::write(alloc::format!("gzero: {e}\n").as_bytes());
+                port::write_err(alloc::format!("gzero: {e}\n").as_bytes());
                 port::exit(EXIT_USAGE)
             }
         };

@@ -75,6 +75,8 @@ extern "C" fn sysmon(mp: *mut M) -> ! {
             let late = port::nanotime() >= next_trace + SETTLE_NS;
             if super::schedtrace::print(SCHEDDETAIL.is_on(), late) {
                 next_trace = port::nanotime() + period;
+            } else {
+                port::semasleep(MIN_DELAY_NS);
             }
         }
         SLEEPING.store(true, Ordering::SeqCst);

@@ -16,7 +16,7 @@
 use super::KernelTest;
 use crate::panic::{PanicPayload, catch_unwind};
 use crate::proc::report_seed;
-use crate::{chan, go, print, println};
+use crate::{chan, eprintln, go, print, println};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::any::Any;
@@ -41,7 +41,7 @@ pub(super) fn choose(tests: &'static [KernelTest], names: &[&str]) -> Option<Vec
     let find = |name: &&str| {
         let test = tests.iter().find(|t| t.name == *name);
         if test.is_none() {
-            println!("there is no test {name}; `-list` names all");
+            eprintln!("there is no test {name}; `-list` names all");
         }
         test
     };
