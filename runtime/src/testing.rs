@@ -7,6 +7,8 @@ mod broken_tests;
 #[cfg(all(feature = "kernel-tests", not(test)))]
 mod kernel_tests;
 #[cfg(all(feature = "kernel-tests", not(test)))]
+mod prompt_tests;
+#[cfg(all(feature = "kernel-tests", not(test)))]
 mod runner;
 
 #[cfg(all(feature = "kernel-tests", not(test)))]

@@ -16,8 +16,11 @@ use std::env;
 use std::ffi::OsString;
 use std::time::{Duration, Instant};
 
+/// The program that has the tests.
+const PROGRAM: &str = "kernel_tests";
+
 /// How long one test may take; starting the guest counts for the first.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Names that go to one guest, in bytes: the kernel keeps 2048 bytes of command line.
 const LINE: usize = 1900;
@@ -33,7 +36,7 @@ const SEEDED: [&str; 4] = ["runtime::proc::", "runtime::chan::", "runtime::sync:
 
 /// A job for each number of cores, and for each seed. Asks a guest for the names.
 pub fn jobs(guests: &Guests) -> Vec<Job<'_>> {
-    let names = match list(guests) {
+    let names = match list(guests, PROGRAM) {
         Ok(names) => names,
         Err(error) => return vec![Job::one("kernel_tests_list", move || Err(error.clone()))],
     };
@@ -67,6 +70,8 @@ pub struct Batch<'a> {
     pub tests: &'a [&'a str],
     /// The guest's cores.
     pub smp: u32,
+    /// Whether its time counts instructions.
+    pub icount: bool,
     /// The guest's environment.
     pub env: Vec<(String, OsString)>,
     /// How long a test may take.
@@ -75,18 +80,19 @@ pub struct Batch<'a> {
 
 impl<'a> Batch<'a> {
     fn new(smp: u32, tests: &'a [&'a str]) -> Batch<'a> {
-        Batch { program: "kernel_tests", args: &[], tests, smp, env: Vec::new(), patience: PATIENCE }
+        Batch { program: PROGRAM, args: &[], tests, smp, icount: false, env: Vec::new(), patience: PATIENCE }
     }
 }
 
-fn list(guests: &Guests) -> Result<Vec<String>, String> {
+/// The names of a program's tests.
+pub fn list(guests: &Guests, program: &str) -> Result<Vec<String>, String> {
     guests.built(Variant::Tests, Door::Pvh)?;
-    let options = Options { smp: 1, ..Options::new("kernel_tests", &["-list"]) };
+    let options = Options { smp: 1, ..Options::new(program, &["-list"]) };
     let (session, written) = guests.start(Variant::Tests, &options, None)?.read_to_end(PATIENCE)?;
     let tails = session.tails();
     match session.end()? {
         0 => Ok(String::from_utf8_lossy(&written.out).lines().map(String::from).collect()),
-        status => Err(format!("kernel_tests -list: exit status {status}\n{tails}")),
+        status => Err(format!("{program} -list: exit status {status}\n{tails}")),
     }
 }
 
@@ -156,7 +162,8 @@ fn fitting(names: &[&str]) -> usize {
 pub fn run_batch(guests: &Guests, batch: Batch<'_>, mut result: impl FnMut(String, Outcome)) -> Outcome {
     let token = Transcript::new_token();
     let args = [&["-token", &token], batch.args, batch.tests].concat();
-    let options = Options { smp: batch.smp, env: batch.env, ..Options::new(batch.program, &args) };
+    let Batch { smp, icount, .. } = batch;
+    let options = Options { smp, icount, env: batch.env, ..Options::new(batch.program, &args) };
     let mut session = guests.start(Variant::Tests, &options, None)?;
     let mut transcript = Transcript::new(&token);
     let mut deadline = Instant::now() + batch.patience;

@@ -11,7 +11,9 @@ mod harness;
 mod input;
 mod kernel_tests;
 mod killed;
+mod mutants;
 mod programs;
+mod prompt;
 mod ramp;
 mod script;
 mod soak;
@@ -27,6 +29,8 @@ fn main() -> ExitCode {
         let mut jobs = script::jobs();
         jobs.extend(killed::jobs());
         jobs.extend(kernel_tests::jobs(&guests));
+        jobs.extend(prompt::jobs(&guests));
+        jobs.extend(mutants::jobs());
         jobs.extend(verdicts::jobs(&guests));
         jobs.extend(programs::jobs(&guests));
         jobs.extend(tracebacks::jobs(&guests));

@@ -103,6 +103,7 @@ fn check(guests: &Guests, case: &Case) -> Outcome {
         args: &[case.end],
         tests: case.tests,
         smp: 1,
+        icount: false,
         env: Vec::new(),
         patience: PATIENCE,
     };

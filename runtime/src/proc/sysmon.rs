@@ -25,6 +25,8 @@ use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 const MIN_DELAY_NS: i64 = 20_000;
 const MAX_DELAY_NS: i64 = 10_000_000;
 const IDLE_ROUNDS: u32 = 50;
+/// As many as the longest sleep is away from the shortest.
+const MAX_DOUBLINGS: u32 = 9;
 /// How long a P stays with its blocking call although nobody would run on it otherwise.
 const KEEP_NS: i64 = 10_000_000;
 /// How long a line of `schedtrace` waits for a moment at which no goroutine changes hands.
@@ -55,6 +57,25 @@ fn note() -> &'static Note {
     unsafe { &*NOTE.load(Ordering::Acquire) }
 }
 
+/// How long sysmon sleeps between two rounds: longer and longer while there is nothing for it to do.
+#[derive(Default)]
+struct Pace {
+    /// Rounds in turn in which nothing was taken.
+    idle: u32,
+}
+
+impl Pace {
+    fn delay_ns(&self) -> i64 {
+        let doublings = self.idle.saturating_sub(IDLE_ROUNDS).min(MAX_DOUBLINGS);
+        (MIN_DELAY_NS << doublings).min(MAX_DELAY_NS)
+    }
+
+    /// Counts a round, in which a P was taken or not.
+    fn round(&mut self, taken: bool) {
+        self.idle = if taken { 0 } else { self.idle.saturating_add(1) };
+    }
+}
+
 /// What sysmon saw of a P in its last round.
 #[derive(Clone, Copy, Default)]
 struct Seen {
@@ -66,7 +87,7 @@ extern "C" fn sysmon(mp: *mut M) -> ! {
     // SAFETY: the current M.
     unsafe { init_g0((*mp).g0) };
     let mut seen: Vec<Seen> = Vec::new();
-    let (mut idle, mut delay) = (0, MIN_DELAY_NS);
+    let mut pace = Pace::default();
     let period = i64::from(SCHEDTRACE.get()) * 1_000_000;
     let mut next_trace = port::nanotime() + period;
     loop {
@@ -92,18 +113,11 @@ extern "C" fn sysmon(mp: *mut M) -> ! {
                 note().sleep();
             }
             note().clear();
-            (idle, delay) = (0, MIN_DELAY_NS);
+            pace = Pace::default();
         }
         // Nobody posts this M's semaphore but for the note.
-        port::semasleep(delay);
-        if retake(&mut seen) {
-            (idle, delay) = (0, MIN_DELAY_NS);
-        } else {
-            idle += 1;
-            if idle > IDLE_ROUNDS {
-                delay = (delay * 2).min(MAX_DELAY_NS);
-            }
-        }
+        port::semasleep(pace.delay_ns());
+        pace.round(retake(&mut seen));
     }
 }
 
@@ -135,4 +149,27 @@ fn retake(seen: &mut Vec<Seen>) -> bool {
         sched::lock().nmidlelocked += 1;
     }
     taken
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Go's: 20 µs for 50 rounds, then twice as long each time up to 10 ms; 20 µs again once there was work.
+    #[test]
+    fn sysmon_slows_down_while_there_is_nothing_to_do() {
+        let mut pace = Pace::default();
+        let mut delays = Vec::new();
+        for _ in 0..70 {
+            delays.push(pace.delay_ns() / 1000);
+            pace.round(false);
+        }
+        assert!(delays[..=50].iter().all(|&us| us == 20));
+        assert_eq!(delays[51..61], [40, 80, 160, 320, 640, 1280, 2560, 5120, 10_000, 10_000]);
+        pace.round(true);
+        assert_eq!(pace.delay_ns(), MIN_DELAY_NS);
+        pace.idle = u32::MAX;
+        pace.round(false);
+        assert_eq!(pace.delay_ns(), MAX_DELAY_NS);
+    }
 }

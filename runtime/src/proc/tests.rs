@@ -4,6 +4,7 @@ mod allgs;
 mod gomaxprocs;
 mod goroutines;
 mod lockosthread;
+pub(crate) mod prompt;
 mod stw;
 
 use super::stw::stop_the_world;

@@ -1,0 +1,40 @@
+//! Promptness and fairness of the scheduler (`runtime/src/proc/tests/prompt.rs`), where time counts instructions.
+
+use crate::guests::Guests;
+use crate::harness::{Job, Outcome};
+use crate::kernel_tests::{Batch, PATIENCE, list, run_batch};
+
+/// The program that has the tests.
+const PROGRAM: &str = "prompt_tests";
+
+/// A job for each test, with a guest of its own: what a test leaves running would count in the next one's time.
+pub fn jobs(guests: &Guests) -> Vec<Job<'_>> {
+    match list(guests, PROGRAM) {
+        Err(error) => vec![Job::one("prompt_tests_list", move || Err(error.clone()))],
+        Ok(names) => names
+            .into_iter()
+            .map(|name| Job::one(format!("prompt::{name}"), move || run(guests, &name)))
+            .collect(),
+    }
+}
+
+/// Runs one, on as many cores as its name says.
+fn run(guests: &Guests, name: &str) -> Outcome {
+    let cores = name.split_once("::").and_then(|(smp, _)| smp.strip_prefix("smp")?.parse().ok());
+    let batch = Batch {
+        program: PROGRAM,
+        args: &[],
+        tests: &[name],
+        smp: cores.ok_or_else(|| format!("{name} does not begin with a number of cores"))?,
+        icount: true,
+        env: Vec::new(),
+        patience: PATIENCE,
+    };
+    let mut result = Err("the guest ran no test".into());
+    run_batch(guests, batch, |_, outcome| result = outcome).and_then(|()| result.clone()).map_err(|end| {
+        match &result {
+            Err(text) => text.clone(),
+            Ok(()) => end,
+        }
+    })
+}
