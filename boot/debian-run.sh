@@ -1,5 +1,6 @@
 #!/bin/sh
-# Runs the program of this name from a folder that `boot/debian.sh` unpacked, with the libraries beside it.
+# Runs the program of this name from a folder that `boot/debian.sh` unpacked, with the libraries
+# beside it.
 top=$(cd "${0%/*}/.." && pwd) name=${0##*/}
 for dir in "$top"/usr/lib/*-linux-gnu "$top"/lib/*-linux-gnu; do
     [ ! -d "$dir" ] || LD_LIBRARY_PATH=$dir${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}

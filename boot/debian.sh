@@ -3,17 +3,21 @@
 #
 #   boot/debian.sh FOLDER WHAT PACKAGE…
 #
-# Root installs them with apt-get. Where that would remove a package, or fails, or the user is not root, they and all
-# that they depend on are unpacked into FOLDER, and nothing on the system changes:
+# Root installs them with apt-get. Where that would remove a package, or fails, or the user is not
+# root, they and all that they depend on are unpacked into FOLDER, and nothing on the system
+# changes:
 #
-# 1. apt resolves them against an empty list of installed packages. So nothing that is installed can stand in the way,
-#    and the folder stays whole when the system is upgraded. (Dropping only the packages that conflict from the list would
-#    save some downloads, but ties the folder to the state of the system.)
-# 2. All but the C library are unpacked: a program's interpreter is the system's, and takes no other C library than its
-#    own. Where the package of the C library has one, the folder has a link to the system's, for the linker.
-# 3. `FOLDER/bin` has the programs of the packages named, each a link to `FOLDER/run`, which sets up the libraries. All
-#    links and paths are relative to the folder: it can be moved.
-# 4. The folder gets its name when it is complete, so an interrupted run leaves none. A lock serialises concurrent runs.
+# 1. apt resolves them against an empty list of installed packages. So nothing that is installed can
+#    stand in the way, and the folder stays whole when the system is upgraded. (Dropping only the
+#    packages that conflict from the list would save some downloads, but ties the folder to the
+#    state of the system.)
+# 2. All but the C library are unpacked: a program's interpreter is the system's, and takes no other
+#    C library than its own. Where the package of the C library has one, the folder has a link to
+#    the system's, for the linker.
+# 3. `FOLDER/bin` has the programs of the packages named, each a link to `FOLDER/run`, which sets up
+#    the libraries. All links and paths are relative to the folder: it can be moved.
+# 4. The folder gets its name when it is complete, so an interrupted run leaves none. A lock
+#    serialises concurrent runs.
 #
 # Exit status 69 if there are no such packages to be had; apt's messages are on stderr then.
 set -euo pipefail

@@ -15,7 +15,8 @@ pub struct Host {
     pub root: PathBuf,
     /// Where rustup keeps its toolchains, if it is there.
     pub rustup_home: Option<PathBuf>,
-    /// Where `boot/debian.sh` unpacks packages that cannot be installed, each need's into a folder of its own.
+    /// Where `boot/debian.sh` unpacks packages that cannot be installed, each need's into a folder
+    /// of its own.
     pub unpacked: PathBuf,
 }
 
@@ -42,7 +43,8 @@ impl Host {
         self.programs().chain(unpacked).map(|dir| dir.join(name)).find(|path| is_executable(path))
     }
 
-    /// A file or directory by its absolute path, if it exists: the system's, else one that was unpacked.
+    /// A file or directory by its absolute path, if it exists: the system's, else one that was
+    /// unpacked.
     pub fn file(&self, path: &str) -> Option<PathBuf> {
         let tops = std::iter::once(self.root.clone()).chain(self.folders());
         tops.map(|top| top.join(path.trim_start_matches('/'))).find(|path| path.exists())

@@ -1,8 +1,9 @@
-//! Processes that end with this one, however it ends: QEMU would go on for ever, a compiler for a minute.
+//! Processes that end with this one, however it ends: QEMU would go on for ever, a compiler for a
+//! minute.
 //!
-//! Linux's parent-death signal does it (`prctl(2)`, `PR_SET_PDEATHSIG`). Rejected: killing children in a handler or a
-//! destructor, which SIGKILL passes over; util-linux's `setpriv --pdeathsig`, which is not everywhere and leaves a child
-//! whose parent ends before it has run.
+//! Linux's parent-death signal does it (`prctl(2)`, `PR_SET_PDEATHSIG`). Rejected: killing children
+//! in a handler or a destructor, which SIGKILL passes over; util-linux's `setpriv --pdeathsig`,
+//! which is not everywhere and leaves a child whose parent ends before it has run.
 
 use rustix::process::{Signal, getpid, getppid, set_parent_process_death_signal};
 use std::ffi::OsStr;
@@ -19,7 +20,8 @@ pub fn mortal(program: impl AsRef<OsStr>) -> Command {
         // The parent may have ended before: then the signal never comes.
         if getppid() == Some(parent) { Ok(()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
     };
-    // SAFETY: between fork and exec the closure makes system calls only: it allocates nothing and takes no lock.
+    // SAFETY: between fork and exec the closure makes system calls only: it allocates nothing and
+    // takes no lock.
     unsafe { command.pre_exec(bind) };
     command
 }

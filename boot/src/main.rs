@@ -28,8 +28,8 @@ fn start() -> Result<ExitCode> {
     }
 }
 
-/// Has the signals that end a process end this one wherever it is, writing to a pipe that nobody empties or waiting for a
-/// compiler; its children end with it ([`boot::lifetime`]).
+/// Has the signals that end a process end this one wherever it is, writing to a pipe that nobody
+/// empties or waiting for a compiler; its children end with it ([`boot::lifetime`]).
 fn end_by_signals() -> Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(Error::io("catch signals"))?;
     thread::spawn(move || {

@@ -1,14 +1,16 @@
 //! A checkout that was copied or moved together with its `target`.
 //!
-//! What was built there names files of the old place: build scripts wrote the paths of the programs and of the boot loader's
-//! parts. Cargo does not see that, its fingerprints are relative to the workspace; so the old place's programs would run, or
-//! nothing if it is gone. The build starts anew where the place differs from the one that is noted beside it.
+//! What was built there names files of the old place: build scripts wrote the paths of the programs
+//! and of the boot loader's parts. Cargo does not see that, its fingerprints are relative to the
+//! workspace; so the old place's programs would run, or nothing if it is gone. The build starts
+//! anew where the place differs from the one that is noted beside it.
 
 use crate::{Error, Result};
 use std::fs;
 use std::path::Path;
 
-/// Empties `dir`, which has what was built, if that was built from another tree than `root`. The caller has locked it.
+/// Empties `dir`, which has what was built, if that was built from another tree than `root`. The
+/// caller has locked it.
 ///
 /// # Errors
 /// If it cannot be emptied, or the note cannot be written.

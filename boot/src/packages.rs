@@ -1,5 +1,5 @@
-//! What the machine must have: a search, and where it fails `boot/debian.sh`, which installs Debian's packages or unpacks
-//! them into a folder of the project's own.
+//! What the machine must have: a search, and where it fails `boot/debian.sh`, which installs
+//! Debian's packages or unpacks them into a folder of the project's own.
 
 use crate::host::Host;
 use crate::{Error, Result, source_root};
@@ -11,11 +11,13 @@ use std::process::{Command, Stdio};
 pub struct Need {
     /// Its name in a message.
     pub what: &'static str,
-    /// The name of the folder below [`Host::unpacked`] that its packages are unpacked into where they cannot be installed.
+    /// The name of the folder below [`Host::unpacked`] that its packages are unpacked into where
+    /// they cannot be installed.
     pub folder: &'static str,
     /// The packages of Debian 12 that have it.
     pub packages: &'static [&'static str],
-    /// Where it comes from elsewhere, as an instruction; empty if its packages have similar names there.
+    /// Where it comes from elsewhere, as an instruction; empty if its packages have similar names
+    /// there.
     pub elsewhere: &'static str,
 }
 
@@ -82,7 +84,8 @@ mod tests {
         host.program("frob")
     }
 
-    /// A machine with an `apt-get` that logs its words and does `commands`, for a user of number `user`.
+    /// A machine with an `apt-get` that logs its words and does `commands`, for a user of number
+    /// `user`.
     fn machine(user: u32, commands: &str) -> FakeRoot {
         let root = FakeRoot::new();
         let bin = root.host.root.join("usr/bin");
@@ -95,7 +98,8 @@ mod tests {
         fs::read_to_string(root.host.root.join("usr/bin/apt-get.log")).unwrap_or_default()
     }
 
-    /// Builds `frob_1_all.deb` and `libfrob_1_all.deb` in `to`: a program that prints what its library has.
+    /// Builds `frob_1_all.deb` and `libfrob_1_all.deb` in `to`: a program that prints what its
+    /// library has.
     fn build_packages(to: &Path) {
         let build = r#"
             set -e
@@ -114,7 +118,8 @@ mod tests {
         assert!(status.status.success(), "{}", String::from_utf8_lossy(&status.stderr));
     }
 
-    /// An `apt-get` whose `--download-only` yields the packages in `$0.debs`, and which installs nothing.
+    /// An `apt-get` whose `--download-only` yields the packages in `$0.debs`, and which installs
+    /// nothing.
     const DOWNLOADS: &str = "case $* in *--download-only*) \
         for word; do case $word in Dir::Cache::archives=*) cp $0.debs/*.deb ${word#*=} ;; esac; done ;; \
         *--no-remove*) echo E: remove is disabled >&2; exit 100 ;; esac";
@@ -138,7 +143,8 @@ mod tests {
         assert!(install.trim_end().ends_with("frob frob-data"), "{log}");
     }
 
-    /// A user, and root where a package stands in the way, run the program from a folder, which can be moved.
+    /// A user, and root where a package stands in the way, run the program from a folder, which can
+    /// be moved.
     #[test]
     fn others_unpack() {
         for user in [0, 1000] {
@@ -159,7 +165,8 @@ mod tests {
         }
     }
 
-    /// A download that ends in the middle leaves nothing that looks like a whole one, and the next one is whole.
+    /// A download that ends in the middle leaves nothing that looks like a whole one, and the next
+    /// one is whole.
     #[test]
     fn interrupted() {
         let root = machine(1000, &format!("[ -e $0.on ] || {{ touch $0.on; kill -9 $PPID; }}; {DOWNLOADS}"));
