@@ -125,18 +125,25 @@ impl Toolchain {
     }
 }
 
+/// Writes `rustc` to `bin`, and scripts to `tools` that run LLVM's. Not links: an unpacked tool
+/// finds its folder by the name that it is run by.
 fn write_tools(bin: &Path, tools: &Path, rustc: &str, llvm: [&Path; 2]) -> std::io::Result<()> {
-    use std::os::unix::fs::{PermissionsExt, symlink};
     fs::create_dir_all(bin)?;
     fs::create_dir_all(tools)?;
-    fs::write(bin.join("rustc"), rustc)?;
-    fs::set_permissions(bin.join("rustc"), fs::Permissions::from_mode(0o755))?;
+    write_script(&bin.join("rustc"), rustc)?;
     for (name, tool) in ["llvm-objcopy", "llvm-objdump"].into_iter().zip(llvm) {
-        // What an earlier run made may point elsewhere; that there was nothing is no error.
-        _ = fs::remove_file(tools.join(name));
-        symlink(tool, tools.join(name))?;
+        write_script(&tools.join(name), &format!("#!/bin/sh\nexec '{}' \"$@\"\n", tool.display()))?;
     }
     Ok(())
+}
+
+fn write_script(path: &Path, text: &str) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    // An earlier run may have left a link there, through which it would be written; that there was
+    // nothing is no error.
+    _ = fs::remove_file(path);
+    fs::write(path, text)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755))
 }
 
 /// rustup's nightlies, [`NIGHTLY`] first and then by name.
@@ -233,6 +240,24 @@ pub(crate) mod tests {
         // writing, and the kernel refuses to execute such a file.
         let write = "printf '#!/bin/sh\\n%s\\n' \"$1\" >\"$0\" && chmod 755 \"$0\"";
         assert!(Command::new("sh").arg("-c").arg(write).arg(path).arg(text).status().unwrap().success());
+    }
+
+    /// The tools run by the names that they have where they were found.
+    #[test]
+    fn llvm_tools_of_a_sysroot() {
+        let root = FakeRoot::new();
+        let found =
+            ["llvm-objcopy-22", "llvm-objdump-22"].map(|name| root.host.root.join("usr/bin").join(name));
+        found.iter().for_each(|tool| script(tool, "echo \"$0 $*\""));
+        let (bin, tools) = (root.host.root.join("sysroot/bin"), root.host.root.join("sysroot/tools"));
+        for _ in 0..2 {
+            write_tools(&bin, &tools, "#!/bin/sh\n", [&found[0], &found[1]]).unwrap();
+        }
+        // Read by `sh`, not executed, for the reason in `script`.
+        let command = "sh \"$0\"/llvm-objcopy a b; sh \"$0\"/llvm-objdump";
+        let output = Command::new("sh").arg("-c").arg(command).arg(&tools).output().unwrap();
+        let want = format!("{} a b\n{} \n", found[0].display(), found[1].display());
+        assert_eq!(String::from_utf8_lossy(&output.stdout), want, "{output:?}");
     }
 
     #[test]
