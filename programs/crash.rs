@@ -13,7 +13,7 @@ const KINDS: [(&str, fn()); 27] = [
     ("null_write", fault::null_write),
     ("wild_read", fault::wild_read),
     ("write_code", fault::write_code),
-    ("stack_overflow", || println!("{}", deep(0, usize::MAX))),
+    ("stack_overflow", stack_overflow),
     ("panic", panic_in_the_middle),
     ("panic_inlined", panic_inlined),
     ("panic_mid_line", panic_mid_line),
@@ -40,6 +40,11 @@ const KINDS: [(&str, fn()); 27] = [
 fn deep(n: usize, end: usize) -> usize {
     let frame = core::hint::black_box([n; 64]);
     if n == end { 0 } else { deep(n + 1, end) + frame[n % 64] - n + 1 }
+}
+
+fn stack_overflow() {
+    runtime::debug::set_max_stack(16 << 20);
+    println!("{}", deep(0, usize::MAX));
 }
 
 /// Says so when it is dropped.

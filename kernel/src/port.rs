@@ -6,7 +6,7 @@ use crate::device::{power, uart};
 use crate::entry::cmdline;
 use crate::memory;
 use crate::memory::frames::{self, Owner};
-use crate::memory::stack::{self, FaultOutcome};
+use crate::memory::stack::{self, FaultOutcome, Faulting};
 use crate::thread::{self, Thread};
 use ::alloc::boxed::Box;
 use core::any::Any;
@@ -110,7 +110,8 @@ fn thread_of(t: OsThread) -> &'static Thread {
 
 /// A page fault: grows the goroutine's stack, or says no. Runs with interrupts off on the fault's own stack.
 fn page_fault(frame: &mut TrapFrame, addr: usize) -> bool {
-    match stack::handle_fault(addr) {
+    let waits_at = (frame.rflags & IF != 0).then_some(frame.rsp as usize);
+    match stack::handle_fault(addr, Faulting { limit: runtime::proc::stack_limit(), waits_at }) {
         FaultOutcome::Backed => {
             runtime::proc::stack_grew();
             true
@@ -120,7 +121,14 @@ fn page_fault(frame: &mut TrapFrame, addr: usize) -> bool {
             Some(frame),
         ),
         FaultOutcome::OutOfMemory => exception::fatal(
-            format_args!("fatal error: out of memory: no frame for a goroutine's stack"),
+            format_args!(
+                "fatal error: out of memory: no frame is left for a goroutine's stack, which has grown to {} KiB",
+                stack::depth_at(addr) >> 10
+            ),
+            Some(frame),
+        ),
+        FaultOutcome::NoReserve => exception::fatal(
+            format_args!("fatal error: a goroutine's stack grows by more than 32 KiB with interrupts off"),
             Some(frame),
         ),
         FaultOutcome::NotAStack => false,
@@ -202,7 +210,7 @@ unsafe impl Port for Machine {
         thread::set_signal_timer(if when == i64::MAX { u64::MAX } else { when.max(0) as u64 });
     }
 
-    fn stack_alloc(size: usize) -> Result<Stack, PortError> {
+    fn stack_alloc(size: Option<usize>) -> Result<Stack, PortError> {
         stack::alloc(size).map(|s| Stack { lo: s.lo, hi: s.hi }).map_err(|e| match e {
             stack::StackError::OutOfMemory => PortError::OutOfMemory,
             stack::StackError::OutOfAddressSpace => PortError::OutOfAddressSpace,

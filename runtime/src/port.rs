@@ -187,9 +187,9 @@ port! {
     /// does not run then, when it next does; once. A later call replaces an earlier one; `i64::MAX` disarms. Callable from the signal itself.
     fn set_preempt_timer = __gzero_set_preempt_timer(when: i64);
 
-    /// Reserves a goroutine stack of at least `size` usable bytes with a guard area of at least 64 KiB below, its highest page backed; more is backed at
-    /// page fault. Called on g0 only.
-    fn stack_alloc = __gzero_stack_alloc(size: usize) -> Result<Stack, PortError>;
+    /// Reserves a goroutine stack of at least `size` usable bytes, or without a size as many as there is room for, with a guard area of at
+    /// least 64 KiB below, its highest page backed; more is backed at page fault. Called on g0 only.
+    fn stack_alloc = __gzero_stack_alloc(size: Option<usize>) -> Result<Stack, PortError>;
     /// Gives a stack back, frames and range.
     ///
     /// # Safety

@@ -141,8 +141,36 @@ pub const CASES: &[Case] = &[
     case("hello", &[1, 2, 4, 16, 64], "hello", Text("hello, world\n"), 0),
     Case { memory: "32M", ..case("least_memory", &[1, 2], "hello", Text("hello, world\n"), 0) },
     Case { memory: "64G", ..case("most_memory", &[2], "hello", Text("hello, world\n"), 0) },
-    case("deep_recursion", &[1, 2], "deep_recursion", Pieces(&["at the bottom: 200 MiB", "after: "]), 0),
-    fails("stack_overflow", &[1], "stack_overflow", &["stack exceeds", "-byte limit", "stack_overflow::"], 2),
+    case(
+        "deep_recursion",
+        &[1, 2],
+        "deep_recursion",
+        Pieces(&["calls deep", "at the bottom: 200 MiB", "after: "]),
+        0,
+    ),
+    Case {
+        memory: "1300M",
+        ..fails(
+            "stack_overflow",
+            &[1],
+            "stack_overflow",
+            &[
+                "runtime: goroutine stack exceeds 1000000000-byte limit\nfatal error: stack overflow\n",
+                "stack_overflow::",
+            ],
+            2,
+        )
+    },
+    Case {
+        memory: "128M",
+        ..fails(
+            "deep_without_memory",
+            &[1, 2],
+            "stack_overflow",
+            &["fatal error: out of memory: no frame is left for a goroutine's stack", "stack_overflow::"],
+            2,
+        )
+    },
     case("tlb_bench", &[2], "tlb_bench", Pieces(&["tlb_hit", "tlb_miss", "cores=2 targets=1"]), 0),
     case("echo_status", &[1], "echo -status 7 a b", Text("a b\n"), 7),
     case("echo_largest_status", &[2], "echo -status 255", Text("\n"), 255),
@@ -277,7 +305,13 @@ const CRASHES: &[(&str, &[&str])] = &[
     ("divide", &["divide error", "goroutine ", "crash::fault::divide"]),
     ("invalid_opcode", &["invalid opcode", "goroutine ", "crash::fault::invalid_opcode"]),
     ("null_read", &["0x8", "goroutine ", "crash::fault::null_read"]),
-    ("stack_overflow", &["stack exceeds", "-byte limit", "crash::deep"]),
+    (
+        "stack_overflow",
+        &[
+            "runtime: goroutine stack exceeds 16777216-byte limit\nfatal error: stack overflow\n",
+            "crash::deep",
+        ],
+    ),
     ("panic", &["panic: crash on purpose", "goroutine ", "crash::panic_in_the_middle"]),
     ("panic_mid_line", &["42 % done\npanic: crash on purpose\n"]),
     ("panic_control_text", &["panic: \\x1b[2Jred\\r\n\talert \\x07\n"]),

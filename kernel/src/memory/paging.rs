@@ -2,7 +2,8 @@
 //!
 //! # Concurrency
 //! There is no lock. An entry goes from 0 to a table or a leaf, from a leaf to a table that maps the same memory in smaller
-//! pages ([`split`]), and from a leaf to 0, each by one compare-exchange or exchange; a table, once in place, stays for ever.
+//! pages ([`split`]), and from a leaf to 0, each by one compare-exchange or exchange; a table, once in place, stays for ever, but for
+//! those of [windows](Window).
 //! So a walker may hold the address of any table. Who loses a race to install a table frees its own and uses the winner's.
 //! Two owners of different pages never disturb each other; one page has one owner, who orders his own calls.
 //!
@@ -12,12 +13,15 @@
 //! A core does not remember that a page was absent, so [`map`] flushes nothing. [`unmap`] and [`protect`] return a [`Flush`], which
 //! the caller settles.
 
+mod shared;
+
 use super::buddy::FRAME_SIZE;
 use super::frames::Owner;
 use super::tlb::Flush;
 use super::{direct_map, frames};
 use core::fmt;
 use core::sync::atomic::{AtomicU64, Ordering};
+pub use shared::Window;
 use x86_64::structures::paging::page::PageRange;
 use x86_64::structures::paging::{
     Page, PageSize, PageTableFlags as Bits, PhysFrame, Size1GiB, Size2MiB, Size4KiB,

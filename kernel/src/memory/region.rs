@@ -2,13 +2,14 @@
 //!
 //! | from | to | |
 //! |---|---|---|
+//! | `0x1000_0000_0000` | `0x7000_0000_0000` | [stacks](super::stack) that may grow to 1 GB or 30 MiB |
 //! | `0xffff_8000_0000_0000` | end of memory | [direct map](super::direct_map) |
 //! | `0xffff_c000_0000_0000` | `0xffff_de00_0000_0000` | [stacks](super::stack) |
 //! | `0xffff_e000_0000_0000` | `0xffff_e800_0000_0000` | device registers |
 //! | `0xffff_e800_0000_0000` | `0xffff_f000_0000_0000` | [demand-zero data](super::demand_zero), the stacks' records among it |
 //! | `0xffff_ffff_8020_0000` | end of image | the kernel |
 //!
-//! The lower half is empty.
+//! The rest of the lower half is empty.
 
 use super::buddy::FRAME_SIZE;
 use super::direct_map;

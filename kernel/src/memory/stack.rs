@@ -1,6 +1,6 @@
 //! Goroutine stacks (K1–K3): addresses that are backed as they are used.
 //!
-//! A stack is a slot of address space (`stack/slot.rs`). Its highest page is backed from the start, the others when they are first
+//! A stack is a slot of address space (`stack/slot.rs`), one of 1 GiB if its goroutine has no limit of its own (`stack/window.rs`). Its highest page is backed from the start, the others when they are first
 //! touched ([`handle_fault`]), the guard area below it never. Nothing is ever copied.
 //!
 //! # A slot's states
@@ -23,6 +23,8 @@
 mod pool;
 mod quarantine;
 mod slot;
+mod tables;
+mod window;
 
 use super::buddy::FRAME_SIZE;
 use super::{paging, tlb};
@@ -31,6 +33,8 @@ use crate::memory::frames::{self, Owner};
 use core::fmt;
 pub(super) use slot::GUARD;
 use slot::{Slot, State};
+use tables::Tables;
+use window::SHALLOW;
 use x86_64::VirtAddr;
 use x86_64::structures::paging::{Page, PhysFrame, Size4KiB};
 
@@ -79,6 +83,8 @@ pub enum FaultOutcome {
         /// Its lowest address.
         lo: usize,
     },
+    /// The stack is to grow beyond its reserve by code with interrupts off.
+    NoReserve,
     /// The address is in no stack that is in use, or the page is present and the fault of another kind.
     NotAStack,
     /// No frame is left.
@@ -97,18 +103,23 @@ pub(super) fn init() {
     quarantine::init();
 }
 
-/// A stack of at least `size` usable bytes, its highest page backed. What is in it is anything. Called on fully backed stacks, without
-/// any `IrqMutex`.
+/// A stack of at least `size` usable bytes, or without a size as large as there are, up to Go's 1 GB; its highest page backed. What is in it is
+/// anything. Called on fully backed stacks, without any `IrqMutex`.
 ///
 /// # Errors
 /// [`StackError`]
-pub fn alloc(size: usize) -> Result<Stack, StackError> {
-    let class = Slot::class_for(size).ok_or(StackError::OutOfAddressSpace)?;
-    let slot = pool::take(class).or_else(|| {
+pub fn alloc(size: impl Into<Option<usize>>) -> Result<Stack, StackError> {
+    let size = size.into();
+    let take = || {
+        let full = Err(StackError::OutOfAddressSpace);
+        slot::classes_for(size).fold(full, |slot, class| if slot == full { pool::take(class) } else { slot })
+    };
+    let mut slot = take();
+    if slot == Err(StackError::OutOfAddressSpace) {
         quarantine::release_all();
-        pool::take(class)
-    });
-    let slot = slot.ok_or(StackError::OutOfAddressSpace)?;
+        slot = take();
+    }
+    let slot = slot?;
     let stack = slot.stack();
     if slot.depth() == 0 && back_page(slot, stack.hi - FRAME_SIZE) != FaultOutcome::Backed {
         pool::put(slot);
@@ -151,18 +162,49 @@ fn back_page(slot: Slot, addr: usize) -> FaultOutcome {
     }
 }
 
+/// What is known of the code that faults.
+#[derive(Clone, Copy, Debug)]
+pub struct Faulting {
+    /// Bytes of stack that it may use, if that is less than the stack has room for.
+    pub limit: usize,
+    /// Its stack pointer, if its interrupts are on: then the handler may wait for other cores.
+    pub waits_at: Option<usize>,
+}
+
+impl Faulting {
+    /// Code that has no limit and cannot wait.
+    pub const IN_ADVANCE: Faulting = Faulting { limit: usize::MAX, waits_at: None };
+}
+
 /// Deals with a fault at `addr` whose error code says that the page was absent. Runs on a fully backed stack.
 #[inline]
-pub fn handle_fault(addr: usize) -> FaultOutcome {
+pub fn handle_fault(addr: usize, code: Faulting) -> FaultOutcome {
     let Some(slot) = Slot::of(addr) else { return FaultOutcome::NotAStack };
-    if !slot.is(State::InUse) {
+    let Stack { lo, hi } = slot.stack();
+    if !slot.is(State::InUse) || addr >= hi {
         return FaultOutcome::NotAStack;
     }
-    let Stack { lo, hi } = slot.stack();
-    if addr < lo {
-        return FaultOutcome::Overflow { limit: hi - lo, lo };
+    let limit = code.limit.min(hi - lo);
+    let pages = (hi - addr).div_ceil(FRAME_SIZE);
+    if pages > limit.div_ceil(FRAME_SIZE) {
+        return FaultOutcome::Overflow { limit, lo: hi - limit };
     }
-    back_page(slot, addr)
+    let can_wait = code.waits_at.is_some_and(|sp| (lo..hi).contains(&sp));
+    if slot.has_room(pages, can_wait) {
+        return back_page(slot, addr);
+    }
+    if !can_wait {
+        return FaultOutcome::NoReserve;
+    }
+    match slot.unshare() {
+        Ok(()) => back_page(slot, addr),
+        Err(_) => FaultOutcome::OutOfMemory,
+    }
+}
+
+/// How many bytes of its stack `addr` lies below the highest; 0 if it lies in none.
+pub fn depth_at(addr: usize) -> usize {
+    Slot::of(addr).map_or(0, |slot| slot.stack().hi.saturating_sub(addr))
 }
 
 /// Backs every page of `from..to` that is absent and belongs to a stack in use, so that nothing faults there. Whether all of the range is
@@ -170,7 +212,11 @@ pub fn handle_fault(addr: usize) -> FaultOutcome {
 pub fn back_range(from: usize, to: usize) -> bool {
     (from & !(FRAME_SIZE - 1)..to)
         .step_by(FRAME_SIZE)
-        .all(|page| paging::translate(page).is_some() || handle_fault(page) == FaultOutcome::Backed)
+        .all(|page| paging::translate(page).is_some() || backed_in_advance(page))
+}
+
+fn backed_in_advance(page: usize) -> bool {
+    handle_fault(page, Faulting::IN_ADVANCE) == FaultOutcome::Backed
 }
 
 /// The slot of a stack that is in use. Any other ends the machine: its owner has lost track.
@@ -188,12 +234,15 @@ fn owned(stack: Stack) -> Slot {
 pub unsafe fn free(stack: Stack) {
     let slot = owned(stack);
     let keep = if frames::is_plenty() { KEEP } else { 0 };
-    if slot.depth() <= keep {
+    if slot.depth() <= keep && !slot.is_private() {
         return pool::put(slot);
     }
     // SAFETY: nobody uses the slot, and the next user has to wait for the quarantine's end.
-    unsafe { unmap_below(slot, keep) };
-    quarantine::add(slot);
+    let tables = unsafe {
+        unmap_below(slot, keep);
+        slot.reshare()
+    };
+    quarantine::add(slot, tables);
     quarantine::advance();
 }
 
@@ -228,7 +277,7 @@ pub fn reclaim(goal: usize) -> usize {
     {
         // SAFETY: nobody uses the slot, and it goes into quarantine.
         pages += unsafe { unmap_below(slot, 0) };
-        quarantine::add(slot);
+        quarantine::add(slot, Tables::new());
     }
     if pages < goal { pages + quarantine::strip() } else { pages }
 }
@@ -243,9 +292,17 @@ pub unsafe fn shrink(stack: Stack, keep: usize) -> usize {
     let keep = keep.clamp(FRAME_SIZE, stack.hi - stack.lo).div_ceil(FRAME_SIZE);
     // SAFETY: the caller's promise, and nobody uses the addresses before this returns.
     let pages = unsafe { unmap_below(slot, keep) };
-    if pages > 0 {
+    let tables = if keep <= SHALLOW {
+        // SAFETY: as above.
+        unsafe { slot.reshare() }
+    } else {
+        Tables::new()
+    };
+    if pages + tables.len() > 0 {
         tlb::shootdown(stack.lo..stack.hi);
     }
+    // SAFETY: all cores have flushed.
+    unsafe { tables.free() };
     pages * FRAME_SIZE
 }
 

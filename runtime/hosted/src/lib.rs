@@ -96,7 +96,7 @@ unsafe impl Port for Host {
     }
     fn signal_m(_: OsThread) {}
     fn set_preempt_timer(_: i64) {}
-    fn stack_alloc(size: usize) -> Result<Stack, PortError> {
+    fn stack_alloc(size: Option<usize>) -> Result<Stack, PortError> {
         memory::stack_alloc(size)
     }
     unsafe fn stack_free(s: Stack) {

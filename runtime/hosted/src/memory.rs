@@ -20,8 +20,11 @@ fn reserve(bytes: usize, prot: libc::c_int) -> *mut u8 {
 /// Bytes of all stacks.
 static STACKS: AtomicUsize = AtomicUsize::new(0);
 
-pub(crate) fn stack_alloc(size: usize) -> Result<Stack, PortError> {
-    let size = size.next_multiple_of(PAGE);
+/// Bytes of a stack without a limit of its own.
+const STACK: usize = 1 << 20;
+
+pub(crate) fn stack_alloc(size: Option<usize>) -> Result<Stack, PortError> {
+    let size = size.unwrap_or(STACK).next_multiple_of(PAGE);
     let p = reserve(size + PAGE, libc::PROT_READ | libc::PROT_WRITE);
     if p.is_null() {
         return Err(PortError::OutOfAddressSpace);

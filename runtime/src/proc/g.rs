@@ -5,6 +5,7 @@ use super::status::{Status, StatusWord};
 use super::{M, WaitReason};
 use crate::panic::InFlight;
 use crate::port::Stack;
+use core::num::NonZeroUsize;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32};
 
 /// Words of a closure that is kept in the G itself, without an allocation.
@@ -43,8 +44,8 @@ pub struct G {
     /// Its entry and the argument.
     pub(super) startfn: extern "C-unwind" fn(*mut u8),
     pub(super) startarg: *mut u8,
-    /// How large its stack may grow, in bytes.
-    pub(super) stack_limit: usize,
+    /// How large its stack may grow, in bytes, if it has a limit of its own.
+    pub(super) stack_limit: Option<NonZeroUsize>,
     /// Where the `go` stands that made it.
     pub(crate) created_by: Option<&'static core::panic::Location<'static>>,
     /// What unwinds it, innermost first (Go: `_panic`).
@@ -84,7 +85,7 @@ impl G {
             wait_since: 0,
             startfn: no_entry,
             startarg: core::ptr::null_mut(),
-            stack_limit: 0,
+            stack_limit: None,
             created_by: None,
             unwinding: core::ptr::null_mut(),
             printing_panic: false,

@@ -65,7 +65,7 @@ pub use g::G;
 pub use goroutines::{Goroutine, goroutines};
 pub use lockosthread::{lock_os_thread, unlock_os_thread};
 pub use m::M;
-pub use newproc::{go, go_with_stack, num_goroutine};
+pub use newproc::{go, go_with_stack, num_goroutine, set_max_stack, stack_limit};
 pub use p::P;
 pub use park::{gopark, goparkunlock, goready, gosched};
 pub use preempt::{Signal, preempt_signal, stack_grew};

@@ -14,13 +14,13 @@ use super::{G, P, lockosthread};
 use crate::port::{self, Stack};
 use crate::{arch, panic};
 use alloc::boxed::Box;
+use core::num::NonZeroUsize;
 use core::panic::Location;
 use core::ptr::null_mut;
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicUsize, Ordering};
 
-/// How large a goroutine's stack may grow unless `go_with_stack` says otherwise, in bytes: 256 KiB less the guard area, so that eight stacks
-/// share a page table.
-pub(super) const DEFAULT_STACK: usize = (256 << 10) - (64 << 10);
+/// How large the stack of a goroutine without a limit of its own may grow, in bytes (Go: `maxstacksize`).
+static MAX_STACK: AtomicUsize = AtomicUsize::new(1_000_000_000);
 /// How many goroutine numbers a P takes at a time (Go: `_GoidCacheBatch`).
 const GOID_BATCH: u64 = 16;
 
@@ -28,17 +28,42 @@ const GOID_BATCH: u64 = 16;
 #[track_caller]
 #[inline]
 pub fn go<F: FnOnce() + Send + 'static>(f: F) {
-    spawn(f, DEFAULT_STACK, Location::caller());
+    spawn(f, None, Location::caller());
 }
 
-/// Starts a goroutine whose stack may grow to `limit` bytes (K1).
+/// Starts a goroutine whose stack may grow to `limit` bytes, whatever [`set_max_stack`] says; rounded up, so that with the guard
+/// area it fills a power of two (K1).
 #[track_caller]
 pub fn go_with_stack<F: FnOnce() + Send + 'static>(limit: usize, f: F) {
-    spawn(f, limit, Location::caller());
+    spawn(f, NonZeroUsize::new(limit.max(1)), Location::caller());
+}
+
+/// Sets how many bytes the stacks of goroutines may grow to that have no limit of their own; returns what it was (Go: `debug.SetMaxStack`).
+///
+/// It starts as 1,000,000,000 and is looked at when a stack grows, in whole pages. A stack that is to grow beyond ends the program, with
+/// `runtime: goroutine stack exceeds 1000000000-byte limit`. A limit above what an address range has room for does nothing: 1 GB for
+/// 65,536 goroutines at a time, 30 MiB for the next million, 192 KiB for any beyond; the report names the limit that applied.
+///
+/// # Examples
+/// ```no_run
+/// # use runtime::debug;
+/// let before = debug::set_max_stack(64 << 20);
+/// assert_eq!(before, 1_000_000_000);
+/// ```
+pub fn set_max_stack(bytes: usize) -> usize {
+    MAX_STACK.swap(bytes, Ordering::Relaxed)
+}
+
+/// How many bytes of stack the code that runs may use, as far as that depends on its goroutine: for the port's page fault handler.
+pub fn stack_limit() -> usize {
+    let gp = port::getg();
+    // SAFETY: the current G, or null.
+    let own = unsafe { gp.as_ref() }.and_then(|gp| gp.stack_limit);
+    if own.is_some() { usize::MAX } else { MAX_STACK.load(Ordering::Relaxed) }
 }
 
 #[inline]
-fn spawn<F: FnOnce() + Send + 'static>(f: F, limit: usize, at: &'static Location<'static>) {
+fn spawn<F: FnOnce() + Send + 'static>(f: F, limit: Option<NonZeroUsize>, at: &'static Location<'static>) {
     if size_of::<F>() <= INLINE_WORDS * size_of::<usize>() && align_of::<F>() <= align_of::<usize>() {
         let gp = acquirem();
         // SAFETY: not preempted; the new G is ours until it is queued, and the closure fits into it.
@@ -81,7 +106,7 @@ unsafe fn newproc(
     newg: *mut G,
     startfn: extern "C-unwind" fn(*mut u8),
     arg: *mut u8,
-    limit: usize,
+    limit: Option<NonZeroUsize>,
     at: &'static Location<'static>,
 ) {
     // SAFETY: as the caller promises.
@@ -174,7 +199,7 @@ fn new_g_slow(pp: *mut P) -> *mut G {
 pub(super) unsafe fn give_stack(pp: *mut P, gp: *mut G) {
     // SAFETY: as the caller promises.
     unsafe {
-        let cached = if (*gp).stack_limit == DEFAULT_STACK { (*pp).stack_get() } else { None };
+        let cached = if (*gp).stack_limit.is_none() { (*pp).stack_get() } else { None };
         let stack = match cached {
             Some(s) => s,
             None => new_stack((*gp).stack_limit),
@@ -186,8 +211,8 @@ pub(super) unsafe fn give_stack(pp: *mut P, gp: *mut G) {
 
 #[cold]
 #[inline(never)]
-fn new_stack(limit: usize) -> Stack {
-    match port::stack_alloc(limit) {
+fn new_stack(limit: Option<NonZeroUsize>) -> Stack {
+    match port::stack_alloc(limit.map(NonZeroUsize::get)) {
         Ok(s) => s,
         Err(e) => panic::throw_with(format_args!("cannot allocate a goroutine stack: {e}")),
     }
@@ -222,7 +247,7 @@ extern "C" fn goexit0(gp: *mut G) -> ! {
         let stack = core::mem::replace(&mut (*gp).stack, Stack::NONE);
         (*gp).sched_sp = 0;
         // A stack that grew goes to the port: it gathers what is to be unmapped, so that many share one TLB shootdown.
-        if (*gp).stack_limit == DEFAULT_STACK && !(*gp).stack_grew.load(Ordering::Relaxed) {
+        if (*gp).stack_limit.is_none() && !(*gp).stack_grew.load(Ordering::Relaxed) {
             (*pp).stack_put(stack);
         } else {
             (*gp).stack_grew.store(false, Ordering::Relaxed);

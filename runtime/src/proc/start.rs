@@ -18,8 +18,6 @@ use core::fmt;
 use core::num::NonZero;
 use core::sync::atomic::Ordering;
 
-/// How large the main goroutine's stack may grow, in bytes: 64 MiB less the guard page.
-const MAIN_STACK: usize = (64 << 20) - 4096;
 /// Exit status of a command line that cannot be obeyed (BSD: `EX_USAGE`).
 const EXIT_USAGE: i32 = 64;
 
@@ -84,7 +82,7 @@ pub unsafe fn rt0(startup: &Startup) -> ! {
             }
         };
         let gp = acquirem();
-        super::go_with_stack(MAIN_STACK, move || main(program));
+        super::go(move || main(program));
         releasem(gp);
     }
     schedule()

@@ -5,6 +5,7 @@
 
 use super::quarantine;
 use super::slot::{CLASSES, Link, Slot, State};
+use super::{RECLAIM, StackError, reclaim};
 use crate::cpu::irq::IrqMutex;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -36,23 +37,27 @@ fn pop(list: &Link) -> Option<Slot> {
     Some(slot)
 }
 
-/// A free slot of a class; none if all its addresses are in use or in quarantine.
-pub(super) fn take(class: usize) -> Option<Slot> {
+/// A free slot of a class.
+///
+/// # Errors
+/// [`StackError::OutOfAddressSpace`] if all its addresses are in use or in quarantine; [`StackError::OutOfMemory`]
+pub(super) fn take(class: usize) -> Result<Slot, StackError> {
     let listed = || {
         let lists = LISTS[class].lock();
         lists.pop_warm().or_else(|| pop(&lists.cold))
     };
-    listed().or_else(|| {
-        if quarantine::release() {
-            return listed().or_else(|| make(class));
+    if let Some(slot) = listed().or_else(|| if quarantine::release() { listed() } else { None }) {
+        return Ok(slot);
+    }
+    loop {
+        let made = {
+            let _lock = LISTS[class].lock();
+            Slot::make(class)
+        };
+        if made != Err(StackError::OutOfMemory) || reclaim(RECLAIM) == 0 {
+            return made;
         }
-        make(class)
-    })
-}
-
-fn make(class: usize) -> Option<Slot> {
-    let _lock = LISTS[class].lock();
-    Slot::make(class)
+    }
 }
 
 /// A warm slot of any class, to be emptied.

@@ -8,9 +8,10 @@
 //! # Who has to wait
 //! The address, and not the frame. Nobody uses the address of a free slot, so no core reads or writes the old frame through an
 //! old translation, whoever has it meanwhile: what a core does ahead of its program may read memory, and does not write. (Page
-//! walks write the accessed and dirty bits of entries; ours are made with both set, and tables of slots are not freed.) So:
+//! walks write the accessed and dirty bits of entries; ours are made with both set. A page table is another matter: a processor that walks
+//! a reused frame would take anything for an entry, and might write to it.) So:
 //! - Frames go back to the allocator as soon as they are unmapped. Memory that is short can be had at once, by the fault handler too.
-//! - The slot waits here, until all cores have flushed for an epoch that began after it came ([`tlb::ask_everywhere`]). There are
+//! - The slot, and page tables that it had for itself, wait here, until all cores have flushed for an epoch that began after it came ([`tlb::ask_everywhere`]). There are
 //!   other addresses.
 //!
 //! # Protocol
@@ -29,25 +30,28 @@
 //! *Frames wait with their slots*, as any textbook has it: then the fault handler could not take warm memory back (it must not wait for
 //! other cores), and dead stacks could not be kept up to the last frame.
 
-use super::slot::{BASE, CLASS_SHIFT, CLASSES, Link, Slot, State};
+use super::slot::{Link, Slot, State};
+use super::tables::Tables;
 use super::{pool, unmap_below};
 use crate::cpu::irq::IrqMutex;
 use crate::memory::{frames, tlb};
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
-/// An epoch is begun for slots of this weight, a slot being 1 and each page that it keeps 1 more; on small machines, for a
-/// fraction of the frames.
+/// An epoch is begun for slots of this weight, a slot being 1, each page that it keeps 1 more, each page table of its own that it had
+/// [`TABLE_WEIGHT`]; on small machines, for a fraction of the frames.
 const MAX_WEIGHT: usize = 8192;
 const WEIGHT_FRACTION: usize = 32;
+const TABLE_WEIGHT: usize = 32;
 
 struct List {
     first: Link,
     weight: usize,
+    tables: Tables,
 }
 
 impl List {
     const fn new() -> List {
-        List { first: Link::none(), weight: 0 }
+        List { first: Link::none(), weight: 0, tables: Tables::new() }
     }
 
     fn push(&mut self, slot: Slot) {
@@ -64,6 +68,15 @@ impl List {
 
     fn take(&mut self) -> List {
         core::mem::replace(self, List::new())
+    }
+
+    /// Puts the slots into the pool and frees the tables: all cores have flushed.
+    fn release(mut self) {
+        while let Some(slot) = self.pop() {
+            pool::put(slot);
+        }
+        // SAFETY: as said.
+        unsafe { self.tables.free() };
     }
 }
 
@@ -85,10 +98,13 @@ pub(super) fn init() {
     LIMIT.store((frames::stats().total / WEIGHT_FRACTION).min(MAX_WEIGHT), Relaxed);
 }
 
-/// Takes in a slot of which pages were unmapped, from whoever owns it. From any context.
-pub(super) fn add(slot: Slot) {
+/// Takes in a slot of which pages were unmapped, from whoever owns it, with the tables that it does not use any more. From any context.
+pub(super) fn add(slot: Slot, tables: Tables) {
     slot.set_state(State::Quarantined);
-    QUARANTINE.lock().gathering.push(slot);
+    let mut q = QUARANTINE.lock();
+    q.gathering.push(slot);
+    q.gathering.weight += tables.len() * TABLE_WEIGHT;
+    q.gathering.tables.append(tables);
 }
 
 /// Has slots go on their way. Not from the fault handler: there may be thousands.
@@ -113,11 +129,9 @@ pub(super) fn release() -> bool {
     }
     q.asked = None;
     WAITING.store(false, Relaxed);
-    let mut done = q.waiting.take();
+    let done = q.waiting.take();
     drop(q);
-    while let Some(slot) = done.pop() {
-        pool::put(slot);
-    }
+    done.release();
     true
 }
 
@@ -125,16 +139,12 @@ pub(super) fn release() -> bool {
 #[cold]
 pub(super) fn release_all() {
     let mut q = QUARANTINE.lock();
-    let mut lists = [q.gathering.take(), q.waiting.take()];
+    let lists = [q.gathering.take(), q.waiting.take()];
     q.asked = None;
     WAITING.store(false, Relaxed);
     drop(q);
-    tlb::shootdown(BASE..BASE + (CLASSES << CLASS_SHIFT));
-    for list in &mut lists {
-        while let Some(slot) = list.pop() {
-            pool::put(slot);
-        }
-    }
+    tlb::shootdown(0..usize::MAX);
+    lists.into_iter().for_each(List::release);
 }
 
 /// Frees the pages that slots here still keep; returns how many. From any context.
@@ -151,8 +161,9 @@ pub(super) fn strip() -> usize {
             pages += unsafe { unmap_below(slot, 0) };
             stripped.push(slot);
         }
+        stripped.weight += list.tables.len() * TABLE_WEIGHT;
+        stripped.tables.append(list.take().tables);
     }
     q.gathering = stripped;
-    q.waiting = List::new();
     pages
 }

@@ -1,5 +1,6 @@
 //! Stack slots: what is backed when, and what comes back.
 
+use super::window::SHALLOW_AND_RESERVE;
 use super::*;
 use crate::memory::tests::on_backed_stack;
 use core::hint::black_box;
@@ -18,13 +19,17 @@ fn a_stack_is_backed_as_it_is_touched() {
         // A warm slot may have some pages more.
         assert!(backed(stack) <= KEEP);
         let deep = stack.hi - 10 * FRAME_SIZE;
-        assert_eq!(handle_fault(deep), FaultOutcome::Backed);
-        assert_eq!(handle_fault(deep), FaultOutcome::NotAStack, "it is present now");
+        assert_eq!(handle_fault(deep, Faulting::IN_ADVANCE), FaultOutcome::Backed);
+        assert_eq!(handle_fault(deep, Faulting::IN_ADVANCE), FaultOutcome::NotAStack, "it is present now");
         // SAFETY: the page was just backed.
         unsafe { (deep as *mut u64).write_volatile(1) };
         let overflow = FaultOutcome::Overflow { limit: stack.hi - stack.lo, lo: stack.lo };
-        assert_eq!(handle_fault(stack.lo - 1), overflow);
-        assert_eq!(handle_fault(stack.lo - GUARD), overflow, "the guard area's other end");
+        assert_eq!(handle_fault(stack.lo - 1, Faulting::IN_ADVANCE), overflow);
+        assert_eq!(
+            handle_fault(stack.lo - GUARD, Faulting::IN_ADVANCE),
+            overflow,
+            "the guard area's other end"
+        );
         assert!(!back_range(stack.lo - 1, stack.hi), "the guard");
         assert!(back_range(stack.lo, stack.hi));
         assert_eq!(backed(stack), 48);
@@ -35,7 +40,7 @@ fn a_stack_is_backed_as_it_is_touched() {
             assert_eq!(shrink(stack, 0), FRAME_SIZE, "one page stays");
             free(stack);
         }
-        assert_eq!(handle_fault(stack.lo), FaultOutcome::NotAStack);
+        assert_eq!(handle_fault(stack.lo, Faulting::IN_ADVANCE), FaultOutcome::NotAStack);
     });
 }
 
@@ -89,7 +94,7 @@ fn deep_stacks_come_back_and_lose_their_pages() {
 fn addresses_outside_are_no_stacks() {
     let (start, end) = (slot::BASE, slot::BASE + (slot::CLASSES << slot::CLASS_SHIFT));
     for addr in [0, 0x1000, start - 1, end, usize::MAX] {
-        assert_eq!(handle_fault(addr), FaultOutcome::NotAStack);
+        assert_eq!(handle_fault(addr, Faulting::IN_ADVANCE), FaultOutcome::NotAStack);
     }
 }
 
@@ -118,8 +123,8 @@ fn deep_stacks_are_reused_by_all_cores() {
         for n in 0..GOROUTINES {
             let id = (round * GOROUTINES + n) << 8;
             runtime::go(move || {
-                // 10 to 35 pages of stack.
-                if !descend(id, 40 + n) {
+                // 10 to 110 pages of stack; some get page tables of their own.
+                if !descend(id, 40 + if n % 10 == 9 { n * 4 } else { n }) {
                     WRONG.fetch_add(1, Relaxed);
                 }
                 DONE.fetch_add(1, Relaxed);
@@ -184,5 +189,124 @@ fn parked_stacks_are_shrunk() {
             runtime::gosched();
         }
         go_on.send(());
+    }
+}
+
+/// Pages that back `stack`, if all are among the `n` highest.
+fn backed_of(stack: Stack, n: usize) -> usize {
+    (1..=n).filter(|i| paging::translate(stack.hi - i * FRAME_SIZE).is_some()).count()
+}
+
+/// Windows of one group share tables and not pages; one that grows deep gets tables of its own, and gives them back (K1, K3).
+#[runtime::kernel_test]
+fn windows_share_tables_while_shallow() {
+    on_backed_stack(|| {
+        for class in [0, 1] {
+            let tables = || frames::stats().owners[Owner::PageTable as usize];
+            let slots: [Slot; 16] = core::array::from_fn(|_| {
+                let slot = pool::take(class).expect("memory is left");
+                slot.set_state(State::InUse);
+                slot
+            });
+            let before = tables();
+            for (i, slot) in slots.into_iter().enumerate() {
+                let Stack { lo, hi } = slot.stack();
+                assert!(
+                    back_range(hi - SHALLOW_AND_RESERVE * FRAME_SIZE, hi),
+                    "the reserve is there in advance"
+                );
+                assert!(!back_range(hi - (SHALLOW_AND_RESERVE + 1) * FRAME_SIZE, hi), "and not more");
+                assert_eq!(handle_fault(hi - (256 << 10), Faulting::IN_ADVANCE), FaultOutcome::NoReserve);
+                // Not the stack's own code.
+                let other = Faulting { limit: usize::MAX, waits_at: Some(hi) };
+                assert_eq!(handle_fault(hi - (256 << 10), other), FaultOutcome::NoReserve);
+                let own = Faulting { limit: usize::MAX, waits_at: Some(hi - 8) };
+                let small = Faulting { limit: 1 << 20, ..own };
+                assert_eq!(
+                    handle_fault(hi - (1 << 20) - 1, small),
+                    FaultOutcome::Overflow { limit: 1 << 20, lo: hi - (1 << 20) }
+                );
+                // SAFETY: nothing runs on the stack, and the page is backed.
+                unsafe { ((hi - 8) as *mut usize).write_volatile(i) };
+            }
+            assert!(tables() - before <= 10, "{} tables for 16 shallow stacks", tables() - before);
+            for (i, slot) in slots.into_iter().enumerate().step_by(3) {
+                let Stack { lo, hi } = slot.stack();
+                let own = Faulting { limit: usize::MAX, waits_at: Some(hi - 8) };
+                assert_eq!(handle_fault(lo, own), FaultOutcome::Backed);
+                assert!(slot.is_private());
+                assert!((lo - GUARD..lo).step_by(FRAME_SIZE).all(|addr| paging::translate(addr).is_none()));
+                // No alias of a neighbour is left, wherever it was.
+                let all = (hi - (64 << 20)).max(lo)..hi;
+                let present =
+                    all.step_by(FRAME_SIZE).filter(|&addr| paging::translate(addr).is_some()).count();
+                assert_eq!(present, SHALLOW_AND_RESERVE + usize::from(hi - lo <= 64 << 20), "window {i}");
+                let overflow = FaultOutcome::Overflow { limit: hi - lo, lo };
+                assert_eq!(handle_fault(lo - 1, own), overflow);
+            }
+            for (i, slot) in slots.into_iter().enumerate() {
+                let stack = slot.stack();
+                // SAFETY: as above.
+                assert_eq!(unsafe { ((stack.hi - 8) as *const usize).read_volatile() }, i);
+                // SAFETY: nothing runs on the stack.
+                unsafe { shrink(stack, 2 * FRAME_SIZE) };
+                assert!(!slot.is_private());
+                assert_eq!(backed_of(stack, 64), 2);
+                // SAFETY: as above.
+                assert_eq!(unsafe { ((stack.hi - 8) as *const usize).read_volatile() }, i);
+            }
+            assert!(tables() - before <= 10, "{} tables after", tables() - before);
+            let own = |hi| Faulting { limit: usize::MAX, waits_at: Some(hi - 8) };
+            for slot in slots {
+                let stack = slot.stack();
+                assert_eq!(handle_fault(stack.hi - (1 << 20), own(stack.hi)), FaultOutcome::Backed);
+                // SAFETY: nothing runs on the stack.
+                unsafe { free(stack) };
+            }
+            quarantine::release_all();
+            assert!(tables() - before <= 10, "{} tables after all died", tables() - before);
+            assert!(slots.iter().all(|slot| !slot.is_private()));
+            let warm = |slot: &Slot| slot.is(State::Warm) && backed_of(slot.stack(), 64) == 2;
+            assert!(slots.iter().all(warm), "each with the pages that it had kept");
+        }
+    });
+}
+
+/// A stack's deep part is one place for all cores: each goroutine lends the next one a word of it, and waits deep down for others to write there.
+#[runtime::kernel_test]
+fn other_cores_write_to_the_deep_part() {
+    const GOROUTINES: usize = 40;
+    const ROUNDS: usize = 10;
+    let results = runtime::chan::make::<bool>(GOROUTINES);
+    let links: [_; GOROUTINES] = core::array::from_fn(|_| runtime::chan::make::<[usize; 8]>(0));
+    for i in 0..GOROUTINES {
+        let (from, to, result) = (links[i].clone(), links[(i + 1) % GOROUTINES].clone(), results.clone());
+        fn deeper(depth: usize, body: &mut dyn FnMut() -> bool) -> bool {
+            let frame = black_box([depth; 120]);
+            let right = if depth == 0 { body() } else { deeper(depth - 1, body) };
+            right && black_box(&frame).iter().all(|&word| word == depth)
+        }
+        runtime::go(move || {
+            // A shallow visit to several cores first, whose paging-structure caches then know the shared tables.
+            (0..ROUNDS).for_each(|_| runtime::gosched());
+            // 50 to 440 pages.
+            let right = deeper(200 + i * 40, &mut || {
+                (0..ROUNDS).all(|round| {
+                    // A sender that finds the receiver waiting writes to the receiver's stack, on another core.
+                    if i == 0 {
+                        to.send([round; 8]);
+                        from.recv() == Some([round; 8])
+                    } else {
+                        let got = from.recv();
+                        to.send([round; 8]);
+                        got == Some([round; 8])
+                    }
+                })
+            });
+            result.send(right);
+        });
+    }
+    for _ in 0..GOROUTINES {
+        assert_eq!(results.recv(), Some(true));
     }
 }

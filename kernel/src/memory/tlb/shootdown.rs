@@ -37,7 +37,8 @@
 //!   bit that is set after the loop's last look has an IPI pending, or about to be sent by a core that is between its steps 3 and 4,
 //!   where it waits for nobody.
 //! - A page fault in the middle (the initiator may stand on a goroutine's stack) takes frame locks only, whose holders are in bounded
-//!   sections. The page fault handler never initiates: memory that it cannot find, it does not look for by taking pages away.
+//!   sections. The page fault handler initiates only for code that had interrupts on (`stack/window.rs`): that code holds no lock that is
+//!   taken with interrupts off and is no initiator itself, so the handler is one like any other. For other code it waits for nobody.
 //! - A core that starts is in nobody's set before [`join`]; after it, it serves: it waits for its release in `hlt` with interrupts on.
 //! - A runtime lock may be held, and spun for, during a shootdown: the runtime takes its locks with interrupts on, and no interrupt handler takes one.
 //! - Stopped cores (NMI: a fatal report, the machine's end) do not answer. The order to stop goes to every core and is not maskable, so an initiator that waits
