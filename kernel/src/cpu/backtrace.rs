@@ -6,7 +6,7 @@
 
 use super::{symbols, trap};
 use crate::entry;
-use crate::memory::paging;
+use crate::memory::{FRAME_SIZE, paging};
 use core::fmt;
 
 /// How many of the innermost and of the outermost frames are printed, as Go does.
@@ -18,6 +18,8 @@ const MAX_FRAMES: usize = 1 << 26;
 struct Frames {
     pc: usize,
     fp: usize,
+    /// A page that is known to be mapped: a stack of 1 GB may have sixty million frames.
+    mapped: usize,
 }
 
 impl Iterator for Frames {
@@ -26,21 +28,32 @@ impl Iterator for Frames {
 
     fn next(&mut self) -> Option<(usize, bool)> {
         let from_trap = trap::is_entry(self.pc);
-        let [fp, pc] = read_frame(self.fp)?;
+        let [fp, pc] = self.read_frame()?;
         let ascends = fp > self.fp || fp == 0;
         if pc == 0 || !(ascends || trap::is_entry(pc) || from_trap) {
             return None;
         }
-        *self = Frames { pc, fp };
+        (self.pc, self.fp) = (pc, fp);
         Some((pc, from_trap))
     }
 }
 
-/// The saved frame pointer and return address at `fp`, if that can be a frame.
-fn read_frame(fp: usize) -> Option<[usize; 2]> {
-    let ok = fp != 0 && fp.is_multiple_of(8) && is_mapped(fp) && is_mapped(fp + 8);
-    // SAFETY: both words are mapped. Somebody may write them, but only of a stack that runs, and then they are torn at worst.
-    ok.then(|| unsafe { (fp as *const [usize; 2]).read_volatile() })
+impl Frames {
+    /// The saved frame pointer and return address at `fp`, if that can be a frame.
+    fn read_frame(&mut self) -> Option<[usize; 2]> {
+        let fp = self.fp;
+        let ok = fp != 0 && fp.is_multiple_of(8) && self.knows_mapped(fp) && self.knows_mapped(fp + 8);
+        // SAFETY: both words are mapped. Somebody may write them, but only of a stack that runs, and then they are torn at worst.
+        ok.then(|| unsafe { (fp as *const [usize; 2]).read_volatile() })
+    }
+
+    fn knows_mapped(&mut self, addr: usize) -> bool {
+        let page = addr / FRAME_SIZE;
+        if page != self.mapped && is_mapped(addr) {
+            self.mapped = page;
+        }
+        page == self.mapped
+    }
 }
 
 fn is_mapped(addr: usize) -> bool {
@@ -55,16 +68,21 @@ fn is_mapped(addr: usize) -> bool {
 /// Those of `w`.
 pub fn print(w: &mut dyn fmt::Write, pc: usize, fp: usize, interrupted: bool) -> fmt::Result {
     frame(w, pc, interrupted)?;
-    let frames = || Frames { pc, fp }.take(MAX_FRAMES);
-    let count = frames().count();
-    for (i, (pc, interrupted)) in frames().enumerate() {
-        if i < PRINTED || i + PRINTED >= count {
+    // The outermost frames that were met last, in a ring.
+    let (mut last, mut count) = ([(0, false); PRINTED], 0);
+    for (pc, interrupted) in (Frames { pc, fp, mapped: usize::MAX }).take(MAX_FRAMES) {
+        if count < PRINTED {
             frame(w, pc, interrupted)?;
-        } else if i == PRINTED {
-            writeln!(w, "...{} frames elided...", count - 2 * PRINTED)?;
+        } else {
+            last[count % PRINTED] = (pc, interrupted);
         }
+        count += 1;
     }
-    Ok(())
+    if count > 2 * PRINTED {
+        writeln!(w, "...{} frames elided...", count - 2 * PRINTED)?;
+    }
+    let first = PRINTED.max(count.saturating_sub(PRINTED));
+    (first..count).map(|i| last[i % PRINTED]).try_for_each(|(pc, interrupted)| frame(w, pc, interrupted))
 }
 
 /// Prints one frame: the function, then the address and its distance from the function's start. `boot/src/traceback.rs` looks for these lines.
