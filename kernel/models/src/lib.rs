@@ -12,6 +12,7 @@ mod cpu;
 mod epoch_model;
 mod idle_model;
 mod shootdown_model;
+mod unwind_model;
 
 #[path = "../../../runtime/models/src/must_fail.rs"]
 mod must_fail;

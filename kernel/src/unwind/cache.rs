@@ -3,7 +3,7 @@
 //! # Protocol
 //! A slot is written once and never changes again, so no reader can see half of a row, and nobody waits:
 //!
-//! 1. A slot's `pc` is 0 (free), [`CLAIMED`], or the return address whose row it has.
+//! 1. A slot's `pc` is 0 (free), 1 (claimed), or the return address whose row it has.
 //! 2. Who inserts claims the first free slot of its neighbourhood by a compare-exchange, writes the row, and publishes it by a release-store of `pc`.
 //! 3. A reader that finds its `pc` by an acquire-load therefore sees the row. It passes by slots of others and claimed ones.
 //!
@@ -14,10 +14,8 @@
 //! has fewer return addresses that panics pass than the table has slots.
 
 use super::row::{Base, Landing, Row};
-use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-
-/// `pc` of a slot that is being written. No return address: the kernel is linked in the highest 2 GiB.
-const CLAIMED: usize = 1;
+use super::slot::{Found, Slot};
+use core::sync::atomic::{AtomicU64, AtomicUsize};
 
 /// How many slots from its first one a row may be in.
 const NEIGHBOURHOOD: usize = 8;
@@ -25,13 +23,6 @@ const NEIGHBOURHOOD: usize = 8;
 /// A table of `N` slots, a power of two.
 pub struct Cache<const N: usize> {
     slots: [Slot; N],
-}
-
-/// Half a cache line.
-#[repr(align(32))]
-struct Slot {
-    pc: AtomicUsize,
-    row: [AtomicU64; 3],
 }
 
 impl<const N: usize> Cache<N> {
@@ -47,17 +38,10 @@ impl<const N: usize> Cache<N> {
     #[inline]
     pub fn get(&self, pc: usize) -> Option<Row> {
         for slot in self.neighbourhood(pc) {
-            match slot.pc.load(Ordering::Acquire) {
-                found if found == pc => {
-                    let [cfa, saved, pad] = &slot.row;
-                    return Some(unpack([
-                        cfa.load(Ordering::Relaxed),
-                        saved.load(Ordering::Relaxed),
-                        pad.load(Ordering::Relaxed),
-                    ]));
-                }
-                0 => return None,
-                _ => {}
+            match slot.look(pc) {
+                Found::Row(row) => return Some(unpack(row)),
+                Found::Free => return None,
+                Found::Other => {}
             }
         }
         None
@@ -66,13 +50,9 @@ impl<const N: usize> Cache<N> {
     /// Keeps `row` for `pc`, unless its neighbourhood is full.
     #[cold]
     pub fn insert(&self, pc: usize, row: Row) {
-        for slot in self.neighbourhood(pc) {
-            let claimed = slot.pc.compare_exchange(0, CLAIMED, Ordering::Relaxed, Ordering::Relaxed);
-            if claimed.is_ok() {
-                slot.row.iter().zip(pack(row)).for_each(|(word, value)| word.store(value, Ordering::Relaxed));
-                return slot.pc.store(pc, Ordering::Release);
-            }
-        }
+        let row = pack(row);
+        // Where all are full nothing is kept, which costs time only.
+        _ = self.neighbourhood(pc).any(|slot| slot.insert(pc, row));
     }
 
     #[inline]

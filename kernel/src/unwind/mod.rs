@@ -30,11 +30,13 @@
 mod cache;
 mod personality;
 mod row;
+mod slot;
 #[cfg(feature = "kernel-tests")]
 mod tests;
 
 use core::arch::naked_asm;
 use core::mem::offset_of;
+use core::sync::atomic;
 use row::{Base, Landing, Row, Undecodable};
 use unwinding::abi::{UnwindException, UnwindReasonCode};
 
