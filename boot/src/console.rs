@@ -6,7 +6,7 @@ use crate::run::GLANCE;
 use crate::streams::Stream;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use std::io::{self, stderr, stdout};
+use std::io::{self, IsTerminal, stderr, stdout};
 use std::os::fd::AsFd;
 use std::time::Instant;
 
@@ -20,6 +20,8 @@ pub struct Console {
     /// What that line says of the machine, until it was written.
     start: Option<String>,
     started: Instant,
+    /// Both streams are seen on a terminal, and a line of standard output's has not ended there. Standard error begins on the next.
+    out_in_line: bool,
 }
 
 impl Console {
@@ -30,7 +32,12 @@ impl Console {
         let door = format!("{door:?}").to_lowercase();
         let cores = if *smp == 1 { "core" } else { "cores" };
         let machine = format!("{door}, {smp} {cores}, {memory}, {accelerator}");
-        Console { tails: Tails::default(), start: options.verbose.then_some(machine), started }
+        Console {
+            tails: Tails::default(),
+            start: options.verbose.then_some(machine),
+            started,
+            out_in_line: false,
+        }
     }
 
     /// Writes what the guest wrote, unless `stop` says that the run is over while whoever reads it is not ready.
@@ -47,10 +54,15 @@ impl Console {
                     ));
                 }
                 self.tails.push(stream, bytes);
+                self.out_in_line =
+                    self.tails.out.in_line() && stdout().is_terminal() && stderr().is_terminal();
                 write(&stdout(), bytes, stop)
             }
             Stream::Err => {
                 self.tails.push(stream, bytes);
+                if std::mem::take(&mut self.out_in_line) {
+                    _ = write(&stderr(), b"\n", stop);
+                }
                 _ = write(&stderr(), bytes, stop);
                 Ok(())
             }
@@ -59,7 +71,7 @@ impl Console {
 
     /// Says something of this tool's own on stderr, on a line of its own.
     pub fn say(&self, text: &str) {
-        let end_of_line = if self.tails.err.in_line() { "\n" } else { "" };
+        let end_of_line = if self.tails.err.in_line() || self.out_in_line { "\n" } else { "" };
         eprint!("{end_of_line}{text}");
     }
 }

@@ -9,6 +9,7 @@ use crate::monitor::Monitor;
 use crate::streams::{self, Stream};
 use crate::traceback::Filter;
 use crate::{Error, Result};
+use rustix::pipe::fcntl_setpipe_size;
 use std::env;
 use std::fs::{self, File};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -19,6 +20,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
+
+/// Bytes that the pipe of the guest's standard output holds: what Linux allows everybody (pipe(7): `pipe-max-size`).
+const PIPE: usize = 1 << 20;
 
 /// How many pieces of output may wait here for whoever takes them.
 const PIECES: usize = 4;
@@ -132,6 +136,8 @@ impl Guest {
         let mut child = command.spawn().map_err(Error::io(format_args!("start {}", qemu.display())))?;
         let stdout = child.stdout.take().expect("stdout is piped");
         let stdin = child.stdin.take().expect("stdin is piped");
+        // A guest waits less often for a pipe that holds more; where that is not allowed it is as large as any.
+        _ = fcntl_setpipe_size(&stdout, PIPE);
         let devices = Devices { serial: Arc::new(stdin), uart: Arc::new(OnceLock::new()) };
         let connected = devices.uart.clone();
         let control = Some(socket.listen(input, devices));

@@ -8,14 +8,15 @@
 //! 1. Goroutines take turns by a mutex of theirs, one for each stream: those that wait are parked. A goroutine that writes is an ordinary one,
 //!    whose slice may end between two pieces.
 //! 2. Whoever writes sets the stream's mark, `busy`. It keeps out sysmon, which is no goroutine and may not wait for one: it writes if the mark is
-//!    free, else later. A goroutine that meets sysmon's mark lets its thread run; that is a line.
+//!    free, else later. A goroutine that meets sysmon's mark lets its thread run, and keeps its P: what sysmon
+//!    writes is a line, and who gives a P away where all have work comes back after all of it.
 //! 3. While the machine takes no more, the goroutine waits in [`syscall::block`], which gives its P away.
 //! 4. A write is over when the machine has delivered all of it. So order is kept between the streams, and nothing is lost if the program ends.
 //!
 //! Fatal reports take none of this part: they write by [`port::write_err`] whatever others do.
 
 use crate::port::{self, Stream};
-use crate::proc::syscall;
+use crate::proc::{syscall, systemstack};
 use crate::sync::Mutex;
 use core::sync::atomic::{AtomicBool, Ordering};
 
@@ -59,7 +60,7 @@ pub(crate) fn write(stream: Stream, mut bytes: &[u8]) {
     let _busy = loop {
         match writers.try_begin() {
             Some(busy) => break busy,
-            None => syscall::block(port::os_yield),
+            None => systemstack(port::os_yield),
         }
     };
     loop {

@@ -31,6 +31,7 @@ pub fn jobs(guests: &Guests) -> Vec<Job<'_>> {
             leaves_the_ps_to_others(guests, smp, procs)
         }));
     }
+    jobs.push(Job::one("input::ten_megabytes", || ten_megabytes(guests)));
     jobs.push(Job::one("input::idle", || idle(guests)));
     jobs.push(Job::one("input::lines", || lines(guests)));
     jobs.push(Job::one("input::unread", || unread(guests)));
@@ -72,6 +73,12 @@ fn noise(n: usize) -> Vec<u8> {
 fn mebibyte(guests: &Guests, smp: u32) -> Outcome {
     let bytes: Arc<[u8]> = noise(1 << 20).into();
     copied(guests, smp, Box::new(io::Cursor::new(bytes.clone())), &bytes)
+}
+
+/// More than any buffer on the way, many times over.
+fn ten_megabytes(guests: &Guests) -> Outcome {
+    let bytes: Arc<[u8]> = noise(10_000_000).into();
+    copied(guests, 1, Box::new(io::Cursor::new(bytes.clone())), &bytes)
 }
 
 /// What is fed to a guest while it runs; it ends when the sender is gone.

@@ -32,9 +32,9 @@ fn killed(name: &str, number: i32) -> Outcome {
     if machines.is_empty() {
         return Err("no QEMU is a child of the tool".into());
     }
-    // From here on nobody reads: the tool waits in `write` once the pipe is full.
+    // From here on nobody reads: the tool waits in `poll` once the pipe is full, and nowhere else.
     let full =
-        |pid: u32| fs::read_to_string(format!("/proc/{pid}/wchan")).is_ok_and(|at| at.contains("pipe"));
+        |pid: u32| fs::read_to_string(format!("/proc/{pid}/wchan")).is_ok_and(|at| at.contains("poll"));
     wait("the pipe is full", || full(pid))?;
     let kill = Command::new("kill").args(["-s", name, &pid.to_string()]).status();
     if !kill.is_ok_and(|status| status.success()) {

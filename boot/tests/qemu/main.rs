@@ -3,6 +3,7 @@
 //! A harness of its own: the tests inside the kernel are many to one guest, and every guest needs an end by force. Its
 //! lines and options are libtest's. One test runs at a time for every two cores of the host: most guests have several.
 
+mod console;
 mod doors;
 mod firmware;
 mod gdb;
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         jobs.extend(verdicts::jobs(&guests));
         jobs.extend(programs::jobs(&guests));
         jobs.extend(tracebacks::jobs(&guests));
+        jobs.extend(console::jobs(&guests));
         jobs.extend(input::jobs(&guests));
         jobs.extend(ramp::jobs(&guests));
         jobs.extend(soak::jobs(&guests));

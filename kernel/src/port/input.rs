@@ -47,7 +47,7 @@ pub fn wait() {
 
 /// Begins to take input; whether from the serial device.
 fn start() -> bool {
-    let serial = CONSOLE.lock().as_mut().map(|console| console.serial.start_input()).is_some();
+    let serial = CONSOLE.lock().as_mut().map(|console| console.serial.take_input()).is_some();
     if serial {
         debugcon::want_input(debugcon::Input::Serial);
     } else {
@@ -74,6 +74,9 @@ fn read_serial(buf: &mut [u8]) -> Input {
         } else if let Some(console) = CONSOLE.lock().as_mut() {
             console.serial.give_back(buffer);
         }
+    }
+    if let Some(console) = CONSOLE.lock().as_mut() {
+        console.serial.take_input();
     }
     UNREAD.lock().decoder.result(n)
 }

@@ -101,8 +101,8 @@ impl<const N: usize> Ring<N> {
         Ok(Ring { queue, number, way, lent: [const { None }; N], free })
     }
 
-    /// Lends the first `len` bytes of a buffer to the device, and tells it.
-    fn lend(&mut self, transport: &mut PciTransport, buffer: Buffer, len: usize) {
+    /// Lends the first `len` bytes of a buffer to the device, which need not know before [`Ring::announce`].
+    fn lend(&mut self, buffer: Buffer, len: usize) {
         // SAFETY: the buffer stays in `lent`, untouched, until `take_back` has popped its token.
         let token = unsafe {
             match self.way {
@@ -113,6 +113,10 @@ impl<const N: usize> Ring<N> {
         let token = token.expect("a queue is as long as it has buffers");
         let place = self.lent.iter_mut().find(|place| place.is_none());
         *place.expect("there are as many places as buffers") = Some((buffer, len, token));
+    }
+
+    /// Tells the device of the buffers that it was lent, if it wants to know.
+    fn announce(&mut self, transport: &mut PciTransport) {
         if self.queue.should_notify() {
             transport.notify(self.number);
         }
@@ -198,7 +202,8 @@ impl Serial {
 
     /// Sends the first `len` bytes of a buffer of [`Serial::output_buffer`].
     pub fn send(&mut self, buffer: Buffer, len: usize) {
-        self.output.lend(&mut self.transport, buffer, len);
+        self.output.lend(buffer, len);
+        self.output.announce(&mut self.transport);
     }
 
     /// Whether the device has still to take something of what was sent. If so and `interrupt` is set, an interrupt comes when it has taken a buffer.
@@ -215,11 +220,15 @@ impl Serial {
         sending
     }
 
-    /// Has the device take input from its host.
-    pub fn start_input(&mut self) {
-        while let Some(buffer) = self.input.free.pop() {
-            self.input.lend(&mut self.transport, buffer, IN_BYTES);
+    /// Has the device take input from its host into all buffers that were given back, or never taken.
+    pub fn take_input(&mut self) {
+        if self.input.free.is_empty() {
+            return;
         }
+        while let Some(buffer) = self.input.free.pop() {
+            self.input.lend(buffer, IN_BYTES);
+        }
+        self.input.announce(&mut self.transport);
     }
 
     /// The next input that the device has delivered, and its length.
@@ -241,7 +250,7 @@ impl Serial {
 
     /// Gives back an emptied buffer of [`Serial::received`].
     pub fn give_back(&mut self, buffer: Buffer) {
-        self.input.lend(&mut self.transport, buffer, IN_BYTES);
+        self.input.free.push(buffer);
     }
 }
 
@@ -252,14 +261,16 @@ fn open_port(
     control_out: &mut Ring<CONTROL_BUFFERS>,
 ) -> Result<(), &'static str> {
     while let Some(buffer) = control_in.free.pop() {
-        control_in.lend(t, buffer, MESSAGE);
+        control_in.lend(buffer, MESSAGE);
     }
+    control_in.announce(t);
     let deadline = clock::nanotime() + PATIENCE;
     tell(t, control_out, u32::MAX, DEVICE_READY);
     loop {
         while let Some((buffer, _)) = control_in.take_back() {
             let added = buffer[..6] == message(PORT, PORT_ADD)[..6];
-            control_in.lend(t, buffer, MESSAGE);
+            control_in.lend(buffer, MESSAGE);
+            control_in.announce(t);
             if added {
                 tell(t, control_out, PORT, PORT_READY);
                 tell(t, control_out, PORT, PORT_OPEN);
@@ -277,7 +288,8 @@ fn open_port(
 fn tell(t: &mut PciTransport, control_out: &mut Ring<CONTROL_BUFFERS>, port: u32, event: u16) {
     let buffer = control_out.free.pop().expect("fewer messages are sent than there are buffers");
     buffer.copy_from_slice(&message(port, event));
-    control_out.lend(t, buffer, MESSAGE);
+    control_out.lend(buffer, MESSAGE);
+    control_out.announce(t);
 }
 
 fn message(port: u32, event: u16) -> [u8; MESSAGE] {
