@@ -1,7 +1,6 @@
 //! A hundred goroutines block in the kernel and one waits for input, holding an M each; as many others as there are Ps compute at full speed.
 
 use alloc::string::String;
-use alloc::sync::Arc;
 use core::hint::black_box;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use runtime::io::stdin;
@@ -24,7 +23,7 @@ fn compute() {
 /// How long as many goroutines as there are Ps need for the work, side by side.
 fn compute_on_all() -> Duration {
     let start = now();
-    let wg = Arc::new(WaitGroup::new());
+    let wg = WaitGroup::new();
     for _ in 0..runtime::proc::gomaxprocs() {
         wg.go(compute);
     }

@@ -3,11 +3,9 @@
 //! Everybody takes the fork with the lower number first, so they cannot all wait in a circle. `dining_philosophers -greedy` takes the left fork,
 //! waits until everybody has one, and wants the right one: a deadlock, reported.
 
-use alloc::sync::Arc;
-use alloc::vec::Vec;
-use runtime::chan::{self, Chan};
+use runtime::chan::Chan;
+use runtime::prelude::*;
 use runtime::sync::WaitGroup;
-use runtime::{args, go, gosched, println, program};
 
 const NAMES: [&str; 5] = ["Aristotle", "Plato", "Socrates", "Zeno", "Hypatia"];
 const MEALS: u32 = 100;
@@ -32,7 +30,7 @@ fn dine(first: &Chan<Fork>, second: &Chan<Fork>) {
 }
 
 fn greedy(forks: &[Chan<Fork>]) {
-    let everybody = Arc::new(WaitGroup::new());
+    let everybody = WaitGroup::new();
     everybody.add(NAMES.len() as i32);
     for (seat, name) in NAMES.iter().enumerate() {
         let (left, right) = (forks[seat].clone(), forks[(seat + 1) % NAMES.len()].clone());
@@ -57,7 +55,7 @@ fn main() {
     if args().get(1).is_some_and(|arg| *arg == "-greedy") {
         return greedy(&forks);
     }
-    let done = Arc::new(WaitGroup::new());
+    let done = WaitGroup::new();
     done.add(NAMES.len() as i32);
     for (seat, name) in NAMES.iter().enumerate() {
         let next = (seat + 1) % NAMES.len();

@@ -4,7 +4,6 @@
 //! unless told; a step takes STEP milliseconds, 1000 unless told. Then they are told to end. Its steps go to standard error, to be seen among the lines of
 //! the trace.
 
-use alloc::sync::Arc;
 use core::hint::black_box;
 use core::sync::atomic::{AtomicBool, Ordering};
 use runtime::sync::WaitGroup;
@@ -33,7 +32,7 @@ fn main() {
     let step = Duration::from_millis(number(2, 1000) as u64);
     let n = number(3, 5000);
 
-    let wg = Arc::new(WaitGroup::new());
+    let wg = WaitGroup::new();
     wg.add(n as i32);
     for _ in 0..n {
         let wg = wg.clone();

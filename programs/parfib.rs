@@ -2,7 +2,7 @@
 //!
 //! `parfib [N]` computes the Nth, the 25th unless told.
 
-use runtime::{args, chan, exit, go, println, program};
+use runtime::prelude::*;
 
 fn fib(n: u32) -> u64 {
     if n < 2 {

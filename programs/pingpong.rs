@@ -1,6 +1,6 @@
 //! Two goroutines throw a ball to each other over two unbuffered channels.
 
-use runtime::{chan, go, println, program};
+use runtime::prelude::*;
 
 const ROUNDS: u32 = 10_000;
 

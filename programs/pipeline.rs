@@ -2,10 +2,8 @@
 //!
 //! Every stage closes its output when its input has ended, so that the end runs down the pipeline by itself.
 
-use alloc::sync::Arc;
-use runtime::chan::{self, Receiver};
-use runtime::sync::WaitGroup;
-use runtime::{go, println, program};
+use runtime::chan::Receiver;
+use runtime::prelude::*;
 
 /// Numbers up to `last`.
 fn generate(last: u64) -> Receiver<u64> {
@@ -37,7 +35,7 @@ fn square(input: Receiver<u64>) -> Receiver<u64> {
 fn merge<const N: usize>(inputs: [Receiver<u64>; N]) -> Receiver<u64> {
     let out = chan::make(0);
     let output = out.receiver();
-    let ended = Arc::new(WaitGroup::new());
+    let ended = sync::WaitGroup::new();
     for input in inputs {
         let out = out.sender();
         ended.go(move || {

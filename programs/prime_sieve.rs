@@ -2,8 +2,8 @@
 //!
 //! `prime_sieve [N]` prints the first N primes, 100 unless told.
 
-use runtime::chan::{self, Receiver, Sender};
-use runtime::{args, exit, go, print, println, program};
+use runtime::chan::{Receiver, Sender};
+use runtime::prelude::*;
 
 /// Sends 2, 3, 4, … to `out`.
 fn generate(out: &Sender<u32>) {

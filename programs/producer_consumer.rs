@@ -1,9 +1,7 @@
 //! Producers and consumers share a buffer of four places, a channel: who finds it full, or empty, waits.
 
-use alloc::sync::Arc;
-use runtime::chan::{self, Receiver, Sender};
-use runtime::sync::WaitGroup;
-use runtime::{gosched, println, program};
+use runtime::chan::{Receiver, Sender};
+use runtime::prelude::*;
 
 const PRODUCERS: u64 = 3;
 const CONSUMERS: u64 = 2;
@@ -31,14 +29,14 @@ fn consume(buffer: &Receiver<u64>) -> (u64, u64) {
 #[program]
 fn main() {
     let (buffer, results) = (chan::make(4), chan::make(0));
-    let producers = Arc::new(WaitGroup::new());
+    let producers = sync::WaitGroup::new();
     for producer in 0..PRODUCERS {
         let buffer = buffer.sender();
         producers.go(move || produce(producer, &buffer));
     }
     for _ in 0..CONSUMERS {
         let (buffer, results) = (buffer.receiver(), results.sender());
-        runtime::go(move || results.send(consume(&buffer)));
+        go(move || results.send(consume(&buffer)));
     }
     producers.wait();
     // Consumers get what is in the buffer still, and then nothing.

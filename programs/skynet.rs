@@ -2,8 +2,8 @@
 //!
 //! `skynet [LEAVES]`, a power of ten, a million unless told. Prints the sum, how many goroutines there were and how long they took.
 
-use runtime::chan::{self, Sender};
-use runtime::{args, eprintln, exit, go, println, program, time};
+use runtime::chan::Sender;
+use runtime::prelude::*;
 
 const CHILDREN: u64 = 10;
 

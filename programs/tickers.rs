@@ -1,7 +1,7 @@
 //! Two tickers of different periods; one goroutine receives from both until the slow one has ticked often enough.
 
-use runtime::time::{Duration, Ticker, after};
-use runtime::{println, program, select};
+use runtime::prelude::*;
+use runtime::time::{Ticker, after};
 
 const TICKS: u32 = 4;
 

@@ -1,8 +1,8 @@
 //! Waiting for an answer, but not for ever: `select!` with the answer and a timer, whichever comes first.
 
-use runtime::chan::{self, Receiver};
-use runtime::time::{Duration, after, sleep};
-use runtime::{go, println, program, select};
+use runtime::chan::Receiver;
+use runtime::prelude::*;
+use runtime::time::{after, sleep};
 
 /// Answers after `delay`. The channel has room for the answer: a goroutine that nobody waits for any more is not leaked.
 fn ask(question: &'static str, delay: Duration) -> Receiver<&'static str> {

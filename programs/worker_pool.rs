@@ -2,8 +2,8 @@
 //!
 //! The job is to count the steps by which a number comes to 1 in Collatz' sequence.
 
-use runtime::chan::{self, Receiver, Sender};
-use runtime::{go, println, program};
+use runtime::chan::{Receiver, Sender};
+use runtime::prelude::*;
 
 const WORKERS: usize = 3;
 const JOBS: u64 = 9;

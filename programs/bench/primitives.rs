@@ -1,6 +1,7 @@
 //! The scheduler's and the channels' operations, one by one.
 
 use super::B;
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::hint::black_box;
@@ -19,16 +20,16 @@ pub fn time_now(b: &mut B) {
 
 /// Batches of 1000 goroutines that only call `done`; op = one goroutine.
 pub fn spawn(b: &mut B) {
-    static WG: WaitGroup = WaitGroup::new();
+    let wg: &'static WaitGroup = Box::leak(Box::new(WaitGroup::new()));
     let mut left = b.n;
     while left > 0 {
         let k = left.min(1000);
         left -= k;
-        WG.add(k as i32);
+        wg.add(k as i32);
         for _ in 0..k {
-            go(|| WG.done());
+            go(|| wg.done());
         }
-        WG.wait();
+        wg.wait();
     }
 }
 

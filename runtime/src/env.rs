@@ -49,6 +49,41 @@ pub fn vars_bytes() -> &'static [(&'static str, &'static [u8])] {
     port::environ()
 }
 
+/// Why [`var`] has no text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VarError<'a> {
+    /// The environment has no variable of this name.
+    NotPresent(&'a str),
+    /// The value of the variable is not UTF-8.
+    NotUnicode(&'a str, &'static [u8]),
+}
+
+impl fmt::Display for VarError<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            VarError::NotPresent(name) => write!(f, "the environment has no variable {name}"),
+            VarError::NotUnicode(name, value) => {
+                write!(f, "the variable {name} is not UTF-8: \"{}\"", Escaped(value))
+            }
+        }
+    }
+}
+
+impl core::error::Error for VarError<'_> {}
+
+/// The value of the variable `name` as text (Go: `os.LookupEnv`).
+///
+/// ```no_run
+/// let workers = runtime::env::var("WORKERS").unwrap_or("4");
+/// ```
+///
+/// # Errors
+/// If there is no such variable, or its value is not UTF-8: [`var_bytes`] takes it as it is.
+pub fn var(name: &str) -> Result<&'static str, VarError<'_>> {
+    let value = var_bytes(name).ok_or(VarError::NotPresent(name))?;
+    core::str::from_utf8(value).map_err(|_| VarError::NotUnicode(name, value))
+}
+
 /// The value of the variable `name`.
 pub fn var_bytes(name: &str) -> Option<&'static [u8]> {
     vars_bytes().iter().find(|(n, _)| *n == name).map(|&(_, value)| value)
@@ -70,8 +105,14 @@ impl fmt::Display for Escaped<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::Escaped;
+    use super::{Escaped, VarError};
     use std::string::ToString;
+
+    #[test]
+    fn what_is_no_text_is_named() {
+        let error = VarError::NotUnicode("LANG", b"de\xff").to_string();
+        assert_eq!(error, r#"the variable LANG is not UTF-8: "de\xff""#);
+    }
 
     #[test]
     fn bytes_are_shown_without_loss() {

@@ -1,5 +1,8 @@
 //! `select!`, and the attributes `#[program]`, `#[init]` and `#[kernel_test]`: each leaves its function as it is and adds one entry to a list that the linker
 //! gathers over all crates (`linkme`). Written on bare tokens: the only thing to find is the name after `fn`.
+//!
+//! Items have no hygiene: what an entry declares would hide the user's function of the same name from the entry itself. So it declares nothing but
+//! a static whose name begins with `__GZERO_`.
 
 mod select;
 
@@ -18,10 +21,14 @@ pub fn program(args: TokenStream, item: TokenStream) -> TokenStream {
     let entry = format!(
         "#[allow(unsafe_code, reason = \"linkme places the entry in a section of its own\")]
         const _: () = {{
-            fn run() {{ ::runtime::Termination::report({name}()) }}
             #[::runtime::__private::linkme::distributed_slice(::runtime::PROGRAMS)]
             #[linkme(crate = ::runtime::__private::linkme)]
-            static PROGRAM: ::runtime::Program = ::runtime::Program::in_module(::core::module_path!(), run);
+            static __GZERO_PROGRAM: ::runtime::Program = ::runtime::Program::in_module(
+                ::core::module_path!(),
+                ::core::file!(),
+                ::core::line!(),
+                || ::runtime::Termination::report({name}()),
+            );
         }};"
     );
     // Reports name it, as Go's name `main.main`.
@@ -57,17 +64,17 @@ pub fn init(args: TokenStream, item: TokenStream) -> TokenStream {
         {visibility} enum {name} {{}}
         #[allow(unsafe_code, reason = \"linkme places the entry in a section of its own\")]
         const _: () = {{
-            static TASK: ::runtime::init::InitTask = ::runtime::init::InitTask {{
+            static __GZERO_TASK: ::runtime::init::InitTask = ::runtime::init::InitTask {{
                 name: ::core::concat!(::core::module_path!(), \"::\", ::core::stringify!({name})),
                 run: {name},
                 after: &[{after}],
             }};
             impl ::runtime::init::Init for {name} {{
-                fn task() -> &'static ::runtime::init::InitTask {{ &TASK }}
+                fn task() -> &'static ::runtime::init::InitTask {{ &__GZERO_TASK }}
             }}
             #[::runtime::__private::linkme::distributed_slice(::runtime::init::INIT_TASKS)]
             #[linkme(crate = ::runtime::__private::linkme)]
-            static ENTRY: &::runtime::init::InitTask = &TASK;
+            static __GZERO_ENTRY: &::runtime::init::InitTask = &__GZERO_TASK;
         }};"
     );
     add(item, &entry)
@@ -108,7 +115,7 @@ pub fn kernel_test(args: TokenStream, item: TokenStream) -> TokenStream {
         const _: () = {{
             #[::runtime::__private::linkme::distributed_slice(::runtime::testing::KERNEL_TESTS)]
             #[linkme(crate = ::runtime::__private::linkme)]
-            static TEST: ::runtime::testing::KernelTest = ::runtime::testing::KernelTest {{
+            static __GZERO_TEST: ::runtime::testing::KernelTest = ::runtime::testing::KernelTest {{
                 name: ::core::concat!(::core::module_path!(), \"::\", ::core::stringify!({name})),
                 run: {name},
             }};

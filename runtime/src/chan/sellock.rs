@@ -33,8 +33,13 @@ impl Locked {
         unsafe {
             // From the poll order, so that arms on one channel are in random order, too.
             order.copy_from_nonoverlapping(poll_order, n);
-            core::slice::from_raw_parts_mut(order, n)
-                .sort_unstable_by_key(|i| (*cases.add(usize::from(*i))).c.addr());
+            let address = |i: &u16| (*cases.add(usize::from(*i))).c.addr();
+            match core::slice::from_raw_parts_mut(order, n) {
+                // Most selects have two arms, and a call of the sort costs more than it does.
+                [a, b] if address(a) > address(b) => core::mem::swap(a, b),
+                [_, _] => {}
+                order => order.sort_unstable_by_key(address),
+            }
             let mut last: *const Hchan = null();
             for at in 0..n {
                 let c = locked.channel(at);

@@ -2,7 +2,7 @@
 
 use super::alllist::Listed;
 use super::preemptstats::Probe;
-use super::{G, P};
+use super::{G, P, acquirem, releasem};
 use crate::heap::MCache;
 use crate::note::Note;
 use crate::port::OsThread;
@@ -108,6 +108,15 @@ impl M {
 pub(crate) unsafe fn cheaprandn(me: *mut G, n: u32) -> u32 {
     // SAFETY: the M of a G that runs and is not preempted stays, and nobody else uses its generator.
     unsafe { (*(*me).m).rand.below(n) }
+}
+
+/// 64 random bits from the current M's generator; not for secrets (Go: `rand`).
+pub(crate) fn random() -> u64 {
+    let me = acquirem();
+    // SAFETY: as in `cheaprandn`.
+    let bits = unsafe { (*(*me).m).rand.next_u64() };
+    releasem(me);
+    bits
 }
 
 impl Listed for M {

@@ -86,7 +86,7 @@ use core::{hint, sync::atomic};
 const RUNQ_LEN: u32 = 256;
 
 pub(crate) use allgs::ALLGS;
-pub(crate) use m::cheaprandn;
+pub(crate) use m::{cheaprandn, random};
 pub(crate) use park::{goyield, park_pinned, park_pinned_locks, ready_list, ready_pinned};
 pub(crate) use preempt::{acquirem, async_preempt2, lock_count_down, lock_count_up, releasem};
 #[cfg(debug_assertions)]

@@ -6,7 +6,17 @@ use crate::proc::WaitReason;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-/// Waits for a number of things to be done. To share one, put it into an [`Arc`] or a `static`.
+/// Waits for a number of things to be done. Its clones are one group: each goroutine that takes part has one of its own.
+///
+/// ```no_run
+/// use runtime::{println, sync::WaitGroup};
+///
+/// let wg = WaitGroup::new();
+/// for n in 0..3 {
+///     wg.go(move || println!("{n}"));
+/// }
+/// wg.wait();
+/// ```
 ///
 /// # Protocol
 /// `state` holds the counter in its high half and the number of waiters in its low half, so that both change in one step.
@@ -15,8 +25,11 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 /// 2. [`WaitGroup::wait`] counts itself into the low half while the counter is not 0, and waits for a post.
 ///
 /// What was done before `done` is seen after `wait`: the read-modify-write of the state is *release* in one and *acquire* in the other.
+#[derive(Clone, Debug, Default)]
+pub struct WaitGroup(pub(super) Arc<State>);
+
 #[derive(Debug, Default)]
-pub struct WaitGroup {
+pub(super) struct State {
     pub(super) state: AtomicU64,
     sema: AtomicU32,
 }
@@ -25,8 +38,8 @@ const ONE_MORE: u64 = 1 << 32;
 
 impl WaitGroup {
     /// A group with nothing to wait for.
-    pub const fn new() -> WaitGroup {
-        WaitGroup { state: AtomicU64::new(0), sema: AtomicU32::new(0) }
+    pub fn new() -> WaitGroup {
+        WaitGroup::default()
     }
 
     /// Adds `delta`, which may be negative, to the number of things to wait for; at 0 those that wait go on.
@@ -39,7 +52,7 @@ impl WaitGroup {
     pub fn add(&self, delta: i32) {
         // Sign extension: a negative delta subtracts from the high half and leaves the low one.
         let added = ((i64::from(delta)) << 32) as u64;
-        let state = self.state.fetch_add(added, Ordering::AcqRel).wrapping_add(added);
+        let state = self.0.state.fetch_add(added, Ordering::AcqRel).wrapping_add(added);
         let (counter, waiters) = ((state >> 32) as i32, state as u32);
         if counter < 0 || waiters != 0 {
             self.add_slow(delta, state);
@@ -59,12 +72,12 @@ impl WaitGroup {
         if counter > 0 {
             return;
         }
-        if self.state.load(Ordering::Relaxed) != state {
+        if self.0.state.load(Ordering::Relaxed) != state {
             panic!("sync: WaitGroup misuse: Add called concurrently with Wait");
         }
-        self.state.store(0, Ordering::Release);
+        self.0.state.store(0, Ordering::Release);
         for _ in 0..waiters {
-            semrelease(&self.sema, false);
+            semrelease(&self.0.sema, false);
         }
     }
 
@@ -83,7 +96,7 @@ impl WaitGroup {
     /// If the group is used again before all have returned from an earlier `wait`.
     #[inline]
     pub fn wait(&self) {
-        if self.state.load(Ordering::Acquire) >= ONE_MORE {
+        if self.0.state.load(Ordering::Acquire) >= ONE_MORE {
             self.wait_slow();
         }
     }
@@ -92,15 +105,15 @@ impl WaitGroup {
     #[inline(never)]
     fn wait_slow(&self) {
         loop {
-            let state = self.state.load(Ordering::Acquire);
+            let state = self.0.state.load(Ordering::Acquire);
             if state < ONE_MORE {
                 return;
             }
-            if self.state.compare_exchange(state, state + 1, Ordering::AcqRel, Ordering::Relaxed).is_err() {
+            if self.0.state.compare_exchange(state, state + 1, Ordering::AcqRel, Ordering::Relaxed).is_err() {
                 continue;
             }
-            semacquire(&self.sema, false, WaitReason::SyncWaitGroupWait);
-            if self.state.load(Ordering::Acquire) != 0 {
+            semacquire(&self.0.sema, false, WaitReason::SyncWaitGroupWait);
+            if self.0.state.load(Ordering::Acquire) != 0 {
                 panic!("sync: WaitGroup is reused before previous Wait has returned");
             }
             return;
@@ -110,7 +123,7 @@ impl WaitGroup {
     /// Runs `f` on a new goroutine and waits for its end in [`WaitGroup::wait`] (Go: `wg.Go`), be it by [`goexit`](crate::goexit). `f` must not panic: that
     /// ends the program, and nobody goes on waiting in the belief that the work is done.
     #[track_caller]
-    pub fn go(self: &Arc<Self>, f: impl FnOnce() + Send + 'static) {
+    pub fn go(&self, f: impl FnOnce() + Send + 'static) {
         self.add(1);
         let wg = self.clone();
         crate::go(move || {

@@ -10,6 +10,7 @@ mod tests;
 mod ticker;
 mod timer;
 mod timers;
+mod wall;
 
 pub use core::time::Duration;
 pub use handles::{Timer, after, after_func};
@@ -18,3 +19,4 @@ pub use sleep::sleep;
 pub use ticker::{Ticker, tick};
 pub(crate) use timer::{TimerCore, TimerOps};
 pub use timers::Timers;
+pub use wall::{SystemTime, SystemTimeError};

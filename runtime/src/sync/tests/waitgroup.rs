@@ -115,7 +115,7 @@ fn waitgroup_does_not_end_early() {
 fn waitgroup_add_beside_wait_panics() {
     let wg = WaitGroup::new();
     // One waits and the counter is 0: as between the last `done` and what it does about those that wait.
-    wg.state.store(1, Ordering::Relaxed);
+    wg.0.state.store(1, Ordering::Relaxed);
     let e = catch_unwind(|| wg.add(1)).expect_err("no panic");
     assert_eq!(panic_text(&*e), CONCURRENT);
 }
@@ -131,7 +131,7 @@ fn waitgroup_reused_too_early_panics() {
         let result = chan::make(1);
         let end = result.clone();
         go(move || end.send(catch_unwind(|| waiter.wait()).map_err(|e| panic_text(&*e) == REUSED)));
-        while wg.state.load(Ordering::Relaxed) & u64::from(u32::MAX) == 0 {
+        while wg.0.state.load(Ordering::Relaxed) & u64::from(u32::MAX) == 0 {
             gosched();
         }
         wg.done();
