@@ -2,6 +2,10 @@
 # Runs a program on Gzero in QEMU and exits with the program's exit status:
 #
 #   ./qemu-run.sh [OPTIONS] PROGRAM [ARGS…]
+#   ./qemu-run.sh [OPTIONS] -crate DIR [ARGS…]
+#
+# PROGRAM is the name of a file in programs/, without its `.rs`, or the path of a file anywhere: with a slash or with its
+# `.rs`. DIR is the directory of a cargo package whose library has the program.
 #
 #   -list            name the programs
 #   -smp N           cores, 1 to 64 (default: as many as this machine has)
@@ -62,6 +66,7 @@ bytes() {
 properties='(,[+-]?[A-Za-z0-9._-]+(=[^,]*)?)*'
 door=pvh
 machine=q35
+package=
 options=()
 while (($#)) && [[ $1 == -* ]]; do
     case $1 in
@@ -83,7 +88,7 @@ while (($#)) && [[ $1 == -* ]]; do
         shift
         continue
         ;;
-    -smp | -m | -boot | -cpu | -machine | -e | -timeout) (($# > 1)) || wrong "$1 needs a value" ;;
+    -smp | -m | -boot | -cpu | -machine | -e | -timeout | -crate) (($# > 1)) || wrong "$1 needs a value" ;;
     *) wrong "unknown option '$1' (-h lists them)" ;;
     esac
     case $1 in
@@ -109,6 +114,7 @@ while (($#)) && [[ $1 == -* ]]; do
         [[ $2 =~ ^[A-Za-z_][A-Za-z0-9_]*= && $2 != console=* ]] ||
             wrong "-e takes NAME=VALUE, NAME of letters, digits and '_' and not 'console', not '$2'"
         ;;
+    -crate) package=$2 ;;
     -timeout)
         [[ $2 =~ ^[0-9]{1,9}(\.[0-9]+)?$ && $2 =~ [1-9] ]] ||
             wrong "-timeout takes seconds, more than 0, not '$2'"
@@ -116,10 +122,18 @@ while (($#)) && [[ $1 == -* ]]; do
     esac
     options+=("$1" "$2")
     shift 2
+    [[ -z $package ]] || break
 done
 [[ $door == pvh || $machine != microvm* ]] || wrong "-machine microvm starts with -boot pvh only, not '$door'"
-(($#)) || wrong "no program named (-list names them)"
-[[ $1 =~ ^[A-Za-z0-9_]+$ && -f $root/programs/$1.rs ]] || wrong "no program '$1' (-list names them)"
+if [[ -n $package ]]; then
+    [[ -f $package/Cargo.toml ]] || wrong "-crate takes the directory of a cargo package, and '$package' has no Cargo.toml"
+elif (($# == 0)); then
+    wrong "no program named (-list names them)"
+elif [[ $1 == */* || $1 == *.rs ]]; then
+    [[ -f $1 ]] || wrong "no file '$1'"
+else
+    [[ -f $root/programs/$1.rs ]] || wrong "no program '$1' (-list names them)"
+fi
 
 # Where packages are unpacked that cannot be installed (boot/debian.sh).
 unpacked=${CARGO_TARGET_DIR:-$root/target}/debian

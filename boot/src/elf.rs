@@ -68,6 +68,59 @@ pub fn patch_symbols(elf: &mut [u8]) -> Result<()> {
     Ok(())
 }
 
+/// A program of an image, as `#[runtime::program]` registered it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its name on the kernel's command line.
+    pub name: String,
+    /// The path of its module, `crate::module`.
+    pub module: String,
+    /// The file in which its `main` stands.
+    pub file: String,
+    /// The line of the attribute in that file.
+    pub line: u32,
+}
+
+impl Display for Entry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
+}
+
+/// `runtime::Program`: four words of strings' addresses and lengths, the line and the function.
+const PROGRAM: usize = 64;
+
+/// The programs of a linked image, from the list that `linkme` gathers.
+///
+/// # Errors
+/// If `elf` is no ELF or the list is not made of `runtime::Program`s.
+pub fn programs(elf: &[u8]) -> Result<Vec<Entry>> {
+    let file = object::File::parse(elf).map_err(malformed)?;
+    let Some(section) = file.section_by_name("linkme_PROGRAMS") else { return Ok(Vec::new()) };
+    let list = section.data().map_err(malformed)?;
+    if list.len() % PROGRAM != 0 {
+        return Err(malformed(format_args!("its list of programs has {} bytes", list.len())));
+    }
+    let text = |address: u64, length: u64| {
+        file.sections()
+            .find_map(|section| section.data_range(address, length).ok().flatten())
+            .and_then(|bytes| str::from_utf8(bytes).ok())
+            .map(str::to_owned)
+            .ok_or_else(|| malformed("its list of programs names no text"))
+    };
+    list.chunks_exact(PROGRAM)
+        .map(|program| {
+            let word = |i: usize| u64::from_le_bytes(program[8 * i..][..8].try_into().expect("eight bytes"));
+            Ok(Entry {
+                name: text(word(0), word(1))?,
+                module: text(word(2), word(3))?,
+                file: text(word(4), word(5))?,
+                line: word(6) as u32,
+            })
+        })
+        .collect()
+}
+
 /// A copy of an ELF without anything that is not loaded: no debug information and no symbol table. What is loaded stays
 /// where it is in the file. Section headers of what is loaded are kept: `bootloader` looks for its configuration by
 /// section name.

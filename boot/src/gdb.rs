@@ -4,6 +4,7 @@ use crate::kernel::Kernel;
 use crate::{Error, Result, source_root, target_dir};
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
 /// The port to wait at: gdb's usual 1234, or the next one that is free.
@@ -48,5 +49,9 @@ pub fn write_commands(kernel: &Kernel, port: u16) -> Result<PathBuf> {
     fs::create_dir_all(&dir)
         .and_then(|()| fs::write(&path, commands))
         .map_err(Error::io(format_args!("write {}", path.display())))?;
+    // Front ends want the program's file by a name that does not change (.vscode/launch.json).
+    let link = path.with_extension("elf");
+    _ = fs::remove_file(&link);
+    symlink(&kernel.elf, &link).map_err(Error::io(format_args!("link {}", link.display())))?;
     Ok(path)
 }

@@ -1,9 +1,10 @@
-//! Building the kernel.
+//! Building images: the kernel with programs.
 //!
 //! It has a target directory of its own, so that its build does not wait for the lock of the `cargo` that may be
 //! running this tool (`cargo run`, `cargo test`).
 
 use crate::code::Code;
+use crate::elf::Entry;
 use crate::moved::start_anew_if_moved;
 use crate::toolchain::Toolchain;
 use crate::{Error, Result, elf, output_dir, source_root};
@@ -13,22 +14,17 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::SystemTime;
 
-/// Which kernel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Variant {
-    /// With the programs.
-    Programs,
-    /// With the in-kernel tests and the program `kernel_tests` too.
-    Tests,
-}
+pub use crate::program::Variant;
 
-/// A built kernel.
+/// A built image: the kernel and what was linked with it.
 #[derive(Clone, Debug)]
 pub struct Kernel {
     /// With debug information, for gdb.
     pub elf: PathBuf,
     /// The same without, to boot.
     pub stripped: PathBuf,
+    /// The programs in it.
+    pub programs: Vec<Entry>,
 }
 
 impl Kernel {
@@ -41,67 +37,100 @@ impl Kernel {
     }
 }
 
-/// Builds the kernel, or finds that nothing has changed since the last time (a fifth of a second).
+/// Builds an image, or finds that nothing has changed since the last time (a fifth of a second).
 ///
 /// # Errors
-/// The compiler's messages, if it has any to refuse with.
-pub fn build(toolchain: &Toolchain, variant: Variant) -> Result<Kernel> {
-    let dir = output_dir();
-    fs::create_dir_all(&dir).map_err(Error::io(format_args!("create {}", dir.display())))?;
-    // Both variants come out of cargo under one name: until it is copied, nobody else may build.
-    let lock = dir.join("lock");
+/// The compiler's messages are on stderr if it refuses.
+pub fn build(toolchain: &Toolchain, variant: &Variant) -> Result<Kernel> {
+    let output = output_dir();
+    fs::create_dir_all(&output).map_err(Error::io(format_args!("create {}", output.display())))?;
+    // Two images may come out of cargo under one name: until it is copied, nobody else may build.
+    let lock = output.join("lock");
     let lock = File::create(&lock).map_err(Error::io(format_args!("create {}", lock.display())))?;
     lock.lock().map_err(Error::io("lock the kernel's build"))?;
-    start_anew_if_moved(&dir, source_root())?;
+    start_anew_if_moved(&output, source_root())?;
 
-    let name = match variant {
-        Variant::Programs => "gzero",
-        Variant::Tests => "gzero-tests",
-    };
-    let kernel = Kernel { elf: dir.join(name).with_extension("elf"), stripped: dir.join(name) };
-    if !kernel.elf.exists() && stderr().is_terminal() {
+    variant.write_package()?;
+    let dir = variant.directory();
+    let (elf, stripped) = (dir.join("gzero.elf"), dir.join("gzero"));
+    if !output.join("x86_64-target").exists() && stderr().is_terminal() {
         eprintln!("gzero: building the kernel for the first time takes a minute or two");
     }
-    compile(toolchain, variant, &dir)?;
+    compile(toolchain, variant, &output)?;
 
-    let linked = dir.join("x86_64-target/release/kernel");
+    let linked = output.join("x86_64-target/release").join(variant.name());
     let linked_at = modified(&linked)?;
-    if modified(&kernel.stripped).is_ok_and(|made| made == linked_at) {
-        return Ok(kernel);
+    if modified(&stripped).is_ok_and(|made| made == linked_at) {
+        let programs = elf::programs(&read(&stripped)?)?;
+        return Ok(Kernel { elf, stripped, programs });
     }
     let mut image = read(&linked)?;
     elf::patch_symbols(&mut image)?;
-    let stripped = elf::strip(&image)?;
-    write(&kernel.elf, &image)?;
-    write(&kernel.stripped, &stripped)?;
+    let loaded = elf::strip(&image)?;
+    let programs = elf::programs(&loaded)?;
+    write(&elf, &image)?;
+    write(&stripped, &loaded)?;
     // The sign that this was made of that.
     File::options()
         .append(true)
-        .open(&kernel.stripped)
+        .open(&stripped)
         .and_then(|file| file.set_modified(linked_at))
-        .map_err(Error::io(format_args!("date {}", kernel.stripped.display())))?;
-    Ok(kernel)
+        .map_err(Error::io(format_args!("date {}", stripped.display())))?;
+    Ok(Kernel { elf, stripped, programs })
 }
 
-fn compile(toolchain: &Toolchain, variant: Variant, dir: &Path) -> Result<()> {
+/// What the linker is told.
+///
+/// Optimisation across crates is the linker's (ThinLTO): rustc leaves LLVM's bitcode in the libraries, lld imports from each unit what others are to
+/// inline, compiles the units in parallel and keeps the results. So an edited program costs its own unit, and is as
+/// fast as with `lto = "fat"` in the profile, which compiles the whole image again for each edit.
+///
+/// The limits are the sizes of functions that are imported. LLVM's own, 100 instructions and 0.7 of that at each further level, are too low
+/// for the allocator's fast path, which is two levels below `__rust_alloc`.
+fn linker_flags(output: &Path) -> [String; 6] {
+    [
+        format!("--thinlto-cache-dir={}", output.join("thinlto").display()),
+        "-mllvm=-import-instr-limit=200".into(),
+        "-mllvm=-import-instr-evolution-factor=1.0".into(),
+        format!("-T{}", source_root().join("kernel/kernel.ld").display()),
+        "--eh-frame-hdr".into(),
+        "--no-relax".into(),
+    ]
+}
+
+/// Whether crates are optimised together: always, unless a `.cargo/config.toml` of the developer's sets `profile.release.lto` to "off", to whom
+/// the time to build the runtime again matters more than its speed.
+fn is_optimised_across_crates(toolchain: &Toolchain) -> bool {
+    let set = toolchain
+        .cargo()
+        .current_dir(source_root())
+        .args(["-Zunstable-options", "config", "get", "profile.release.lto", "--format", "json-value"])
+        .output();
+    set.is_ok_and(|set| set.stdout.trim_ascii() != b"\"off\"")
+}
+
+fn compile(toolchain: &Toolchain, variant: &Variant, output: &Path) -> Result<()> {
+    let color = if stderr().is_terminal() { "always" } else { "never" };
     let mut cargo = toolchain.cargo();
     cargo
         .current_dir(source_root())
-        .args(["build", "--release", "-p", "kernel", "--target", "x86_64-target.json", "--color=never"])
+        // Of all packages only the user's has warnings, which are printed; with `-q` nothing else is.
+        .args(["rustc", "-q", "--release", "--target", "x86_64-target.json", "--color", color])
         .args(["-Zjson-target-spec", "-Zbuild-std=core,alloc,compiler_builtins"])
         .arg("-Zbuild-std-features=compiler-builtins-mem")
+        .arg("--manifest-path")
+        .arg(variant.directory().join("Cargo.toml"))
         .arg("--target-dir")
-        .arg(dir)
-        .stdin(Stdio::null());
-    if variant == Variant::Tests {
-        cargo.args(["--features", "kernel-tests"]);
+        .arg(output)
+        .args(["--bin", &variant.name(), "--"])
+        .args(linker_flags(output).map(|flag| format!("-Clink-arg={flag}")))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null());
+    if is_optimised_across_crates(toolchain) {
+        cargo.env("RUSTFLAGS", "-Clinker-plugin-lto");
     }
-    let output = cargo.output().map_err(Error::io("run cargo for the kernel"))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let messages = String::from_utf8_lossy(&output.stderr);
-    Err(Error::Failed(format!("{messages}the kernel cannot be built ({})", toolchain.bin.display())))
+    let status = cargo.status().map_err(Error::io("run cargo for the kernel"))?;
+    if status.success() { Ok(()) } else { Err(variant.not_built()) }
 }
 
 fn modified(path: &Path) -> Result<SystemTime> {
@@ -112,9 +141,19 @@ fn read(path: &Path) -> Result<Vec<u8>> {
     fs::read(path).map_err(Error::io(format_args!("read {}", path.display())))
 }
 
+/// Writes a file unless it has these contents already; says whether it had not.
+pub(crate) fn write_if_changed(path: &Path, text: &str) -> Result<bool> {
+    let changed = fs::read_to_string(path).ok().as_deref() != Some(text);
+    if changed {
+        write(path, text.as_bytes())?;
+    }
+    Ok(changed)
+}
+
 /// Replaces a file at once: a QEMU that is starting has the old one or the new one.
 fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    let new = path.with_extension("new");
+    let mut new = path.as_os_str().to_owned();
+    new.push(".new");
     fs::write(&new, bytes)
         .and_then(|()| fs::rename(&new, path))
         .map_err(Error::io(format_args!("write {}", path.display())))

@@ -4,7 +4,7 @@
 //!
 //! - [`options`]: what the user asked for; [`command_line`]: what of it the kernel is told.
 //! - [`host`], [`packages`], [`toolchain`]: what this machine has, and getting what it lacks.
-//! - [`kernel`]: the build; [`moved`]: a checkout that was copied; [`elf`] and [`symbols`]: what happens to the ELF after the link; [`image`]: BIOS and UEFI disks.
+//! - [`program`]: what is linked with the kernel; [`kernel`]: the build; [`moved`]: a checkout that was copied; [`elf`] and [`symbols`]: what happens to the ELF after the link; [`image`]: BIOS and UEFI disks.
 //! - [`trial`]: whether QEMU has the machine; [`machine`]: QEMU's arguments; [`lifetime`]: its end with ours; [`guest`]: a running QEMU; [`streams`]: its output; [`control`]: its input and exit status; [`monitor`] and [`report`]: what it did when it did not end well.
 //! - [`code`] and [`traceback`]: file and line for the addresses in reports, the guest's and this tool's.
 //! - [`gdb`]: waiting for a debugger; [`run`]: one run from its options to its exit status; [`console`]: its streams.
@@ -26,6 +26,7 @@ pub mod monitor;
 pub mod moved;
 pub mod options;
 pub mod packages;
+pub mod program;
 pub mod report;
 pub mod run;
 pub mod streams;

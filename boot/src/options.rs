@@ -4,11 +4,13 @@
 //! What is wrong here was typed into `cargo run`, so that one wording serves for all values.
 
 use crate::command_line::{MAX_WORDS, program_words};
-use crate::{Error, Result};
+use crate::program::Variant;
+use crate::{Error, Result, source_root};
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::num::NonZero;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
@@ -46,8 +48,10 @@ pub struct Options {
     pub timeout: Option<Duration>,
     /// Print the boot log too.
     pub verbose: bool,
-    /// The program's name.
+    /// The program: its name in `programs/`, or the path of its file.
     pub program: String,
+    /// A cargo package with the program, in place of that.
+    pub package: Option<PathBuf>,
     /// The program's arguments.
     pub args: Vec<OsString>,
 }
@@ -77,6 +81,7 @@ impl Options {
             timeout: None,
             verbose: false,
             program: program.into(),
+            package: None,
             args: args.iter().map(|&a| a.into()).collect(),
         }
     }
@@ -116,6 +121,10 @@ impl Options {
                 "-gdb" => options.gdb = true,
                 "-icount" => options.icount = true,
                 "-v" => options.verbose = true,
+                "-crate" => {
+                    options.package = Some(value(&word, &mut words, |dir| Some(dir.into()))?);
+                    break;
+                }
                 _ if !ended && word.as_bytes().starts_with(b"-") => {
                     return Err(Error::Usage(format!("unknown option '{}'", word.display())));
                 }
@@ -123,15 +132,35 @@ impl Options {
                     options.program = word
                         .into_string()
                         .map_err(|word| Error::Usage(format!("no program '{}'", word.display())))?;
-                    options.args = words.collect();
-                    options.env = env.settings;
-                    options.check_door()?;
-                    options.check_size()?;
-                    return Ok(options);
+                    break;
                 }
             }
         }
-        Err(Error::Usage("no program named".into()))
+        if options.program.is_empty() && options.package.is_none() {
+            return Err(Error::Usage("no program named".into()));
+        }
+        options.args = words.collect();
+        options.env = env.settings;
+        options.check_door()?;
+        options.check_size()?;
+        Ok(options)
+    }
+
+    /// What is to be built: a word with a slash or with `.rs` at its end is a file, any other the name of one in `programs/`.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if that is not there.
+    pub fn variant(&self) -> Result<Variant> {
+        if let Some(dir) = &self.package {
+            let is_package = |dir: &Path| dir.join("Cargo.toml").is_file();
+            return Ok(Variant::Crate(existing(dir, is_package, "package")?));
+        }
+        let is_path = self.program.contains('/') || self.program.ends_with(".rs");
+        let path = match is_path {
+            true => PathBuf::from(&self.program),
+            false => source_root().join("programs").join(&self.program).with_added_extension("rs"),
+        };
+        Ok(Variant::File(existing(&path, Path::is_file, "program")?))
     }
 
     fn check_door(&self) -> Result<()> {
@@ -181,6 +210,12 @@ impl Options {
 /// The machine's type, without its properties.
 fn machine_type(machine: &str) -> &str {
     machine.split(',').next().unwrap_or_default()
+}
+
+/// The absolute path of a file or directory that is there.
+fn existing(path: &Path, there: fn(&Path) -> bool, what: &str) -> Result<PathBuf> {
+    let path = std::path::absolute(path).map_err(Error::io(format_args!("find {}", path.display())))?;
+    if there(&path) { Ok(path) } else { Err(Error::Usage(format!("no {what} '{}'", path.display()))) }
 }
 
 /// The next of `words` as `read` understands it, being the value of `option`.

@@ -4,10 +4,11 @@ use crate::command_line::{kernel_options, program_words};
 use crate::console::Console;
 use crate::guest::{End, Event, Guest, RunDir};
 use crate::host::Host;
-use crate::kernel::{self, Kernel, Variant};
+use crate::kernel::{self, Kernel};
 use crate::machine::{self, Accelerator, Machine};
 use crate::options::{Door, Options};
 use crate::packages::{GDB, ensure};
+use crate::program::Variant;
 use crate::report::{self, Tails};
 use crate::toolchain::Toolchain;
 use crate::{Result, gdb, image, trial};
@@ -25,11 +26,11 @@ pub const TIMED_OUT: u8 = 124;
 /// How often the timeout is looked at while the guest is silent.
 pub(crate) const GLANCE: Duration = Duration::from_millis(20);
 
-/// Builds what is to be booted: the kernel, and its disk image for the doors that want one.
+/// Builds what is to be booted: the kernel with `variant`, and its disk image for the doors that want one.
 ///
 /// # Errors
 /// What [`kernel::build`] and [`image::build`] return.
-pub fn prepare(host: &Host, variant: Variant, door: Door) -> Result<(Kernel, PathBuf)> {
+pub fn prepare(host: &Host, variant: &Variant, door: Door) -> Result<(Kernel, PathBuf)> {
     let toolchain = Toolchain::get(host)?;
     let kernel = kernel::build(&toolchain, variant)?;
     let medium = match door {
@@ -55,7 +56,10 @@ pub fn run(host: &Host, options: &Options) -> Result<Option<u8>> {
         let (qemu, wanted) = (qemu.clone(), !options.icount);
         move || wanted && machine::kvm_works(&qemu, &files)
     });
-    let (kernel, medium) = prepare(host, Variant::Programs, options.door)?;
+    let variant = options.variant()?;
+    let (kernel, medium) = prepare(host, &variant, options.door)?;
+    let program = variant.choose(&kernel.programs, &options.program)?;
+    let options = &Options { program, ..options.clone() };
     let kvm = probe.join().unwrap_or(false);
     let gdb_port = if options.gdb { Some(wait_for_gdb(host, &kernel)?) } else { None };
     let machine = Machine {

@@ -42,13 +42,14 @@ impl Guests {
 
     /// The kernel and what it is booted from, built at the first call.
     pub fn built(&self, variant: Variant, door: Door) -> Result<&(Kernel, PathBuf), String> {
-        let built = match (variant, door) {
+        let built = match (&variant, door) {
             (Variant::Tests, _) => &self.tests,
             (Variant::Programs, Door::Pvh) => &self.programs,
             (Variant::Programs, Door::Bios) => &self.bios,
             (Variant::Programs, Door::Uefi) => &self.uefi,
+            (Variant::File(_) | Variant::Crate(_), _) => unreachable!("tests of those run `qemu-run.sh`"),
         };
-        let prepare = || run::prepare(&self.host, variant, door).map_err(|error| error.to_string());
+        let prepare = || run::prepare(&self.host, &variant, door).map_err(|error| error.to_string());
         built.get_or_init(prepare).as_ref().map_err(Clone::clone)
     }
 

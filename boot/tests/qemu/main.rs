@@ -13,6 +13,7 @@ mod input;
 mod kernel_tests;
 mod killed;
 mod mutants;
+mod own_programs;
 mod programs;
 mod prompt;
 mod ramp;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
     harness::main(|| {
         let mut jobs = script::jobs();
         jobs.extend(killed::jobs());
+        jobs.extend(own_programs::jobs());
         jobs.extend(kernel_tests::jobs(&guests));
         jobs.extend(prompt::jobs(&guests));
         jobs.extend(mutants::jobs());

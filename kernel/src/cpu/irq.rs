@@ -60,7 +60,7 @@ impl<T> IrqMutex<T> {
 
 impl<T: ?Sized> IrqMutex<T> {
     /// Turns interrupts off, then waits for the lock.
-    #[inline]
+    #[inline(always)]
     pub fn lock(&self) -> IrqMutexGuard<'_, T> {
         let irq = IrqOff::new();
         IrqMutexGuard { lock: self.0.lock(), _irq: irq }

@@ -31,6 +31,7 @@ use super::{paging, tlb};
 use crate::cpu::exception;
 use crate::memory::frames::{self, Owner};
 use core::fmt;
+#[cfg(feature = "kernel-tests")]
 pub(super) use slot::GUARD;
 use slot::{Slot, State};
 use tables::Tables;

@@ -2,12 +2,13 @@
 //!
 //! Layers, each of which uses only those before it: `entry` (doors), `cpu` and `memory`, then threads, then the port that
 //! the runtime stands on. `device` serves all of them.
+//!
+//! A library, and nothing in it is public: `boot` links it with one program to an image, whose entry points are
+//! symbols (`_start`, `pvh_start`).
 #![no_std]
-#![no_main]
 #![feature(panic_can_unwind)]
 
 extern crate alloc;
-extern crate programs;
 extern crate unwinding;
 
 mod allocator;
