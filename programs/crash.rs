@@ -6,13 +6,18 @@ use runtime::lock::{Lock, Rank};
 use runtime::time::{Duration, sleep};
 use runtime::{args, chan, defer, eprint, eprintln, go, println, program};
 
-const KINDS: [(&str, fn()); 27] = [
+const KINDS: [(&str, fn()); 32] = [
     ("divide", fault::divide),
     ("invalid_opcode", fault::invalid_opcode),
     ("null_read", fault::null_read),
     ("null_write", fault::null_write),
     ("wild_read", fault::wild_read),
     ("write_code", fault::write_code),
+    ("int_8", fault::int_8),
+    ("int_13", fault::int_13),
+    ("int_14", fault::int_14),
+    ("gs_base", fault::gs_base),
+    ("task_switched", fault::task_switched),
     ("stack_overflow", stack_overflow),
     ("panic", panic_in_the_middle),
     ("panic_inlined", panic_inlined),
@@ -171,6 +176,38 @@ mod fault {
     pub fn wild_read() {
         // SAFETY: faults; nothing after it runs.
         unsafe { asm!("mov {0}, [{0}]", inout(reg) 0x8000_0000_0000_0000_usize => _) };
+    }
+
+    pub fn int_8() {
+        // SAFETY: ends the program; nothing after it runs.
+        unsafe { asm!("int 8") };
+    }
+
+    pub fn int_13() {
+        // SAFETY: as above.
+        unsafe { asm!("int 13") };
+    }
+
+    pub fn int_14() {
+        // SAFETY: as above.
+        unsafe { asm!("int 14") };
+    }
+
+    /// Takes the core's data away, and needs them.
+    pub fn gs_base() {
+        const IA32_GS_BASE: u32 = 0xc000_0101;
+        // SAFETY: faults; nothing after it runs.
+        unsafe {
+            asm!("wrmsr", "mov {}, gs:[0]", out(reg) _, in("ecx") IA32_GS_BASE, in("eax") 0, in("edx") 0)
+        };
+    }
+
+    /// A vector instruction after CR0.TS was set; no interrupt clears it before.
+    pub fn task_switched() {
+        // SAFETY: faults; nothing after it runs.
+        unsafe {
+            asm!("cli", "mov {0}, cr0", "or {0}, 8", "mov cr0, {0}", "addps xmm0, xmm0", out(reg) _, out("xmm0") _)
+        };
     }
 
     /// A write to this function's own code, which is mapped without the right to write.

@@ -27,11 +27,12 @@ use bootloader_api::BootInfo;
 fn kernel_main(info: &'static BootInfo) -> ! {
     cpu::local::init_boot();
     device::uart::init(device::uart::Port::Com1);
+    cpu::init_traps();
     memory::boot_heap::init();
     let cmdline = entry::cmdline::begin();
     log::set_verbose(cmdline.verbose);
     log!("Gzero {}", env!("CARGO_PKG_VERSION"));
-    cpu::init_boot();
+    cpu::features::init();
     memory::init(info);
     allocator::use_runtime_heap();
     let cmdline = entry::cmdline::complete(cmdline);

@@ -6,6 +6,7 @@ use boot::guest::{Event, Guest, RunDir};
 use boot::host::Host;
 use boot::kernel::{Kernel, Variant};
 use boot::machine::{self, Accelerator, Machine};
+use boot::monitor::Monitor;
 use boot::options::{Door, Options};
 use boot::report::{self, Tails};
 use boot::run;
@@ -178,6 +179,11 @@ impl Session<'_> {
     pub fn end(self) -> Result<u8, String> {
         let end = self.guest.end(false).map_err(|error| error.to_string())?;
         end.status.ok_or_else(|| run::no_status(&end, self.kernel, &self.tails))
+    }
+
+    /// QEMU's monitor.
+    pub fn monitor(&self) -> Result<Monitor, String> {
+        self.guest.monitor().map_err(|error| error.to_string())
     }
 
     /// The last lines that the guest wrote.

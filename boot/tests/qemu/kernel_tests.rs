@@ -9,7 +9,7 @@ use crate::guests::Guests;
 use crate::harness::{Job, Outcome, Reporter};
 use boot::guest::Event;
 use boot::kernel::Variant;
-use boot::options::{Door, Options};
+use boot::options::{DEFAULT_CPU, Door, Options};
 use boot::streams::Stream;
 use boot::transcript::Transcript;
 use std::env;
@@ -72,6 +72,8 @@ pub struct Batch<'a> {
     pub smp: u32,
     /// Whether its time counts instructions.
     pub icount: bool,
+    /// The guest's processor.
+    pub cpu: &'a str,
     /// The guest's environment.
     pub env: Vec<(String, OsString)>,
     /// How long a test may take.
@@ -79,8 +81,18 @@ pub struct Batch<'a> {
 }
 
 impl<'a> Batch<'a> {
-    fn new(smp: u32, tests: &'a [&'a str]) -> Batch<'a> {
-        Batch { program: PROGRAM, args: &[], tests, smp, icount: false, env: Vec::new(), patience: PATIENCE }
+    /// Tests inside the kernel, in the usual guest.
+    pub fn new(smp: u32, tests: &'a [&'a str]) -> Batch<'a> {
+        Batch {
+            program: PROGRAM,
+            args: &[],
+            tests,
+            smp,
+            icount: false,
+            cpu: DEFAULT_CPU,
+            env: Vec::new(),
+            patience: PATIENCE,
+        }
     }
 }
 
@@ -163,7 +175,8 @@ pub fn run_batch(guests: &Guests, batch: Batch<'_>, mut result: impl FnMut(Strin
     let token = Transcript::new_token();
     let args = [&["-token", &token], batch.args, batch.tests].concat();
     let Batch { smp, icount, .. } = batch;
-    let options = Options { smp, icount, env: batch.env, ..Options::new(batch.program, &args) };
+    let cpu = batch.cpu.into();
+    let options = Options { smp, icount, cpu, env: batch.env, ..Options::new(batch.program, &args) };
     let mut session = guests.start(Variant::Tests, &options, None)?;
     let mut transcript = Transcript::new(&token);
     let mut deadline = Instant::now() + batch.patience;

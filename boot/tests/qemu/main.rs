@@ -10,10 +10,12 @@ mod gdb;
 mod guests;
 mod harness;
 mod input;
+mod interruptions;
 mod kernel_tests;
 mod killed;
 mod mutants;
 mod own_programs;
+mod processors;
 mod programs;
 mod prompt;
 mod ramp;
@@ -43,6 +45,8 @@ fn main() -> ExitCode {
         jobs.extend(soak::jobs(&guests));
         jobs.extend(doors::jobs(&guests));
         jobs.extend(firmware::jobs(&guests));
+        jobs.extend(interruptions::jobs(&guests));
+        jobs.extend(processors::jobs(&guests));
         jobs.extend(gdb::jobs(&guests));
         jobs
     })

@@ -304,6 +304,11 @@ const FAILING: &[(&str, u8)] = &[("pingpong", 0), ("memstats", 0), ("parfib 8", 
 const CRASHES: &[(&str, &[&str])] = &[
     ("divide", &["divide error", "goroutine ", "crash::fault::divide"]),
     ("invalid_opcode", &["invalid opcode", "goroutine ", "crash::fault::invalid_opcode"]),
+    ("int_8", &["fatal error: instruction int 8: no double fault", "goroutine ", "crash::fault::int_8"]),
+    ("int_13", &["instruction int 13: no general protection", "goroutine ", "crash::fault::int_13"]),
+    ("int_14", &["fatal error: instruction int 14: no page fault", "goroutine ", "crash::fault::int_14"]),
+    ("gs_base", &["the base of GS is 0x0, ", "read of 0x0", "goroutine ", "crash::fault::gs_base"]),
+    ("task_switched", &["device not available: ", "goroutine ", "crash::fault::task_switched"]),
     ("null_read", &["0x8", "goroutine ", "crash::fault::null_read"]),
     (
         "stack_overflow",

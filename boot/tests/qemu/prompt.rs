@@ -2,7 +2,7 @@
 
 use crate::guests::Guests;
 use crate::harness::{Job, Outcome};
-use crate::kernel_tests::{Batch, PATIENCE, list, run_batch};
+use crate::kernel_tests::{Batch, list, run_batch};
 
 /// The program that has the tests.
 const PROGRAM: &str = "prompt_tests";
@@ -21,15 +21,8 @@ pub fn jobs(guests: &Guests) -> Vec<Job<'_>> {
 /// Runs one, on as many cores as its name says.
 fn run(guests: &Guests, name: &str) -> Outcome {
     let cores = name.split_once("::").and_then(|(smp, _)| smp.strip_prefix("smp")?.parse().ok());
-    let batch = Batch {
-        program: PROGRAM,
-        args: &[],
-        tests: &[name],
-        smp: cores.ok_or_else(|| format!("{name} does not begin with a number of cores"))?,
-        icount: true,
-        env: Vec::new(),
-        patience: PATIENCE,
-    };
+    let smp = cores.ok_or_else(|| format!("{name} does not begin with a number of cores"))?;
+    let batch = Batch { program: PROGRAM, icount: true, ..Batch::new(smp, std::slice::from_ref(&name)) };
     let mut result = Err("the guest ran no test".into());
     run_batch(guests, batch, |_, outcome| result = outcome).and_then(|()| result.clone()).map_err(|end| {
         match &result {

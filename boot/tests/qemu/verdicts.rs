@@ -98,15 +98,8 @@ pub fn jobs(guests: &Guests) -> Vec<Job<'_>> {
 }
 
 fn check(guests: &Guests, case: &Case) -> Outcome {
-    let batch = Batch {
-        program: "broken_tests",
-        args: &[case.end],
-        tests: case.tests,
-        smp: 1,
-        icount: false,
-        env: Vec::new(),
-        patience: PATIENCE,
-    };
+    let batch =
+        Batch { program: "broken_tests", args: &[case.end], patience: PATIENCE, ..Batch::new(1, case.tests) };
     let mut results = Vec::new();
     let end = run_batch(guests, batch, |name, outcome| results.push((name, outcome)));
     let right = results.len() == case.results.len()

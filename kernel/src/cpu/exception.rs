@@ -3,7 +3,7 @@
 //! A report takes no lock, because the code that was interrupted may hold any, and is made by one core: the first that gets here
 //! stops the others. A fault while it is made ends the machine at once, with what has been printed so far.
 
-use super::trap::{TrapFrame, hooks};
+use super::trap::{BY_SOFTWARE, TrapFrame, hooks};
 use super::{backtrace, ipi, local};
 use crate::device::power;
 use crate::device::uart::{Emergency, end_line_emergency};
@@ -58,7 +58,7 @@ const NAMES: [(&str, &str); 32] = [
 pub struct Cause {
     /// Vector, below 32.
     pub vector: u8,
-    /// What the CPU pushed.
+    /// What the CPU pushed, or [`BY_SOFTWARE`].
     pub error_code: u64,
     /// CR2, for page faults.
     pub address: u64,
@@ -68,8 +68,13 @@ impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let e = self.error_code;
         let bit = |n: u32| e >> n & 1 != 0;
-        write!(f, "{}", NAMES[usize::from(self.vector & 31)].1)?;
+        let name = NAMES[usize::from(self.vector & 31)].1;
+        if e == BY_SOFTWARE {
+            return write!(f, "instruction int {}: no {name}", self.vector);
+        }
+        f.write_str(name)?;
         match self.vector {
+            7 => f.write_str(": FPU or vector instruction while CR0.TS was set"),
             14 => {
                 let what = if bit(4) {
                     "instruction fetch from"
@@ -110,6 +115,17 @@ pub fn unhandled(frame: &TrapFrame) -> ! {
 
 fn cause(frame: &TrapFrame) -> Cause {
     Cause { vector: frame.vector as u8, error_code: frame.error_code, address: Cr2::read_raw() }
+}
+
+/// Reports that the base of GS was `lost`, another address than that of a core's block, when a trap came.
+pub fn lost_core(frame: &TrapFrame, lost: u64) -> ! {
+    fatal(
+        format_args!(
+            "fatal error: the base of GS is {lost:#x}, where no core has its data; then: {}",
+            cause(frame)
+        ),
+        Some(frame),
+    )
 }
 
 /// Reports a page fault inside the handling of another, `outer`, whose stack it has overwritten.
@@ -185,13 +201,25 @@ fn report(
     backtrace::print(w, pc, fp, interrupted)
 }
 
+/// An error code in words.
+struct ErrorCode(u64);
+
+impl fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            BY_SOFTWARE => f.write_str("no error code"),
+            code => write!(f, "error code {code:#x}"),
+        }
+    }
+}
+
 fn registers(w: &mut dyn Write, frame: &TrapFrame) -> fmt::Result {
     let v = frame.vector as usize;
     match NAMES.get(v) {
         Some((mnemonic, name)) => writeln!(
             w,
-            "[exception {v} {mnemonic} {name}, error code {:#x}, core {}]\n",
-            frame.error_code,
+            "[exception {v} {mnemonic} {name}, {}, core {}]\n",
+            ErrorCode(frame.error_code),
             local::id()
         )?,
         None => writeln!(w, "[interrupt {v:#x}, core {}]\n", local::id())?,

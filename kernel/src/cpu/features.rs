@@ -173,7 +173,7 @@ fn xcr0(f: Features) -> XCr0Flags {
     x
 }
 
-/// Finds out what the boot core has, turns it on and logs it. To be called once, before traps are possible.
+/// Finds out what the boot core has, turns it on and logs it. To be called once, on the boot core, with interrupts off.
 pub fn init() {
     let f = *FEATURES.call_once(probe);
     // SAFETY: all of `f` was just found on this core, and nothing but this kernel runs.

@@ -31,8 +31,9 @@ pub fn save_size() -> usize {
     xsave_area().map_or(FXSAVE_SIZE, |size| size.get() as usize)
 }
 
-/// Has `XSAVE` used, with an area of `size` bytes for the components `mask`. To be called once, before traps are possible.
+/// Has `XSAVE` used, with an area of `size` bytes for the components `mask`. To be called once; until then traps save by `FXSAVE`.
 pub(super) fn set_xsave(size: NonZero<u32>, mask: u64) {
+    // A trap between the two sees the size last, when all else is there.
     __gzero_xsave_mask.store(mask, Ordering::Relaxed);
     __gzero_xsave_size.store(size.get().into(), Ordering::Relaxed);
 }

@@ -15,12 +15,14 @@
 //! `swapgs` is never used: all code runs in ring 0 with one GS base for each core.
 
 use super::MAX_CPUS;
+use super::features::{Features, has};
 use super::trap::TrapFrame;
 use core::arch::asm;
 use core::cell::{Cell, UnsafeCell};
 use core::mem::offset_of;
 use core::ptr;
-use core::sync::atomic::{AtomicU32, AtomicU64};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use raw_cpuid::CpuId;
 use x86_64::VirtAddr;
 use x86_64::registers::model_specific::GsBase;
 
@@ -81,6 +83,9 @@ impl PageFaultSlot {
     }
 }
 
+/// Of a core that has not set its controller up.
+const NO_APIC_ID: u32 = u32::MAX;
+
 impl CpuLocal {
     const fn new() -> Self {
         CpuLocal {
@@ -88,7 +93,7 @@ impl CpuLocal {
             g: Cell::new(ptr::null_mut()),
             thread: Cell::new(ptr::null_mut()),
             id: Cell::new(0),
-            apic_id: AtomicU32::new(0),
+            apic_id: AtomicU32::new(NO_APIC_ID),
             timer_deadline: AtomicU64::new(u64::MAX),
             interrupts: AtomicU64::new(0),
             early_timers: AtomicU64::new(0),
@@ -126,6 +131,29 @@ pub fn this() -> &'static CpuLocal {
         asm!("mov {}, gs:[0]", out(reg) p, options(nostack, preserves_flags, readonly));
         &*p
     }
+}
+
+/// Makes sure that `gs:` is a core's block, for the handlers of exceptions: without it each would fault again where it reads its core's data, and
+/// so for ever.
+///
+/// # Errors
+/// What the base of GS was, if it was anything else. It is now the block that this core had, by its name in the interrupt controller, which the
+/// processor knows too.
+pub(super) fn recover() -> Result<(), u64> {
+    let base = GsBase::read().as_u64();
+    let offset = (base as usize).wrapping_sub(BLOCKS.as_ptr() as usize);
+    if offset < size_of_val(&BLOCKS) && offset.is_multiple_of(size_of::<CpuLocal>()) {
+        return Ok(());
+    }
+    let cpuid = CpuId::new();
+    let short = cpuid.get_feature_info().map(|i| i.initial_local_apic_id().into());
+    let long = || cpuid.get_extended_topology_info()?.next().map(|level| level.x2apic_id());
+    let apic_id = if has(Features::X2APIC) { long().or(short) } else { short };
+    // Before a core has a name there is the boot core alone.
+    let block =
+        BLOCKS.iter().find(|b| Some(b.apic_id.load(Ordering::Relaxed)) == apic_id).unwrap_or(&BLOCKS[0]);
+    GsBase::write(VirtAddr::from_ptr(block));
+    Err(base)
 }
 
 /// Core `id`'s block.

@@ -41,9 +41,8 @@ use bootloader_api::BootInfo;
 /// How many cores the kernel can run on.
 pub const MAX_CPUS: usize = 64;
 
-/// Makes the boot core able to take traps: features, descriptor tables, stubs. [`local::init_boot`] has been called.
-pub fn init_boot() {
-    features::init();
+/// Makes the boot core able to take traps: from here on whatever happens is reported. [`local::init_boot`] has been called.
+pub fn init_traps() {
     gdt::init_boot();
     idt::load();
 }

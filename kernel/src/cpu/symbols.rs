@@ -9,7 +9,7 @@ use crate::entry::KERNEL_BASE;
 use core::arch::global_asm;
 
 /// Bytes reserved for the table.
-const SIZE: usize = 512 * 1024;
+const SIZE: usize = 768 * 1024;
 
 /// "GZSYM0", read as a number.
 const MAGIC: u64 = 0x304d_5953_5a47;

@@ -1,9 +1,11 @@
 //! Entry and exit of every exception and interrupt.
 //!
-//! Each of the 256 vectors has a stub. All meet in one piece of assembly that, on the vector's IST stack ([`gdt`](super::gdt)),
+//! Each of the 256 vectors has a stub. That of an exception with an error code looks whether there is one: `int 14` pushes none. The CPU
+//! aligns an IST stack to 16 bytes and pushes five words and the code, so the stack pointer's bit 3 tells; [`BY_SOFTWARE`] stands for it then.
+//! All meet in one piece of assembly that, on the vector's IST stack ([`gdt`](super::gdt)),
 //!
 //! 1. pushes the general registers: with what the CPU pushed that is a [`TrapFrame`];
-//! 2. clears the direction flag and, where SMAP is on, AC: the interrupted code may have had them set;
+//! 2. clears the direction flag, CR0.TS and, where SMAP is on, AC: the interrupted code may have had them set, and with TS step 4 would trap;
 //! 3. pushes the interrupted `rip` and `rbp` as if the interrupted function had called, so that frame-pointer walks pass through;
 //! 4. saves the extended registers below, with `XSAVE` or `FXSAVE`, because handlers are compiled for SSE;
 //! 5. calls [`dispatch`] with interrupts off, and undoes all of it.
@@ -42,6 +44,9 @@ pub mod vector {
     pub const SPURIOUS: u8 = 0xff;
 }
 
+/// The error code of an exception's vector that was reached by an `int` instruction and so has none. No real one has 64 bits.
+pub const BY_SOFTWARE: u64 = u64::MAX;
+
 /// All that was in the core's general registers when a trap came. Order as pushed.
 #[derive(Clone, Copy)]
 #[repr(C)]
@@ -62,7 +67,7 @@ pub struct TrapFrame {
     pub rbx: u64,
     pub rax: u64,
     pub vector: u64,
-    /// 0 for vectors without one.
+    /// 0 for vectors without one; or [`BY_SOFTWARE`].
     pub error_code: u64,
     pub rip: u64,
     pub cs: u64,
@@ -175,7 +180,11 @@ extern "C" fn dispatch(frame: &mut TrapFrame) {
     const LEGACY_END: u8 = vector::LEGACY + 15;
     let v = frame.vector as u8;
     if v < 32 {
+        if let Err(lost) = local::recover() {
+            exception::lost_core(frame, lost);
+        }
         match v {
+            _ if frame.error_code == BY_SOFTWARE => exception::unhandled(frame),
             1 if (hooks().debug)(frame) => {}
             2 => ipi::nmi(frame),
             14 => page_fault(frame),
@@ -293,6 +302,10 @@ __trap_stubs:
     .balign {stub_size}
     .if (trap_vector < 32) && (({with_error_code} >> trap_vector) & 1)
     .cfi_def_cfa_offset 48
+    testb $8, %spl
+    jz 1f
+    pushq ${by_software}
+1:
     .else
     .cfi_def_cfa_offset 40
     pushq $0
@@ -330,6 +343,7 @@ __trap_common:
     trap_push r14
     trap_push r15
     cld
+    clts
     cmpb $0, {smap}(%rip)
     je 1f
     clac
@@ -399,6 +413,7 @@ __trap_end:
 "#,
     stub_size = const STUB_SIZE,
     with_error_code = const WITH_ERROR_CODE,
+    by_software = const BY_SOFTWARE as i64,
     smap = sym SMAP_ON,
     rip = const offset_of!(TrapFrame, rip),
     dispatch = sym dispatch,
