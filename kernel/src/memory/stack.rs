@@ -122,7 +122,7 @@ pub fn alloc(size: impl Into<Option<usize>>) -> Result<Stack, StackError> {
     }
     let slot = slot?;
     let stack = slot.stack();
-    if slot.depth() == 0 && back_page(slot, stack.hi - FRAME_SIZE) != FaultOutcome::Backed {
+    if slot.depth() == 0 && back_page(slot, stack.hi - FRAME_SIZE, 1) != FaultOutcome::Backed {
         pool::put(slot);
         return Err(StackError::OutOfMemory);
     }
@@ -131,6 +131,7 @@ pub fn alloc(size: impl Into<Option<usize>>) -> Result<Stack, StackError> {
 }
 
 /// Maps the page of `addr` to a new frame.
+#[inline]
 fn map_new(addr: usize) -> Result<(), paging::Error> {
     let frame = frames::alloc(0, Owner::Stack).ok_or(paging::Error::OutOfMemory)?;
     let page = Page::<Size4KiB>::containing_address(VirtAddr::new_truncate(addr as u64));
@@ -143,18 +144,27 @@ fn map_new(addr: usize) -> Result<(), paging::Error> {
     })
 }
 
-/// Backs the page of `addr`, which is not in the guard area.
-#[inline]
-fn back_page(slot: Slot, addr: usize) -> FaultOutcome {
-    let mut mapped = map_new(addr);
+/// As [`map_new`], with frames of dead stacks.
+#[cold]
+fn map_reclaimed(addr: usize) -> Result<(), paging::Error> {
+    let mut mapped = Err(paging::Error::OutOfMemory);
     while mapped == Err(paging::Error::OutOfMemory) && reclaim(RECLAIM) > 0 {
         mapped = map_new(addr);
     }
+    mapped
+}
+
+/// Backs the page of `addr`, the stack's `n`th from the highest, which is not in the guard area.
+#[inline]
+fn back_page(slot: Slot, addr: usize, n: usize) -> FaultOutcome {
+    let mapped = match map_new(addr) {
+        Err(paging::Error::OutOfMemory) => map_reclaimed(addr),
+        mapped => mapped,
+    };
     match mapped {
         Ok(()) => {
-            let depth = (slot.stack().hi - addr).div_ceil(FRAME_SIZE);
-            if slot.depth() < depth {
-                slot.set_depth(depth);
+            if slot.depth() < n {
+                slot.set_depth(n);
             }
             FaultOutcome::Backed
         }
@@ -192,13 +202,13 @@ pub fn handle_fault(addr: usize, code: Faulting) -> FaultOutcome {
     }
     let can_wait = code.waits_at.is_some_and(|sp| (lo..hi).contains(&sp));
     if slot.has_room(pages, can_wait) {
-        return back_page(slot, addr);
+        return back_page(slot, addr, pages);
     }
     if !can_wait {
         return FaultOutcome::NoReserve;
     }
     match slot.unshare() {
-        Ok(()) => back_page(slot, addr),
+        Ok(()) => back_page(slot, addr, pages),
         Err(_) => FaultOutcome::OutOfMemory,
     }
 }

@@ -4,7 +4,8 @@
 //! pointer and is done unless it is null, `dealloc` compares with the limit and stores. Five instructions each, and the object itself is not touched
 //! (a list threaded through the objects would be as quick and would read memory that the program may not want).
 //!
-//! Refill and flush move half a magazine, so that a program that goes back and forth at the edge pays once in that many
+//! The central list's lock is what Ps share: magazines are as long as a span of the class, or nearly, as Go's are by their nature, so
+//! that a program that makes and drops a hundred objects in turn does not meet it. Refill and flush move half a magazine, so that a program that goes back and forth at the edge pays once in that many
 //! operations. What is flushed is the older half: the newer is warm.
 
 use super::Heap;
@@ -16,7 +17,7 @@ use core::sync::atomic::Ordering::Relaxed;
 use core::sync::atomic::{AtomicPtr, AtomicU64};
 
 /// Objects that a magazine holds at most and at least, and bytes between the two.
-const MAX_OBJECTS: usize = 64;
+const MAX_OBJECTS: usize = 128;
 const MIN_OBJECTS: usize = 4;
 const MAGAZINE_BYTES: usize = 16 << 10;
 

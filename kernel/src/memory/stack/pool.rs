@@ -42,18 +42,20 @@ fn pop(list: &Link) -> Option<Slot> {
 /// # Errors
 /// [`StackError::OutOfAddressSpace`] if all its addresses are in use or in quarantine; [`StackError::OutOfMemory`]
 pub(super) fn take(class: usize) -> Result<Slot, StackError> {
-    let listed = || {
-        let lists = LISTS[class].lock();
-        lists.pop_warm().or_else(|| pop(&lists.cold))
-    };
-    if let Some(slot) = listed().or_else(|| if quarantine::release() { listed() } else { None }) {
-        return Ok(slot);
-    }
+    let mut released = false;
     loop {
-        let made = {
-            let _lock = LISTS[class].lock();
-            Slot::make(class)
-        };
+        let lists = LISTS[class].lock();
+        if let Some(slot) = lists.pop_warm().or_else(|| pop(&lists.cold)) {
+            return Ok(slot);
+        }
+        if !released && quarantine::is_waiting() {
+            drop(lists);
+            released = true;
+            quarantine::release();
+            continue;
+        }
+        let made = Slot::make(class);
+        drop(lists);
         if made != Err(StackError::OutOfMemory) || reclaim(RECLAIM) == 0 {
             return made;
         }

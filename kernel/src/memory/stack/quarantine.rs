@@ -118,21 +118,26 @@ pub(super) fn advance() {
     }
 }
 
-/// Puts the slots for which all cores have flushed into the pool; whether there were any.
-pub(super) fn release() -> bool {
-    if !WAITING.load(Relaxed) {
-        return false;
+/// Whether slots wait for an epoch; a moment's answer.
+#[inline]
+pub(super) fn is_waiting() -> bool {
+    WAITING.load(Relaxed)
+}
+
+/// Puts the slots for which all cores have flushed into the pool.
+pub(super) fn release() {
+    if !is_waiting() {
+        return;
     }
     let mut q = QUARANTINE.lock();
     if !q.asked.is_some_and(|asked| asked.is_done()) {
-        return false;
+        return;
     }
     q.asked = None;
     WAITING.store(false, Relaxed);
     let done = q.waiting.take();
     drop(q);
     done.release();
-    true
 }
 
 /// Waits for all cores and empties the quarantine into the pool. Called without any `IrqMutex`.

@@ -4,6 +4,7 @@ use crate::heap::mcentral::Central;
 use crate::heap::mheap::MHeap;
 use crate::heap::system::Locked;
 use crate::heap::{Heap, MCache, NUM_SIZE_CLASSES, PAGE_SIZE, RawLock, System};
+use core::cell::Cell;
 use core::sync::atomic::{AtomicBool, Ordering};
 use std::alloc::Layout;
 use std::boxed::Box;
@@ -16,9 +17,15 @@ pub const JUNK: u8 = 0xa5;
 
 pub struct SpinLock(AtomicBool);
 
+std::thread_local! {
+    /// How often this thread has taken a lock of a heap.
+    pub static LOCKED: Cell<usize> = const { Cell::new(0) };
+}
+
 // SAFETY: the exchange admits one holder, with acquire and release.
 unsafe impl RawLock for SpinLock {
     fn lock(&self) {
+        LOCKED.with(|n| n.set(n.get() + 1));
         while self.0.swap(true, Ordering::Acquire) {
             std::thread::yield_now();
         }
