@@ -13,7 +13,8 @@ use std::time::Instant;
 /// The most that may be written to a pipe that is ready without waiting (pipe(7): `PIPE_BUF`).
 const PIECE: usize = 4096;
 
-/// The guest's streams. With `-v` a line about the start goes to stderr before the program's first output.
+/// The guest's streams. With `-v` a line about the start goes to stderr before the program's first output, unless that has the
+/// boot log's stream.
 pub struct Console {
     /// The end of what was written.
     pub tails: Tails,
@@ -34,7 +35,7 @@ impl Console {
         let machine = format!("{door}, {smp} {cores}, {memory}, {accelerator}");
         Console {
             tails: Tails::default(),
-            start: options.verbose.then_some(machine),
+            start: (options.verbose && options.has_pci()).then_some(machine),
             started,
             out_in_line: false,
         }

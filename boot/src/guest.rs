@@ -143,10 +143,11 @@ impl Guest {
         let control = Some(socket.listen(input, devices));
         let elf = kernel.elf.clone();
         let (sender, output) = sync_channel(PIECES);
+        let uart_is = if machine.options.has_pci() { Stream::Err } else { Stream::Out };
         thread::spawn(move || {
             // A UART that cannot be written to has no input, which a program that reads will wait for in vain.
             let keep = |uart: &UnixStream| _ = uart.try_clone().map(|uart| connected.set(uart));
-            streams::relay(stdout, &uart, keep, Filter::new(elf), &sender);
+            streams::relay(stdout, &uart, keep, Filter::new(elf), uart_is, &sender);
         });
         Ok(Guest { child, output, control, dir, stderr, started })
     }

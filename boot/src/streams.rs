@@ -1,5 +1,5 @@
 //! What the guest writes: standard output by the virtio serial device, which is QEMU's stdout; standard error, the boot log and reports by the UART, which
-//! is a socket. A machine without the device writes all to the UART.
+//! is a socket. A machine without the device writes all to the UART, which is its standard output then: who wants the program's output finds it there.
 //!
 //! # Order
 //! The guest goes on after a write only when QEMU has passed it on, so what is on one stream was written before what appears later on the other. That
@@ -29,12 +29,13 @@ pub enum Stream {
 /// Bytes that are read at once.
 const PIECE: usize = 64 * 1024;
 
-/// Passes on what is written, `tracebacks` on standard error rewritten, until QEMU has closed both streams or nobody listens. `connected` gets the UART's socket.
+/// Passes on what is written, the UART's as `uart_is` and with `tracebacks` rewritten, until QEMU has closed both streams or nobody listens. `connected` gets the UART's socket.
 pub fn relay(
     out: ChildStdout,
     uart: &UnixListener,
     connected: impl FnOnce(&UnixStream),
     tracebacks: Filter,
+    uart_is: Stream,
     to: &SyncSender<(Stream, Vec<u8>)>,
 ) {
     // QEMU connects before it runs the guest. An error, or the end before, is the end of what there is to be passed on.
@@ -42,7 +43,7 @@ pub fn relay(
         true => {
             let uart = uart.accept()?.0;
             connected(&uart);
-            Relay { out: Some(out), uart: Some(uart), tracebacks, to, buffer: vec![0; PIECE] }.run()
+            Relay { out: Some(out), uart: Some(uart), uart_is, tracebacks, to, buffer: vec![0; PIECE] }.run()
         }
         false => Ok(()),
     });
@@ -52,6 +53,7 @@ struct Relay<'a> {
     /// None at their ends.
     out: Option<ChildStdout>,
     uart: Option<UnixStream>,
+    uart_is: Stream,
     tracebacks: Filter,
     to: &'a SyncSender<(Stream, Vec<u8>)>,
     buffer: Vec<u8>,
@@ -91,11 +93,11 @@ impl Relay<'_> {
         let buffer = &mut self.buffer[..most.min(PIECE)];
         let n = self.uart.as_mut().map_or(Ok(0), |uart| again(|| uart.read(buffer)))?;
         let text = self.tracebacks.push(&self.buffer[..n]);
-        self.pass_on(Stream::Err, text)?;
+        self.pass_on(self.uart_is, text)?;
         if n == 0 {
             self.uart = None;
             let rest = self.tracebacks.finish();
-            return self.pass_on(Stream::Err, rest);
+            return self.pass_on(self.uart_is, rest);
         }
         Ok(())
     }
@@ -165,8 +167,9 @@ mod tests {
             .unwrap();
         let (to, events) = sync_channel(4);
         let out = child.stdout.take().unwrap();
-        let relay =
-            std::thread::spawn(move || relay(out, &listener, |_| (), Filter::new(PathBuf::new()), &to));
+        let relay = std::thread::spawn(move || {
+            relay(out, &listener, |_| (), Filter::new(PathBuf::new()), Stream::Err, &to)
+        });
         let (mut written, mut said) = (0, 0);
         for (stream, bytes) in events {
             match stream {

@@ -69,10 +69,10 @@ fn boot(guests: &Guests, machine: &str, seed: u64) -> Result<String, String> {
     let (session, written) = session.read_to_end(PATIENCE)?;
     let tails = session.tails();
     let status = session.end()?;
-    let log = String::from_utf8_lossy(&written.err).into_owned();
-    // On standard error where there is no serial device.
-    if status == 0 && (written.out == b"hello, world\n" || log.contains("\nhello, world\n")) {
-        return Ok(log);
+    // Where there is no serial device both are one stream.
+    let text = String::from_utf8_lossy(&[written.err, written.out].concat()).into_owned();
+    if status == 0 && text.contains("\nhello, world\n") {
+        return Ok(text);
     }
     Err(format!("exit status {status}\n{tails}"))
 }

@@ -11,7 +11,7 @@
 //!
 //! # Buffers
 //! A buffer is here, free; or lent to the device; or with the caller, who fills or empties it with interrupts on. Nothing is copied and nothing is waited for
-//! under the lock that the caller holds round this: a call is some hundred instructions and one access to the device, in which QEMU writes to its
+//! under the lock that the caller holds round this: a call is some hundred instructions and a few accesses to the device, in the last of which QEMU writes to its
 //! host, if the device has `ioeventfd=off`.
 //!
 //! # Interrupts
