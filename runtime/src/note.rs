@@ -47,7 +47,12 @@ impl Note {
             Err(SIGNALED) => return true,
             Err(_) => crate::panic::throw("two Ms sleep on one note"),
         }
-        if port::semasleep(ns) {
+        // SAFETY: the current M, which is never freed.
+        let blocked = |is| unsafe { (*mp).set_blocked(is) };
+        blocked(true);
+        let posted = port::semasleep(ns);
+        blocked(false);
+        if posted {
             return true;
         }
         if self.key.compare_exchange(mp as usize, 0, Ordering::AcqRel, Ordering::Acquire).is_ok() {

@@ -19,6 +19,7 @@ mod processors;
 mod programs;
 mod prompt;
 mod ramp;
+mod schedtrace;
 mod script;
 mod soak;
 mod stub;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         jobs.extend(console::jobs(&guests));
         jobs.extend(input::jobs(&guests));
         jobs.extend(ramp::jobs(&guests));
+        jobs.extend(schedtrace::jobs(&guests));
         jobs.extend(soak::jobs(&guests));
         jobs.extend(doors::jobs(&guests));
         jobs.extend(firmware::jobs(&guests));

@@ -85,6 +85,9 @@ mod proc {
         pub fn os(&self) -> OsThread {
             OsThread(self)
         }
+
+        /// Only `schedtrace` asks.
+        pub fn set_blocked(&self, _: bool) {}
     }
 
     loom::thread_local! {

@@ -107,6 +107,19 @@ impl AllGs {
         self.lock.unlock();
     }
 
+    /// [`AllGs::for_each`], oldest first (Go: `forEachG`).
+    pub(super) fn for_each_from_oldest(&self, mut f: impl FnMut(*mut G)) {
+        self.lock.lock();
+        let mut gp = null_mut();
+        self.list.for_each(|next| gp = next);
+        while !gp.is_null() {
+            f(gp);
+            // SAFETY: on the list, whose links are changed under the lock.
+            gp = unsafe { (*gp).allprev };
+        }
+        self.lock.unlock();
+    }
+
     /// Calls `f` with each, oldest first, for a report that ends the program.
     ///
     /// # Safety

@@ -30,6 +30,10 @@ pub struct M {
     pub(super) nextp: *mut P,
     /// The P that it left behind for a blocking call, or null.
     pub(super) oldp: *mut P,
+    /// That P's count of blocking calls then: if it has not changed, the P is still there for this M (Go: `m.syscalltick`).
+    pub(super) syscalltick: u32,
+    /// Sleeps on a note (Go: `m.blocked`); for `schedtrace`.
+    pub(super) blocked: AtomicBool,
     /// Out of work and looking for some; counted in `sched.nmspinning`.
     pub(super) spinning: bool,
     /// Sleeps here while idle, or until the world has stopped.
@@ -71,6 +75,8 @@ impl M {
             id,
             nextp: core::ptr::null_mut(),
             oldp: core::ptr::null_mut(),
+            syscalltick: 0,
+            blocked: AtomicBool::new(false),
             spinning: false,
             park: Note::new(),
             schedlink: core::ptr::null_mut(),
@@ -87,6 +93,20 @@ impl M {
             os: AtomicUsize::new(0),
             nextwaitm: AtomicUsize::new(0),
         }
+    }
+
+    /// Says whether it sleeps on a note.
+    pub(crate) fn set_blocked(&self, is: bool) {
+        self.blocked.store(is, Ordering::Relaxed);
+    }
+
+    /// The P that it holds, or has left behind for a blocking call and nobody has taken; to Go of today both are the same. For `schedtrace`: what it
+    /// says is of a moment.
+    pub(super) fn wired_p(&self) -> Option<&'static P> {
+        // SAFETY: Ps are never freed.
+        let (p, oldp) = unsafe { (self.p.as_ref(), self.oldp.as_ref()) };
+        let left = |p: &&P| p.in_syscall() && p.syscalltick.load(Ordering::Relaxed) == self.syscalltick;
+        p.or(oldp.filter(left))
     }
 
     /// The machine's name for the thread.

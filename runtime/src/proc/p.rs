@@ -54,7 +54,7 @@ pub struct P {
     pub schedtick: AtomicU32,
     /// Runs a goroutine with no timer armed: nothing will preempt it until somebody signals its M.
     pub(super) lone: AtomicBool,
-    /// Counts blocking calls that the P was left behind for; changes when it is taken back or away.
+    /// Counts blocking calls: when the P is given up or taken away for one, and when one ends on it (Go: `syscalltick`).
     pub(super) syscalltick: AtomicU32,
     /// `cputicks` when the current time slice began.
     pub(super) slice_start: AtomicI64,
@@ -111,7 +111,7 @@ impl P {
         self.status.load(Ordering::Acquire) == PStatus::Running as u32
     }
 
-    /// Go's number for its state.
+    /// The number of its state; Go's, but for a P in a blocking call, which in Go of today goes on as running.
     pub(super) fn status_number(&self) -> u32 {
         self.status.load(Ordering::Relaxed)
     }

@@ -166,6 +166,7 @@ pub(super) unsafe fn leavep(mp: *mut M) {
     unsafe {
         let pp = (*mp).p;
         (*mp).oldp = pp;
+        (*mp).syscalltick = (*pp).syscalltick.load(Ordering::Relaxed);
         (*mp).p = null_mut();
         (*mp).mcache = MCache::none();
         (*pp).m = null_mut();
@@ -255,6 +256,13 @@ impl Sched {
         self.nms -= 1;
     }
 
+    /// The number of an M that is not counted in, sysmon's.
+    pub(super) fn m_number(&mut self) -> u64 {
+        let id = self.mnext;
+        self.mnext += 1;
+        id
+    }
+
     /// Counts a new M in and returns its number, with an ended one to be used again or null.
     pub(super) fn m_get(&mut self) -> (u64, *mut M) {
         let mp = self.mfree;
@@ -265,10 +273,8 @@ impl Sched {
                 (*mp).live.store(true, Ordering::Relaxed);
             }
         }
-        let id = self.mnext;
-        self.mnext += 1;
         self.nms += 1;
-        (id, mp)
+        (self.m_number(), mp)
     }
 
     /// How many Ms are idle.

@@ -3,19 +3,26 @@
 //! Printed by sysmon, which holds no P. The line is put together under `sched.lock` in memory made ready before, so that nothing is
 //! allocated under the lock, and written after. The queues are those of one moment (`moment.rs`): the goroutines that are ready or run are as many as
 //! `runqueue`, the numbers in brackets, and `gomaxprocs` less `idleprocs` together. The rest is read as it is.
+//!
+//! Where Go's line has what this runtime does not, it says what Go's would say of the same state: no M is marked while it allocates or throws (a report
+//! stops the cores first), and a P in a blocking call is in state running, its M's, until it is taken away.
 
 use super::moment::{self, PMoment};
+use super::p::PStatus;
 use super::sched::{self, ALLM, NEEDSPINNING, NMSPINNING, NPIDLE, Sched, allp, gomaxprocs};
-use super::{ALLGS, Status};
+use super::{ALLGS, M, P, Status};
 use crate::{console, port};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::Write;
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicI64, Ordering};
 
 /// Bytes that are ready for a line, and for each P, M and G of a detailed one.
 const LINE_BYTES: usize = 256;
-const DETAIL_BYTES: usize = 160;
+const DETAIL_BYTES: usize = 192;
+
+/// Nanotime of the first line, from which all count; 0 before it.
+static START: AtomicI64 = AtomicI64::new(0);
 
 /// Prints one line, with `detailed` also one for each P, M and G. If goroutines were changing hands and `at_once` is not set, or somebody writes to standard
 /// error, prints nothing and returns false: the caller tries again soon.
@@ -41,10 +48,12 @@ pub(super) fn print(detailed: bool, at_once: bool) -> bool {
 }
 
 fn format(out: &mut String, s: &Sched, ps: &[PMoment], timers: Option<&Vec<usize>>) -> core::fmt::Result {
+    let now = port::nanotime();
+    let start = START.compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed).err().unwrap_or(now);
     write!(
         out,
         "SCHED {}ms: gomaxprocs={} idleprocs={} threads={} spinningthreads={} needspinning={} idlethreads={} runqueue={}",
-        port::nanotime() / 1_000_000,
+        (now - start) / 1_000_000,
         gomaxprocs(),
         NPIDLE.load(Ordering::Relaxed),
         // sysmon's is counted, as in Go.
@@ -73,47 +82,44 @@ fn format(out: &mut String, s: &Sched, ps: &[PMoment], timers: Option<&Vec<usize
         s.stopwait
     )?;
     for ((p, now), timers) in (0..).map(allp).zip(ps).zip(timers) {
+        let status = if p.in_syscall() { PStatus::Running as u32 } else { p.status_number() };
         write!(
             out,
-            "  P{}: status={} schedtick={} syscalltick={} m=",
+            "  P{}: status={status} schedtick={} syscalltick={} m=",
             p.id,
-            p.status_number(),
             p.schedtick.load(Ordering::Relaxed),
             p.syscalltick.load(Ordering::Relaxed),
         )?;
-        // SAFETY: Ms are never freed.
-        id(out, unsafe { p.m.as_ref() }.map(|m| m.id))?;
+        id(out, m_of(p))?;
         writeln!(out, " runqsize={} gfreecnt={} timerslen={timers}", now.queued(), p.gfree.len())?;
     }
     let mut result = Ok(());
-    ALLM.for_each(|mp| {
-        // SAFETY: Ms are never freed.
-        let m = unsafe { &*mp };
-        if !m.live.load(Ordering::Relaxed) {
-            return;
-        }
+    for_each_m(|m| {
         result = result.and_then(|()| {
-            write!(out, "  M{}: p=", m.id as i64)?;
-            // SAFETY: Ps are never freed, nor are an M's Gs while `sched.lock` is held (`allgs.rs`).
-            let (p, g) = unsafe { (m.p.as_ref(), m.curg.as_ref()) };
-            id(out, p.map(|p| u64::from(p.id)))?;
+            write!(out, "  M{}: p=", m.id)?;
+            id(out, m.wired_p().map(|p| u64::from(p.id)))?;
             out.write_str(" curg=")?;
-            id(out, g.map(|g| g.goid))?;
-            write!(out, " spinning={} blocked={} lockedg=", m.spinning, p.is_none())?;
-            // SAFETY: as above.
-            id(out, unsafe { m.lockedg.as_ref() }.map(|g| g.goid))?;
+            // SAFETY: an M's Gs are not freed while `sched.lock` is held (`allgs.rs`), and its g0 never is.
+            let (curg, lockedg, g0) = unsafe { (m.curg.as_ref(), m.lockedg.as_ref(), &*m.g0) };
+            id(out, curg.map(|g| g.goid))?;
+            write!(
+                out,
+                " mallocing=0 throwing=0 preemptoff= locks={} dying=0 spinning={} blocked={} lockedg=",
+                curg.unwrap_or(g0).locks.load(Ordering::Relaxed),
+                m.spinning,
+                m.blocked.load(Ordering::Relaxed)
+            )?;
+            id(out, lockedg.map(|g| g.goid))?;
             out.write_str("\n")
         });
     });
-    ALLGS.for_each(|gp| {
+    ALLGS.for_each_from_oldest(|gp| {
         // SAFETY: the list keeps its Gs meanwhile.
         let g = unsafe { &*gp };
         let status = g.status();
-        if status == Status::Dead {
-            return;
-        }
+        let reason = if status == Status::Dead { "" } else { g.wait_reason.text() };
         result = result.and_then(|()| {
-            write!(out, "  G{}: status={}({}) m=", g.goid, status as u32, g.wait_reason.text())?;
+            write!(out, "  G{}: status={}({reason}) m=", g.goid, status as u32)?;
             // SAFETY: Ms are never freed.
             id(out, unsafe { g.m.as_ref() }.map(|m| m.id))?;
             out.write_str(" lockedm=")?;
@@ -123,6 +129,28 @@ fn format(out: &mut String, s: &Sched, ps: &[PMoment], timers: Option<&Vec<usize
         });
     });
     result
+}
+
+/// Calls `f` with each M that has not ended, newest first as in Go.
+fn for_each_m(mut f: impl FnMut(&M)) {
+    ALLM.for_each(|mp| {
+        // SAFETY: Ms are never freed.
+        let m = unsafe { &*mp };
+        if m.live.load(Ordering::Relaxed) {
+            f(m);
+        }
+    });
+}
+
+/// The number of the M that holds `p` or has left it behind.
+fn m_of(p: &P) -> Option<u64> {
+    let mut found = None;
+    for_each_m(|m| {
+        if m.wired_p().is_some_and(|its| core::ptr::eq(its, p)) {
+            found = Some(m.id);
+        }
+    });
+    found
 }
 
 /// A number, or Go's `nil`.

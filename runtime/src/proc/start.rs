@@ -104,8 +104,12 @@ unsafe fn schedinit(mp: *mut M) -> Result<&'static Program, StartError> {
             _ => return Err(StartError::Gomaxprocs(v)),
         },
     };
-    // M0.
-    sched::lock().m_get();
+    // M0, and sysmon's M, which is not counted.
+    let mut s = sched::lock();
+    s.m_get();
+    let sysmon = s.m_number();
+    drop(s);
+    debug_assert!(sysmon == super::sysmon::SYSMON_ID);
     // SAFETY: as the caller promises. No P has work, so none is left over.
     unsafe {
         procresize::prepare(mp, procs);

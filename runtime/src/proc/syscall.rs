@@ -69,6 +69,7 @@ fn enter(handoff: bool) {
         (*gp).cas_status(Status::Running, Status::Syscall);
         if handoff {
             let pp = releasep(mp);
+            (*pp).syscalltick.fetch_add(1, Ordering::Relaxed);
             (*mp).oldp = null_mut();
             systemstack(|| handoffp(pp));
         } else {
@@ -98,10 +99,13 @@ fn exit() {
         };
         if pp.is_null() {
             arch::mcall(gp, exit0);
+            // On whatever M and P it was run again.
+            (*(*(*gp).m).p).syscalltick.fetch_add(1, Ordering::Relaxed);
         } else {
             acquirep(mp, pp);
             (*gp).cas_status(Status::Syscall, Status::Running);
             if pp != oldp {
+                (*pp).syscalltick.fetch_add(1, Ordering::Relaxed);
                 (*pp).slice_start.store(port::cputicks(), Ordering::Relaxed);
             }
             slice_begins(mp, pp);

@@ -32,8 +32,8 @@ const KEEP_NS: i64 = 10_000_000;
 /// How long a line of `schedtrace` waits for a moment at which no goroutine changes hands.
 const SETTLE_NS: i64 = 1_000_000_000;
 
-/// The number that sysmon's M goes by.
-const SYSMON_ID: u64 = u64::MAX;
+/// The number of sysmon's M, the first after M0's as in Go; `schedinit` keeps it free.
+pub(super) const SYSMON_ID: u64 = 1;
 
 static SLEEPING: AtomicBool = AtomicBool::new(false);
 static NOTE: AtomicPtr<Note> = AtomicPtr::new(core::ptr::null_mut());
@@ -89,7 +89,7 @@ extern "C" fn sysmon(mp: *mut M) -> ! {
     let mut seen: Vec<Seen> = Vec::new();
     let mut pace = Pace::default();
     let period = i64::from(SCHEDTRACE.get()) * 1_000_000;
-    let mut next_trace = port::nanotime() + period;
+    let mut next_trace = port::nanotime();
     loop {
         if period != 0 && port::nanotime() >= next_trace {
             // Where goroutines change hands without end a line that does not add up is better than none.

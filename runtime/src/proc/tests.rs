@@ -9,7 +9,9 @@ mod stw;
 
 use super::stw::stop_the_world;
 use super::threads::MAX_IDLE_MS;
-use super::{Goroutine, go, go_with_stack, gomaxprocs, gosched, num_goroutine, sched, syscall, systemstack};
+use super::{
+    Goroutine, getm, go, go_with_stack, gomaxprocs, gosched, num_goroutine, sched, syscall, systemstack,
+};
 use crate::chan::{Chan, make};
 use crate::panic::{catch_unwind, goexit};
 use crate::sync::WaitGroup;
@@ -19,6 +21,31 @@ use alloc::sync::Arc;
 use core::hint::black_box;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use core::time::Duration;
+
+/// As in Go, a blocking call counts twice: when the P is given up for it, and when it ends.
+#[kernel_test]
+fn syscalltick_counts_calls() {
+    const CALLS: u32 = 50;
+    let ticks = || sched::all_ps().map(|p| p.syscalltick.load(Ordering::Relaxed)).sum::<u32>();
+    let before = ticks();
+    for _ in 0..CALLS {
+        syscall::block(|| ());
+    }
+    let counted = ticks() - before;
+    assert!(counted >= 2 * CALLS, "{CALLS} calls, {counted} ticks");
+}
+
+/// A P that was left behind for a blocking call is its M's to `schedtrace`, until somebody takes it.
+#[kernel_test]
+fn a_p_in_a_blocking_call_is_wired_to_its_m() {
+    let wired = || {
+        // SAFETY: the current M, which is never freed; the closure runs on its g0.
+        let m = unsafe { &*getm() };
+        m.p.is_null() && m.wired_p().is_some_and(|p| p.in_syscall())
+    };
+    // On a busy host sysmon may be faster.
+    assert!((0..100).any(|_| syscall::call(wired)));
+}
 
 /// Runs `f(i)` for `i < n` on a goroutine each and waits for all.
 fn fan_out(n: usize, f: impl Fn(usize) + Send + Sync + 'static) {
