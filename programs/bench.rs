@@ -91,6 +91,7 @@ const BENCHES: &[Bench] = &[
     bench("stack_growth", 2_000, memory::stack_growth),
     bench("gosched", 400_000, primitives::gosched),
     bench("park_ready", 200_000, switches::park_ready),
+    bench("m_switch", 100_000, switches::m_switch),
     Bench { reps: 1, ..bench("async_preempt", 50, switches::async_preempt) },
     bench("pingpong_unbuf", 100_000, primitives::pingpong),
     bench("chan_buf", 400_000, primitives::chan_buf),

@@ -6,7 +6,7 @@ use runtime::lock::{Lock, Rank};
 use runtime::time::{Duration, sleep};
 use runtime::{args, chan, defer, eprint, eprintln, go, println, program};
 
-const KINDS: [(&str, fn()); 32] = [
+const KINDS: [(&str, fn()); 33] = [
     ("divide", fault::divide),
     ("invalid_opcode", fault::invalid_opcode),
     ("null_read", fault::null_read),
@@ -38,8 +38,18 @@ const KINDS: [(&str, fn()); 32] = [
     ("overrun", misuse::overrun),
     ("underrun", misuse::underrun),
     ("use_after_free", misuse::use_after_free),
+    ("threads", threads),
     ("deadlock", || _ = chan::make::<()>(0).recv()),
 ];
+
+/// More goroutines in blocking calls than there may be Ms.
+fn threads() {
+    runtime::debug::set_max_threads(20);
+    for _ in 0..30 {
+        go(|| runtime::proc::syscall::nanosleep(Duration::from_secs(60)));
+    }
+    sleep(Duration::from_secs(1));
+}
 
 /// How many steps it is from `n` to `end`, one frame of half a KiB for each.
 fn deep(n: usize, end: usize) -> usize {

@@ -37,6 +37,8 @@ static HOOKS: Hooks = Hooks {
     debug,
     page_fault,
     report_context: runtime::panic::report_current,
+    report_others: runtime::panic::report_others,
+    report_status: runtime::panic::exit_status,
 };
 
 /// Makes the boot context the boot core's idle thread, starts M0's thread, and goes idle. All cores are online.

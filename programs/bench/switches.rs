@@ -5,9 +5,9 @@ use super::B;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ptr::null_mut;
-use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
-use runtime::port::{getg, nanotime};
-use runtime::proc::{G, WaitReason, getp, gopark, goready};
+use core::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+use runtime::port::{OsThread, getg, nanotime, semasleep, semawakeup};
+use runtime::proc::{G, WaitReason, getm, getp, gopark, goready, syscall};
 use runtime::sync::WaitGroup;
 use runtime::time::Duration;
 use runtime::{gomaxprocs, gosched};
@@ -54,6 +54,46 @@ unsafe fn ready(_: *mut G, other: *mut ()) -> bool {
     // SAFETY: of the two one is parked, and only the one that runs readies it.
     unsafe { goready(other.cast()) };
     true
+}
+
+/// Two Ms that wake each other by the machine's semaphores, their goroutines in a blocking call; op = one sleeps and the other wakes, a switch of kernel
+/// threads where there is one core.
+pub fn m_switch(b: &mut B) {
+    let n = b.n / 2;
+    // A word is 0 until there is a thread to name.
+    let other = Arc::new(AtomicUsize::new(0));
+    let wg = Arc::new(WaitGroup::new());
+    let (me, named) = (Arc::new(AtomicUsize::new(0)), other.clone());
+    let back = me.clone();
+    wg.go(move || {
+        syscall::block(|| {
+            named.store(this_thread().0, Ordering::Release);
+            for _ in 0..n {
+                semasleep(-1);
+                semawakeup(OsThread(back.load(Ordering::Acquire)));
+            }
+        });
+    });
+    while other.load(Ordering::Acquire) == 0 {
+        gosched();
+    }
+    syscall::block(|| {
+        me.store(this_thread().0, Ordering::Release);
+        let other = OsThread(other.load(Ordering::Acquire));
+        b.start();
+        for _ in 0..n {
+            semawakeup(other);
+            semasleep(-1);
+        }
+        b.stop();
+    });
+    wg.wait();
+}
+
+/// The current M's thread; stable on g0.
+fn this_thread() -> OsThread {
+    // SAFETY: the current M, and Ms are never freed.
+    unsafe { (*getm()).os() }
 }
 
 /// Goroutines that spin, one more than there are Ps; op = one is preempted at the end of its slice, to the next one's first look at the clock

@@ -47,8 +47,6 @@ words! {
     PREEMPTSTATS = "preemptstats", 1;
     /// The heap checks itself (`heap`).
     MALLOCDEBUG = "mallocdebug", 1;
-    /// Which goroutines a fatal report shows: `none` (0), `single` (1), `all` (2). Unless given: the one that failed.
-    TRACEBACK = "traceback", 2;
     /// The machine's own: the core that comes late (`kernel/src/cpu/smp.rs`).
     SMPLATE = "smplate", u32::MAX;
 }
@@ -96,12 +94,7 @@ fn parse(list: &str) -> Result<(), Error<'_>> {
     list.split(',').filter(|item| !item.is_empty()).try_for_each(|item| {
         let (word, value) = item.split_once('=').ok_or(Error::NoValue(item))?;
         let setting = WORDS.iter().find(|w| w.word == word).ok_or(Error::UnknownWord(word))?;
-        let number = match (word, value) {
-            ("traceback", "none") => Some(0),
-            ("traceback", "single") => Some(1),
-            ("traceback", "all") => Some(2),
-            _ => value.parse().ok().filter(|n| *n <= setting.max),
-        };
+        let number = value.parse().ok().filter(|n| *n <= setting.max);
         setting.value.store(number.ok_or(Error::BadValue(item, setting.max))?, Ordering::Relaxed);
         Ok(())
     })
@@ -113,8 +106,8 @@ mod tests {
 
     #[test]
     fn words_are_set_and_mistakes_named() {
-        assert_eq!(parse("schedtrace=1000,scheddetail=1,,traceback=all"), Ok(()));
-        assert_eq!((SCHEDTRACE.get(), SCHEDDETAIL.is_on(), TRACEBACK.get()), (1000, true, 2));
+        assert_eq!(parse("schedtrace=1000,scheddetail=1,,mallocdebug=0"), Ok(()));
+        assert_eq!((SCHEDTRACE.get(), SCHEDDETAIL.is_on(), MALLOCDEBUG.is_on()), (1000, true, false));
         assert_eq!(parse("schedtrace"), Err(Error::NoValue("schedtrace")));
         assert_eq!(parse("scheddetail=1,shedtrace=1"), Err(Error::UnknownWord("shedtrace")));
         assert_eq!(parse("scheddetail=2"), Err(Error::BadValue("scheddetail=2", 1)));

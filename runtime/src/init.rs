@@ -1,8 +1,9 @@
 //! Init tasks: what runs before a program's `main` (Go: `init` functions, `runtime_inittasks`, `doInit`; S8).
 //!
 //! `#[runtime::init]` registers a function, in a program's file or in any library of the image. A task that stands in a program's module
-//! belongs to that program and runs only when it is started; any other belongs to all. The order is that of Go's packages: of the tasks whose
-//! dependencies have run, the first by name. So it does not depend on how the image was linked.
+//! belongs to that program and runs only when it is started; any other belongs to all. The order is that of Go's packages and, since a Rust module is
+//! a file, of the files in one: of the tasks whose dependencies have run, the first by crate, file and line. So it does not depend on how the image
+//! was linked.
 
 use crate::program::{PROGRAMS, Program};
 use alloc::vec::Vec;
@@ -13,6 +14,10 @@ use linkme::distributed_slice;
 pub struct InitTask {
     /// The function's full path, `crate::module::function`.
     pub name: &'static str,
+    /// Where `#[init]` stands.
+    pub file: &'static str,
+    /// The line, and the column in it.
+    pub place: (u32, u32),
     /// The function.
     pub run: fn(),
     /// What must have run before it.
@@ -48,8 +53,13 @@ pub(crate) fn run(program: &Program) {
     let wanted = INIT_TASKS.iter().copied().filter(|task| belongs(task, program));
     match order(wanted) {
         Ok(tasks) => tasks.iter().for_each(|task| (task.run)()),
-        Err(cycle) => crate::panic::throw_with(format_args!("{cycle}")),
+        Err(cycle) => crate::panic::fatal(format_args!("{cycle}")),
     }
+}
+
+/// The first segment of a task's path.
+fn krate(task: &InitTask) -> &'static str {
+    task.name.split("::").next().unwrap_or_default()
 }
 
 fn belongs(task: &InitTask, program: &Program) -> bool {
@@ -68,7 +78,7 @@ fn order(wanted: impl Iterator<Item = &'static InitTask>) -> Result<Vec<&'static
             found.extend(task.after.iter().map(|after| after()));
         }
     }
-    waiting.sort_unstable_by_key(|task| task.name);
+    waiting.sort_unstable_by_key(|task| (krate(task), task.file, task.place));
     let mut done: Vec<&'static InitTask> = Vec::with_capacity(waiting.len());
     while let Some(&first) = waiting.first() {
         // The first that the task waits for, if any.
@@ -100,40 +110,47 @@ mod tests {
     use std::string::ToString;
 
     macro_rules! tasks {
-        ($($task:ident = $name:literal after [$($after:ident),*];)*) => {
+        ($($task:ident = $file:literal $line:literal after [$($after:ident),*];)*) => {
             $(fn $task() -> &'static InitTask {
-                static TASK: InitTask = InitTask { name: $name, run: || {}, after: &[$($after),*] };
+                static TASK: InitTask = InitTask {
+                    name: stringify!($task),
+                    file: $file,
+                    place: ($line, 1),
+                    run: || {},
+                    after: &[$($after),*],
+                };
                 &TASK
             })*
         };
     }
 
     tasks! {
-        a = "a" after [d];
-        b = "b" after [];
-        c = "c" after [a, b];
-        d = "d" after [];
-        x = "x" after [y];
-        y = "y" after [z];
-        z = "z" after [y, b];
-        own = "own" after [own];
+        a = "1.rs" 9 after [d];
+        b = "1.rs" 10 after [];
+        c = "1.rs" 8 after [a, b];
+        d = "0.rs" 20 after [];
+        x = "2.rs" 1 after [y];
+        y = "2.rs" 2 after [z];
+        z = "2.rs" 3 after [y, b];
+        own = "3.rs" 1 after [own];
     }
 
+    /// All are of one crate.
     fn names(tasks: &[fn() -> &'static InitTask]) -> Result<Vec<&'static str>, std::string::String> {
         let ordered = order(tasks.iter().map(|task| task())).map_err(|cycle| cycle.to_string())?;
         Ok(ordered.iter().map(|task| task.name).collect())
     }
 
     #[test]
-    fn the_first_by_name_that_can_run_is_next() {
-        let want = Ok(["b", "d", "a", "c"].to_vec());
+    fn the_first_by_line_that_can_run_is_next() {
+        let want = Ok(["d", "a", "b", "c"].to_vec());
         assert_eq!(names(&[a, b, c, d]), want);
         assert_eq!(names(&[d, c, b, a]), want);
     }
 
     #[test]
     fn dependencies_run_though_nobody_asked_for_them() {
-        assert_eq!(names(&[c]), Ok(["b", "d", "a", "c"].to_vec()));
+        assert_eq!(names(&[c]), Ok(["d", "a", "b", "c"].to_vec()));
     }
 
     #[test]

@@ -149,6 +149,11 @@ pub use runtime_macros::select;
 /// What `note.rs` is built on; its model has loom's.
 use core::sync::atomic;
 
+/// How many cores the machine has that came up, whatever [`gomaxprocs`] says (Go: `NumCPU`).
+pub fn num_cpu() -> usize {
+    port::ncpu()
+}
+
 /// Ends the program with an exit status, 0 to 255 (Go: `os.Exit`).
 pub fn exit(status: i32) -> ! {
     proc::report_preemption();

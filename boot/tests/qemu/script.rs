@@ -155,7 +155,8 @@ fn one_line(output: &Output) -> Outcome {
 fn list() -> Outcome {
     let output = Tools::new("list")?.run(&["-list"])?;
     let text = String::from_utf8_lossy(&output.stdout);
-    for name in ["hello", "pingpong", "prime_sieve", "parfib", "endless_loop", "matmul", "echo"] {
+    for name in ["hello", "pingpong", "prime_sieve", "parfib", "endless_loop", "matmul", "echo", "tlb_bench"]
+    {
         if !text
             .lines()
             .any(|line| line.split_once(' ').is_some_and(|(n, rest)| n == name && !rest.trim().is_empty()))
@@ -210,7 +211,8 @@ fn words_reach_boot() -> Outcome {
     tools.add("cargo", CARGO)?;
     let words = ["-smp", "2", "-e", "A=b c", "-v", "--", "echo", "-smp", "x y", "--", ""];
     let want: String = words.iter().map(|word| format!("<{word}>\n")).collect();
-    expect(&tools.run(&words)?, 7, &want, &[])
+    expect(&tools.run(&words)?, 7, &want, &[])?;
+    expect(&tools.run(&["tlb_bench"])?, 7, "<tlb_bench>\n", &[])
 }
 
 /// A whole run with the environment `env`. Virtual time keeps KVM out of it.

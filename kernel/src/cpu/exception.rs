@@ -16,7 +16,7 @@ use x86_64::registers::debug::Dr6;
 use x86_64::registers::model_specific::Efer;
 
 /// Exit status of a program that the kernel or the runtime ends for an error: Go's.
-const STATUS: i32 = 2;
+pub(super) const STATUS: i32 = 2;
 
 /// Mnemonic and name of each exception (SDM vol. 3, table 6-1; AMD vol. 2, table 8-1).
 const NAMES: [(&str, &str); 32] = [
@@ -178,7 +178,7 @@ pub fn fatal(args: fmt::Arguments<'_>, frame: Option<&TrapFrame>) -> ! {
     begin_fatal(args);
     // The console does not fail.
     _ = report(&mut Emergency, args, frame, caller());
-    power::exit(STATUS)
+    power::exit((hooks().report_status)())
 }
 
 /// `caller` is where the report was asked for: a return address and the frame pointer that goes with it.
@@ -197,8 +197,11 @@ fn report(
         None => (caller.0, caller.1, false),
     };
     writeln!(w)?;
-    (hooks().report_context)(w);
-    backtrace::print(w, pc, fp, interrupted)
+    if (hooks().report_context)(w) {
+        backtrace::print(w, pc, fp, interrupted)?;
+    }
+    (hooks().report_others)();
+    Ok(())
 }
 
 /// An error code in words.

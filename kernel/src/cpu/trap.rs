@@ -149,8 +149,12 @@ pub struct Hooks {
     pub debug: fn(&mut TrapFrame) -> bool,
     /// A page fault at an address; true if it was dealt with and the instruction is to run again.
     pub page_fault: fn(&mut TrapFrame, usize) -> bool,
-    /// Writes the line that names the current goroutine in a report. Takes no lock.
-    pub report_context: fn(&mut dyn fmt::Write),
+    /// Writes the line that names the current goroutine in a report; whether its frames are to follow. Takes no lock.
+    pub report_context: fn(&mut dyn fmt::Write) -> bool,
+    /// Writes what follows these frames in a report. Takes no lock.
+    pub report_others: fn(),
+    /// The exit status after a report.
+    pub report_status: fn() -> i32,
 }
 
 static NO_HOOKS: Hooks = Hooks {
@@ -160,7 +164,9 @@ static NO_HOOKS: Hooks = Hooks {
     serial: || (),
     debug: |_| false,
     page_fault: |_, _| false,
-    report_context: |_| (),
+    report_context: |_| true,
+    report_others: || (),
+    report_status: || exception::STATUS,
 };
 
 static HOOKS: Once<&'static Hooks> = Once::new();

@@ -66,6 +66,8 @@ pub fn init(args: TokenStream, item: TokenStream) -> TokenStream {
         const _: () = {{
             static __GZERO_TASK: ::runtime::init::InitTask = ::runtime::init::InitTask {{
                 name: ::core::concat!(::core::module_path!(), \"::\", ::core::stringify!({name})),
+                file: ::core::file!(),
+                place: (::core::line!(), ::core::column!()),
                 run: {name},
                 after: &[{after}],
             }};

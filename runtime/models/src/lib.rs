@@ -113,6 +113,10 @@ mod time {
 }
 
 mod panic {
+    pub fn fatal(message: std::fmt::Arguments<'_>) -> ! {
+        panic!("fatal error: {message}")
+    }
+
     pub fn throw(message: &str) -> ! {
         panic!("fatal error: {message}")
     }

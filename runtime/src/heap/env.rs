@@ -1,4 +1,4 @@
-//! What the environment says to the heap: `GOMEMLIMIT` (Go's syntax) and `GZERO_FAILALLOC`. `GODEBUG=mallocdebug=1` is read in `godebug.rs`.
+//! What the environment says to the heap: `GOMEMLIMIT` and `GOGC` (Go's syntax) and `GZERO_FAILALLOC`. `GODEBUG=mallocdebug=1` is read in `godebug.rs`.
 
 use super::checks;
 use super::port::set_memory_limit;
@@ -10,6 +10,8 @@ use core::fmt;
 pub enum EnvError {
     /// The value of `GOMEMLIMIT`.
     MemLimit(&'static [u8]),
+    /// The value of `GOGC`.
+    Gogc(&'static [u8]),
     /// The value of `GZERO_FAILALLOC`.
     FailAlloc(&'static [u8]),
 }
@@ -22,6 +24,7 @@ impl fmt::Display for EnvError {
                 "GOMEMLIMIT={}: expected a number of bytes, with B, KiB, MiB, GiB or TiB behind it if you like, or \"off\"",
                 Escaped(v)
             ),
+            EnvError::Gogc(v) => write!(f, "GOGC={}: expected a percentage or \"off\"", Escaped(v)),
             EnvError::FailAlloc(v) => {
                 write!(f, "GZERO_FAILALLOC={}: expected a number from 1", Escaped(v))
             }
@@ -38,6 +41,10 @@ pub(crate) fn init() -> Result<(), EnvError> {
     if let Some(v) = var_bytes("GOMEMLIMIT") {
         set_memory_limit(text(v).and_then(parse_limit).ok_or(EnvError::MemLimit(v))?);
     }
+    // What Rust programs allocate they free: a collector's pace means nothing to them, but a mistake in it is one all the same.
+    if let Some(v) = var_bytes("GOGC").filter(|v| !text(v).is_some_and(is_percentage)) {
+        return Err(EnvError::Gogc(v));
+    }
     if let Some(v) = var_bytes("GZERO_FAILALLOC") {
         let n = text(v).and_then(|v| v.parse().ok()).filter(|&n| n > 0);
         checks::fail_at(n.ok_or(EnvError::FailAlloc(v))?);
@@ -46,6 +53,11 @@ pub(crate) fn init() -> Result<(), EnvError> {
         checks::debug();
     }
     Ok(())
+}
+
+/// Whether `text` is a `GOGC` (Go: `readGOGC`): a number, less than 0 for no collection at all, `off` or nothing.
+fn is_percentage(text: &str) -> bool {
+    matches!(text, "" | "off") || text.parse::<i32>().is_ok()
 }
 
 /// A number of bytes as Go writes it in `GOMEMLIMIT` (Go: `readGOMEMLIMIT`, `parseByteCount`); `off` and nothing: no limit.
@@ -65,6 +77,15 @@ fn parse_limit(text: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn percentages_are_written_as_in_go() {
+        for (text, right) in
+            [("", true), ("off", true), ("100", true), ("-1", true), ("banana", false), ("5%", false)]
+        {
+            assert_eq!(is_percentage(text), right, "{text:?}");
+        }
+    }
 
     #[test]
     fn limits_are_written_as_in_go() {

@@ -149,17 +149,47 @@ pub(crate) fn write_header(w: &mut dyn Write, goid: u64, state: &str, minutes: i
 /// `gp` exists.
 pub(super) unsafe fn created(w: &mut Stderr, gp: *mut G) {
     // SAFETY: as the caller promises.
-    let (goid, created_by) = unsafe { ((*gp).goid, (*gp).created_by) };
-    // The console does not fail.
-    _ = write_created(w, goid, created_by);
+    let (goid, created) = unsafe { ((*gp).goid, Created::of(gp)) };
+    if goid != 1 {
+        // The console does not fail.
+        _ = write!(w, "{created}");
+    }
 }
 
-/// Where the `go` stands; of the main goroutine the runtime's own would say nothing.
-///
-/// # Errors
-/// The writer's.
-pub(crate) fn write_created(w: &mut dyn Write, goid: u64, at: Option<&Location<'_>>) -> fmt::Result {
-    at.filter(|_| goid != 1).map_or(Ok(()), |at| writeln!(w, "created at {at}"))
+/// Where the `go` stands that made a goroutine. Displayed as the end of its traceback (Go: `printcreatedby`); of the main goroutine, which the
+/// runtime's own start-up made, it would say nothing.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Created {
+    pc: usize,
+    by: u64,
+    pub(crate) at: Option<&'static Location<'static>>,
+}
+
+impl Created {
+    /// # Safety
+    /// `gp` exists, and is not being made.
+    pub(crate) unsafe fn of(gp: *mut G) -> Created {
+        // SAFETY: as the caller promises.
+        unsafe { Created { pc: (*gp).gopc, by: (*gp).parent_goid, at: (*gp).created_at } }
+    }
+}
+
+impl fmt::Display for Created {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let symbol = self.pc.checked_sub(1).and_then(port::symbol);
+        // A machine without symbols knows the place all the same.
+        write!(f, "created by {}", symbol.map_or("a function", |(name, _)| name))?;
+        if self.by != 0 {
+            write!(f, " in goroutine {}", self.by)?;
+        }
+        if let Some(at) = self.at {
+            write!(f, "\n\t{}:{}", at.file(), at.line())?;
+        }
+        match symbol {
+            Some((_, offset)) => writeln!(f, " +{:#x}", offset + 1),
+            None => writeln!(f),
+        }
+    }
 }
 
 /// The frames of return addresses, innermost first.

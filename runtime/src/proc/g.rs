@@ -46,8 +46,10 @@ pub struct G {
     pub(super) startarg: *mut u8,
     /// How large its stack may grow, in bytes, if it has a limit of its own.
     pub(super) stack_limit: Option<NonZeroUsize>,
-    /// Where the `go` stands that made it.
-    pub(crate) created_by: Option<&'static core::panic::Location<'static>>,
+    /// Where the `go` stands that made it: in the source, and in which function (Go: `gopc`); and who ran that, 0 if it was a g0.
+    pub(crate) created_at: Option<&'static core::panic::Location<'static>>,
+    pub(crate) gopc: usize,
+    pub(crate) parent_goid: u64,
     /// What unwinds it, innermost first (Go: `_panic`).
     pub(crate) unwinding: *mut InFlight,
     /// The text of a panic is being made, by code that may panic itself.
@@ -86,7 +88,9 @@ impl G {
             startfn: no_entry,
             startarg: core::ptr::null_mut(),
             stack_limit: None,
-            created_by: None,
+            created_at: None,
+            gopc: 0,
+            parent_goid: 0,
             unwinding: core::ptr::null_mut(),
             printing_panic: false,
             inline: [0; INLINE_WORDS],

@@ -14,7 +14,7 @@ use super::allgs::ALLGS;
 use super::status::Status;
 use super::threads::systemstack;
 use crate::panic::MAX_FRAMES;
-use crate::panic::traceback::{saved_callers, write_created, write_frames, write_header};
+use crate::panic::traceback::{Created, saved_callers, write_frames, write_header};
 use crate::port;
 use alloc::vec::Vec;
 use core::fmt;
@@ -32,6 +32,7 @@ pub struct Goroutine {
     pub waits: Option<Duration>,
     /// Where the `go` stands that made it.
     pub created_at: Option<&'static Location<'static>>,
+    created: Created,
     frames: Vec<usize>,
 }
 
@@ -65,7 +66,7 @@ unsafe fn look(gp: *mut G) -> Option<Goroutine> {
             }
             core::hint::spin_loop();
         };
-        let (id, created_at) = ((*gp).goid, (*gp).created_by);
+        let (id, created) = ((*gp).goid, Created::of(gp));
         let (reason, since) = ((*gp).wait_reason, (*gp).wait_since);
         let waiting = status == Status::Waiting;
         let n = if waiting { saved_callers(gp, &mut pcs) } else { 0 };
@@ -75,7 +76,8 @@ unsafe fn look(gp: *mut G) -> Option<Goroutine> {
             id,
             state: if waiting { reason.text() } else { status.text() },
             waits: waiting.then(|| Duration::from_millis(ticks / port::cputicks_per_ms() as u64)),
-            created_at,
+            created_at: created.at,
+            created,
             frames: pcs[..n].to_vec(),
         })
     }
@@ -86,6 +88,6 @@ impl fmt::Display for Goroutine {
         let minutes = self.waits.map_or(0, |waits| waits.as_secs() / 60);
         write_header(f, self.id, self.state, minutes as i64)?;
         write_frames(f, &self.frames)?;
-        write_created(f, self.id, self.created_at)
+        if self.id == 1 { Ok(()) } else { self.created.fmt(f) }
     }
 }

@@ -72,7 +72,7 @@ pub use preempt::{Signal, preempt_signal, stack_grew};
 pub(crate) use preemptstats::report as report_preemption;
 pub use preemptstats::step;
 pub use procresize::set_gomaxprocs;
-pub use sched::gomaxprocs;
+pub use sched::{gomaxprocs, set_max_threads};
 pub use schedseed::report_seed;
 pub use schedule::wake_net_poller;
 pub use start::{StartError, Startup, rt0};

@@ -26,16 +26,17 @@ const GOID_BATCH: u64 = 16;
 
 /// Starts a goroutine that runs `f` (Go: the `go` statement).
 #[track_caller]
-#[inline]
+#[inline(always)]
 pub fn go<F: FnOnce() + Send + 'static>(f: F) {
-    spawn(f, None, Location::caller());
+    spawn(f, None, Origin { pc: arch::here(), at: Location::caller() });
 }
 
 /// Starts a goroutine whose stack may grow to `limit` bytes, whatever [`set_max_stack`] says; rounded up, so that with the guard
 /// area it fills a power of two (K1).
 #[track_caller]
+#[inline(always)]
 pub fn go_with_stack<F: FnOnce() + Send + 'static>(limit: usize, f: F) {
-    spawn(f, NonZeroUsize::new(limit.max(1)), Location::caller());
+    spawn(f, NonZeroUsize::new(limit.max(1)), Origin { pc: arch::here(), at: Location::caller() });
 }
 
 /// Sets how many bytes the stacks of goroutines may grow to that have no limit of their own; returns what it was (Go: `debug.SetMaxStack`).
@@ -62,8 +63,15 @@ pub fn stack_limit() -> usize {
     if own.is_some() { usize::MAX } else { MAX_STACK.load(Ordering::Relaxed) }
 }
 
+/// Where a `go` stands: an address in the function that calls it, for reports, and its place in the source.
+#[derive(Clone, Copy)]
+struct Origin {
+    pc: usize,
+    at: &'static Location<'static>,
+}
+
 #[inline]
-fn spawn<F: FnOnce() + Send + 'static>(f: F, limit: Option<NonZeroUsize>, at: &'static Location<'static>) {
+fn spawn<F: FnOnce() + Send + 'static>(f: F, limit: Option<NonZeroUsize>, origin: Origin) {
     if size_of::<F>() <= INLINE_WORDS * size_of::<usize>() && align_of::<F>() <= align_of::<usize>() {
         let gp = acquirem();
         // SAFETY: not preempted; the new G is ours until it is queued, and the closure fits into it.
@@ -71,7 +79,7 @@ fn spawn<F: FnOnce() + Send + 'static>(f: F, limit: Option<NonZeroUsize>, at: &'
             let newg = new_g((*(*gp).m).p);
             let arg = (&raw mut (*newg).inline).cast::<F>();
             arg.write(f);
-            newproc(gp, newg, run_inline::<F>, arg.cast(), limit, at);
+            newproc(gp, newg, run_inline::<F>, arg.cast(), limit, origin);
         }
         releasem(gp);
     } else {
@@ -80,7 +88,7 @@ fn spawn<F: FnOnce() + Send + 'static>(f: F, limit: Option<NonZeroUsize>, at: &'
         // SAFETY: not preempted; the new G is ours until it is queued.
         unsafe {
             let newg = new_g((*(*gp).m).p);
-            newproc(gp, newg, run_boxed::<F>, arg.cast(), limit, at);
+            newproc(gp, newg, run_boxed::<F>, arg.cast(), limit, origin);
         }
         releasem(gp);
     }
@@ -107,7 +115,7 @@ unsafe fn newproc(
     startfn: extern "C-unwind" fn(*mut u8),
     arg: *mut u8,
     limit: Option<NonZeroUsize>,
-    at: &'static Location<'static>,
+    origin: Origin,
 ) {
     // SAFETY: as the caller promises.
     unsafe {
@@ -116,7 +124,9 @@ unsafe fn newproc(
         (*newg).startfn = startfn;
         (*newg).startarg = arg;
         (*newg).stack_limit = limit;
-        (*newg).created_by = Some(at);
+        (*newg).created_at = Some(origin.at);
+        (*newg).gopc = origin.pc;
+        (*newg).parent_goid = (*gp).goid;
         (*newg).goid = next_goid(pp);
         (*newg).cas_status(Status::Dead, Status::Runnable);
         count(pp, 1);

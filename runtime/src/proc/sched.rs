@@ -10,8 +10,8 @@ use core::sync::atomic::{AtomicI32, AtomicI64, AtomicPtr, AtomicU32, AtomicU64, 
 
 /// The most Ps there can be.
 pub const MAX_PROCS: usize = 1024;
-/// The most Ms there can be, running and idle (Go: `SetMaxThreads`).
-pub const MAX_MS: u64 = 10_000;
+/// The most Ms there can be, running and idle, unless [`set_max_threads`] says otherwise.
+const MAX_MS: u64 = 10_000;
 
 /// The part under the lock.
 pub(super) struct Sched {
@@ -28,6 +28,8 @@ pub(super) struct Sched {
     mfree: *mut M,
     /// Ms there are, sysmon's not counted.
     pub(super) nms: u64,
+    /// Ms there can be at most, sysmon's counted (Go: `maxmcount`).
+    maxmcount: u64,
     /// Ms ever made: the number of the next.
     pub(super) mnext: u64,
     /// Idle Ps, last in first out.
@@ -50,6 +52,7 @@ static SCHED: Guarded<Sched> = Guarded::new(
         nmidlelocked: 0,
         mfree: null_mut(),
         nms: 0,
+        maxmcount: MAX_MS,
         mnext: 0,
         pidle: null_mut(),
         stopwait: 0,
@@ -193,7 +196,36 @@ pub(super) unsafe fn releasep(mp: *mut M) -> *mut P {
     }
 }
 
+/// Sets how many Ms there can be, running, blocked and idle, and returns how many there could be (Go: `debug.SetMaxThreads`). A program that needs
+/// more ends. 10,000 unless set.
+///
+/// ```no_run
+/// runtime::debug::set_max_threads(100);
+/// ```
+pub fn set_max_threads(threads: usize) -> usize {
+    let mut s = lock();
+    let old = core::mem::replace(&mut s.maxmcount, threads as u64);
+    let exceeded = s.exceeded_threads();
+    drop(s);
+    thread_exhaustion(exceeded);
+    old as usize
+}
+
+/// Ends the program if `exceeded` is a limit (Go: `checkmcount`).
+pub(super) fn thread_exhaustion(exceeded: Option<u64>) {
+    if let Some(limit) = exceeded {
+        let first = format_args!("runtime: program exceeds {limit}-thread limit");
+        crate::panic::throw_after(first, "thread exhaustion");
+    }
+}
+
 impl Sched {
+    /// The limit of Ms, if there are more; to be passed to [`thread_exhaustion`] without the lock.
+    pub(super) fn exceeded_threads(&self) -> Option<u64> {
+        // sysmon's is counted, as in Go.
+        (self.nms + 1 > self.maxmcount).then_some(self.maxmcount)
+    }
+
     /// Makes the queue's length visible to those who look without the lock. To be called after a change, under the lock.
     #[inline]
     pub(super) fn publish_runq_size(&self) {

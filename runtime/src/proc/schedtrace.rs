@@ -37,19 +37,32 @@ pub(super) fn print(detailed: bool, at_once: bool) -> bool {
     }
     let mut out = String::with_capacity(LINE_BYTES + lines * DETAIL_BYTES);
     let mut ps = Vec::with_capacity(n);
+    let now = port::nanotime();
     let s = sched::lock();
     let settled = moment::read(&s, &mut ps);
     if settled || at_once {
         // Writing to a string does not fail.
-        _ = format(&mut out, &s, &ps, detailed.then_some(&timers));
+        _ = format(&mut out, now, &s, &ps, detailed.then_some(&timers));
     }
     drop(s);
-    (settled || at_once) && console::try_write_err(out.as_bytes())
+    let printed = (settled || at_once) && console::try_write_err(out.as_bytes());
+    if printed && START.load(Ordering::Relaxed) == 0 {
+        START.store(now, Ordering::Relaxed);
+    }
+    printed
 }
 
-fn format(out: &mut String, s: &Sched, ps: &[PMoment], timers: Option<&Vec<usize>>) -> core::fmt::Result {
-    let now = port::nanotime();
-    let start = START.compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed).err().unwrap_or(now);
+fn format(
+    out: &mut String,
+    now: i64,
+    s: &Sched,
+    ps: &[PMoment],
+    timers: Option<&Vec<usize>>,
+) -> core::fmt::Result {
+    let start = match START.load(Ordering::Relaxed) {
+        0 => now,
+        start => start,
+    };
     write!(
         out,
         "SCHED {}ms: gomaxprocs={} idleprocs={} threads={} spinningthreads={} needspinning={} idlethreads={} runqueue={}",

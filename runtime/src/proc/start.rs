@@ -13,7 +13,7 @@ use super::{M, procresize, sched};
 use crate::env::Escaped;
 use crate::port::{self, OsThread, Stack};
 use crate::program::Program;
-use crate::{env, heap};
+use crate::{env, heap, panic};
 use core::fmt;
 use core::num::NonZero;
 use core::sync::atomic::Ordering;
@@ -38,6 +38,8 @@ pub enum StartError {
     NoProgram,
     /// The image has no program of that name.
     UnknownProgram(&'static [u8]),
+    /// `GOTRACEBACK` cannot be obeyed.
+    Traceback(panic::TracebackError),
     /// A variable of the heap's cannot be obeyed.
     Heap(heap::EnvError),
     /// GOMAXPROCS is not a number from 1 to the limit.
@@ -51,6 +53,7 @@ impl fmt::Display for StartError {
             StartError::UnknownProgram(name) => {
                 write!(f, "no program \"{}\": ./qemu-run.sh -list names them", Escaped(name))
             }
+            StartError::Traceback(e) => e.fmt(f),
             StartError::Heap(e) => e.fmt(f),
             StartError::Gomaxprocs(v) => {
                 write!(f, "GOMAXPROCS={}: expected a number from 1 to {}", Escaped(v), sched::MAX_PROCS)
@@ -94,6 +97,7 @@ unsafe fn schedinit(mp: *mut M) -> Result<&'static Program, StartError> {
     let name = *port::args().first().ok_or(StartError::NoProgram)?;
     let program = core::str::from_utf8(name).ok().and_then(Program::find);
     let program = program.ok_or(StartError::UnknownProgram(name))?;
+    panic::init().map_err(StartError::Traceback)?;
     heap::init().map_err(StartError::Heap)?;
     // SAFETY: the current M, which was made before there was a seed.
     unsafe { (*mp).rand.seed(super::schedseed::of_m(0)) };

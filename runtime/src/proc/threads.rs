@@ -1,7 +1,7 @@
 //! Starting, parking and waking Ms (Go: `startm`, `newm`, `stopm`, `mstart`, `systemstack` in `proc.go`).
 
 use super::preempt::{acquirem, releasem};
-use super::sched::{self, ALLM, MAX_MS, Sched, acquirep, gomaxprocs};
+use super::sched::{self, ALLM, Sched, acquirep, gomaxprocs};
 use super::schedule::schedule;
 use super::steal::earliest_timer;
 use super::{G, M, P, schedseed};
@@ -56,11 +56,9 @@ pub(super) fn startm(pp: *mut P, spinning: bool) {
     let mp = s.midle_get();
     if mp.is_null() {
         let (id, ended) = s.m_get();
-        let count = s.nms;
+        let exceeded = s.exceeded_threads();
         drop(s);
-        if count > MAX_MS {
-            crate::panic::throw("thread exhaustion: the program exceeds the limit of 10000 Ms");
-        }
+        sched::thread_exhaustion(exceeded);
         systemstack(|| {
             let mp = if ended.is_null() { allocm(id) } else { ended };
             // SAFETY: new or ended, the M is the caller's until its thread runs.

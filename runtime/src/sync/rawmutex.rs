@@ -27,7 +27,7 @@
 
 use super::atomic::{AtomicU32, Ordering};
 use super::sema::{semacquire, semrelease};
-use crate::panic::throw;
+use crate::panic::{fatal, throw};
 use crate::port::nanotime;
 use crate::proc::{WaitReason, can_spin, do_spin};
 
@@ -150,7 +150,7 @@ impl RawMutex {
     #[inline(never)]
     fn unlock_slow(&self, old: u32) {
         if old & LOCKED == 0 {
-            throw("sync: unlock of unlocked mutex");
+            fatal(format_args!("sync: unlock of unlocked mutex"));
         }
         let mut old = old - LOCKED;
         if old & STARVING != 0 {

@@ -23,7 +23,7 @@
 use super::atomic::{AtomicI32, AtomicU32, Ordering};
 use super::rawmutex::RawMutex;
 use super::sema::{semacquire, semrelease};
-use crate::panic::throw;
+use crate::panic::fatal;
 use crate::proc::WaitReason;
 
 /// More readers than there can be goroutines.
@@ -79,7 +79,7 @@ impl RawRwMutex {
     #[inline(never)]
     fn runlock_slow(&self, now: i32) {
         if now + 1 == 0 || now + 1 == -MAX_READERS {
-            throw("sync: RUnlock of unlocked RWMutex");
+            fatal(format_args!("sync: RUnlock of unlocked RWMutex"));
         }
         if self.departing.fetch_sub(1, Ordering::AcqRel) == 1 {
             semrelease(&self.writer_sem, false);
@@ -133,7 +133,7 @@ impl RawRwMutex {
     #[inline(never)]
     fn unlock_slow(&self, waiting: i32) {
         if !(0..MAX_READERS).contains(&waiting) {
-            throw("sync: Unlock of unlocked RWMutex");
+            fatal(format_args!("sync: Unlock of unlocked RWMutex"));
         }
         for _ in 0..waiting {
             semrelease(&self.reader_sem, false);
