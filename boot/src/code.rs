@@ -59,6 +59,8 @@ impl Code {
     }
 
     fn try_calls(&self, address: u64) -> Option<Vec<Call>> {
+        // `addr2line` adds 1, which overflows where it is built with checks.
+        address.checked_add(1)?;
         let mut frames = self.lines.as_ref()?.find_frames(address).skip_all_loads().ok()?;
         let mut calls = Vec::new();
         while let Some(frame) = frames.next().ok()? {
