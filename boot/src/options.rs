@@ -146,7 +146,8 @@ impl Options {
         Ok(options)
     }
 
-    /// What is to be built: a word with a slash or with `.rs` at its end is a file, any other the name of one in `programs/`.
+    /// What is to be built: a word with a slash or with `.rs` at its end is a file, any other the name of one in `programs/`, or of a program
+    /// that the kernel has.
     ///
     /// # Errors
     /// [`Error::Usage`] if that is not there.
@@ -160,6 +161,9 @@ impl Options {
             true => PathBuf::from(&self.program),
             false => source_root().join("programs").join(&self.program).with_added_extension("rs"),
         };
+        if !is_path && !path.exists() {
+            return Ok(Variant::Kernel);
+        }
         Ok(Variant::File(existing(&path, Path::is_file, "program")?))
     }
 

@@ -30,6 +30,8 @@ pub enum Variant {
     File(PathBuf),
     /// The library of a cargo package; the absolute path of its directory.
     Crate(PathBuf),
+    /// Nothing: the kernel has a program of its own, `tlb_bench`.
+    Kernel,
     /// All of `programs/`.
     Programs,
     /// All of `programs/`, the in-kernel tests, and the program `kernel_tests` that runs them.
@@ -52,6 +54,7 @@ impl Variant {
         match self {
             Variant::File(path) => of("program", path),
             Variant::Crate(dir) => of("crate", dir),
+            Variant::Kernel => "kernel-alone".into(),
             Variant::Programs => "all-programs".into(),
             Variant::Tests => "kernel-tests".into(),
         }
@@ -63,7 +66,7 @@ impl Variant {
         self.hash(&mut hasher);
         let name = match self {
             Variant::File(_) | Variant::Crate(_) => format!("{}-{:016x}", self.name(), hasher.finish()),
-            Variant::Programs | Variant::Tests => self.name(),
+            Variant::Kernel | Variant::Programs | Variant::Tests => self.name(),
         };
         output_dir().join("images").join(name)
     }
@@ -103,15 +106,16 @@ impl Variant {
                 dependencies.insert(library, dependency.into());
                 locks.push(package.join("Cargo.lock"));
             }
+            Variant::Kernel => {}
             Variant::Programs | Variant::Tests => {
                 dependencies.insert("programs".into(), path_to(&workspace.join("programs")).into());
             }
         }
         let library = self.library()?;
-        write_if_changed(
-            &dir.join("image.rs"),
-            &format!("#![no_std]\n#![no_main]\nextern crate kernel;\nextern crate {library};\n"),
-        )?;
+        let mut crates = vec!["kernel", &library];
+        crates.dedup();
+        let crates: String = crates.iter().map(|name| format!("extern crate {name};\n")).collect();
+        write_if_changed(&dir.join("image.rs"), &format!("#![no_std]\n#![no_main]\n{crates}"))?;
 
         let name = self.name();
         let package = table([("name", &name), ("version", "0.0.0"), ("edition", "2024")]);
@@ -130,6 +134,7 @@ impl Variant {
     fn library(&self) -> Result<String> {
         match self {
             Variant::Crate(package) => Ok(library(package)?.1),
+            Variant::Kernel => Ok("kernel".into()),
             _ => Ok("programs".into()),
         }
     }
@@ -138,6 +143,7 @@ impl Variant {
     fn place(&self) -> String {
         match self {
             Variant::File(path) | Variant::Crate(path) => path.display().to_string(),
+            Variant::Kernel => "the kernel".into(),
             Variant::Programs | Variant::Tests => "programs/".into(),
         }
     }
@@ -167,7 +173,10 @@ impl Variant {
         let top = match self {
             Variant::File(path) => format!("programs::{}", module(path)),
             Variant::Crate(_) => library,
-            Variant::Programs | Variant::Tests => return Ok(wanted.into()),
+            Variant::Kernel if own.iter().all(|entry| entry.name != wanted) => {
+                return Err(Error::Usage(format!("no program '{wanted}' (-list names them)")));
+            }
+            Variant::Kernel | Variant::Programs | Variant::Tests => return Ok(wanted.into()),
         };
         match own[..] {
             [] => Err(Error::Failed(format!(
@@ -302,6 +311,13 @@ mod tests {
         assert!(text.contains("y (/p/x.rs:9), z (/p/x.rs:12)"), "{text}");
         let text = message(file.choose(&[top, entry("x", "programs::x", 7)], ""));
         assert!(text.contains("/p/x.rs:3 and /p/x.rs:7"), "{text}");
+    }
+
+    #[test]
+    fn the_kernels_own_program() {
+        let entries = [entry("tlb_bench", "kernel::memory::tlb_bench", 1)];
+        assert_eq!(Variant::Kernel.choose(&entries, "tlb_bench").unwrap(), "tlb_bench");
+        assert!(message(Variant::Kernel.choose(&entries, "nosuch")).contains("'nosuch'"));
     }
 
     #[test]

@@ -48,7 +48,9 @@ impl Guests {
             (Variant::Programs, Door::Pvh) => &self.programs,
             (Variant::Programs, Door::Bios) => &self.bios,
             (Variant::Programs, Door::Uefi) => &self.uefi,
-            (Variant::File(_) | Variant::Crate(_), _) => unreachable!("tests of those run `qemu-run.sh`"),
+            (Variant::File(_) | Variant::Crate(_) | Variant::Kernel, _) => {
+                unreachable!("tests of those run `qemu-run.sh`")
+            }
         };
         let prepare = || run::prepare(&self.host, &variant, door).map_err(|error| error.to_string());
         built.get_or_init(prepare).as_ref().map_err(Clone::clone)
