@@ -210,7 +210,7 @@ fn windows_share_tables_while_shallow() {
             });
             let before = tables();
             for (i, slot) in slots.into_iter().enumerate() {
-                let Stack { lo, hi } = slot.stack();
+                let hi = slot.stack().hi;
                 assert!(
                     back_range(hi - SHALLOW_AND_RESERVE * FRAME_SIZE, hi),
                     "the reserve is there in advance"
