@@ -149,8 +149,11 @@ fn name(bytes: &'static [u8]) -> Option<&'static str> {
     core::str::from_utf8(bytes).ok().filter(|_| letters && first)
 }
 
+/// A word, and what of the line follows it.
+type Word<'a> = (Vec<u8>, &'a [u8]);
+
 /// The first word of `line` with its quotes taken off, and what follows it; none if only blanks are left.
-fn next_word(line: &[u8]) -> Result<Option<(Vec<u8>, &[u8])>, Error> {
+fn next_word(line: &[u8]) -> Result<Option<Word<'_>>, Error> {
     let line = line.trim_ascii_start();
     if line.is_empty() {
         return Ok(None);
