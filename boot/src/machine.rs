@@ -100,7 +100,7 @@ impl Machine<'_> {
         args.add("-no-reboot -nodefaults -display none");
         args.add(match self.accelerator {
             Accelerator::Kvm => "-accel kvm",
-            Accelerator::Tcg if icount => "-accel tcg,thread=single -icount shift=0,sleep=off",
+            Accelerator::Tcg if icount => "-accel tcg,thread=single -icount shift=0,sleep=off -seed 1",
             Accelerator::Tcg => "-accel tcg,thread=multi",
         });
         args.add(&format!("-smp {} -m {}", self.options.smp, memory));

@@ -92,6 +92,7 @@ extern "C" fn m0(_: usize) -> ! {
             thread: os_thread(t),
             stack: stack_of(t),
             xsave_area: fpu::xsave_area(),
+            entropy: cpu::entropy::draw(),
         })
     }
 }

@@ -8,6 +8,7 @@ extern crate self as runtime;
 extern crate std;
 
 pub mod arch;
+mod boot_key;
 pub mod chan;
 pub mod collections;
 mod console;

@@ -9,6 +9,7 @@
 //! | [`exception`], [`backtrace`], [`symbols`] | reports |
 //! | `acpi`, `pic`, [`ioapic`], [`apic`], [`ipi`] | the machine's tables; interrupt controllers; timer; interrupts between cores |
 //! | [`clock`], `calibrate` | time |
+//! | [`entropy`] | random numbers |
 //! | [`smp`], `trampoline` | starting the other cores |
 
 mod acpi;
@@ -16,6 +17,7 @@ pub mod apic;
 pub mod backtrace;
 mod calibrate;
 pub mod clock;
+pub mod entropy;
 pub mod exception;
 pub mod features;
 pub mod fpu;

@@ -48,7 +48,7 @@ pub fn start(args: &[&'static str], environ: &[(&'static str, &'static str)]) ->
     runtime::godebug::init().unwrap_or_else(|error| panic!("{error}"));
     threads::adopt(|thread, stack| {
         // SAFETY: once, on this thread, whose stack it is.
-        unsafe { runtime::proc::rt0(&Startup { thread, stack, xsave_area: None }) }
+        unsafe { runtime::proc::rt0(&Startup { thread, stack, xsave_area: None, entropy: 0 }) }
     })
 }
 

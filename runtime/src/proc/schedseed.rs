@@ -18,6 +18,7 @@
 //! (`preempt.rs`), which asks.
 
 use super::{M, P};
+use crate::boot_key::boot_key;
 use crate::godebug::SCHEDSEED;
 use crate::port;
 use core::fmt;
@@ -27,9 +28,9 @@ pub(super) fn is_on() -> bool {
     SCHEDSEED.is_on()
 }
 
-/// The seed of the generator of the M with number `id`: from the clock unless a seed is given.
+/// The seed of the generator of the M with number `id`: from the clock and what the port drew at boot unless a seed is given.
 pub(super) fn of_m(id: u64) -> u64 {
-    let base = if is_on() { u64::from(SCHEDSEED.get()) << 32 } else { port::cputicks() as u64 };
+    let base = if is_on() { u64::from(SCHEDSEED.get()) << 32 } else { port::cputicks() as u64 ^ boot_key() };
     base ^ id.wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 

@@ -29,6 +29,8 @@ pub struct Startup {
     pub stack: Stack,
     /// Bytes of the processor's XSAVE area for all that is turned on; none if registers are saved by FXSAVE.
     pub xsave_area: Option<NonZero<u64>>,
+    /// A number that cannot be foretold, from the processor's generator if it has one; hash tables and the scheduler's choices start from it.
+    pub entropy: u64,
 }
 
 /// Why a program could not be started.
@@ -69,6 +71,10 @@ impl fmt::Display for StartError {
 /// [`godebug::init`](crate::godebug::init).
 pub unsafe fn rt0(startup: &Startup) -> ! {
     crate::arch::XSAVE_SIZE.store(startup.xsave_area.map_or(0, NonZero::get), Ordering::Relaxed);
+    if !super::schedseed::is_on() {
+        // With a seed a run can be repeated, hash tables included.
+        crate::boot_key::set_boot_key(startup.entropy);
+    }
     let mp = allocm(0);
     // SAFETY: new; the thread runs on `startup.stack`, far above what it uses now.
     unsafe {

@@ -18,12 +18,12 @@
 //! Each operation on a key takes effect at one moment, while it has the table's lock; [`Map::clear`] while it has all of them.
 
 use super::RwMutex;
+use crate::boot_key::BootState;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::borrow::Borrow;
 use core::fmt;
 use core::hash::{BuildHasher, Hash};
-use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
@@ -50,7 +50,7 @@ const SHARD_SHIFT: u32 = 40;
 /// fn shared<T: Sync>(_: T) {}
 /// shared(Map::<u32, std::cell::Cell<u32>>::new());
 /// ```
-pub struct Map<K, V, S = FixedState> {
+pub struct Map<K, V, S = BootState> {
     shards: [Shard<K, V>; SHARDS],
     hasher: S,
 }
@@ -65,9 +65,9 @@ struct Pair<K, V> {
 }
 
 impl<K, V> Map<K, V> {
-    /// An empty map.
+    /// An empty map whose keys are hashed with a key of this boot's.
     pub const fn new() -> Map<K, V> {
-        Map::with_hasher(FixedState::with_seed(0))
+        Map::with_hasher(BootState)
     }
 }
 
