@@ -66,6 +66,13 @@ impl Transcript {
         results
     }
 
+    /// Takes in what went to standard error: the runner says nothing there, so it is the current test's.
+    pub fn push_error(&mut self, bytes: &[u8]) {
+        if let Some(test) = &mut self.current {
+            test.text += &String::from_utf8_lossy(bytes);
+        }
+    }
+
     fn line(&mut self, line: &str) -> Option<(String, Outcome)> {
         let said = line.strip_prefix(&self.token).and_then(|said| said.strip_prefix(' '));
         match (said.and_then(|said| said.trim_end().split_once(' ')), &mut self.current) {
@@ -187,6 +194,14 @@ mod tests {
     fn a_test_without_a_result_fails_when_the_next_begins() {
         let results = Transcript::new("T").push(b"T start a\nok\nT start b\n");
         assert_eq!(results, [("a".into(), Err("ok\nanother test began".into()))]);
+    }
+
+    #[test]
+    fn standard_error_belongs_to_the_test_and_says_nothing() {
+        let mut transcript = transcript("T start a\n");
+        transcript.push_error(b"T passed a\nfatal error\n");
+        let (last, _) = transcript.end(None, "dead");
+        assert_eq!(last, Some(("a".into(), Err("T passed a\nfatal error\ndead".into()))));
     }
 
     #[test]

@@ -182,8 +182,7 @@ pub fn run_batch(guests: &Guests, batch: Batch<'_>, mut result: impl FnMut(Strin
     let mut deadline = Instant::now() + batch.patience;
     let (status, report) = loop {
         match session.next(deadline) {
-            // What went to standard error is in the report of a guest that dies.
-            Event::Output(Stream::Err, _) => {}
+            Event::Output(Stream::Err, bytes) => transcript.push_error(&bytes),
             Event::Output(Stream::Out, bytes) => {
                 let current = transcript.current().map(String::from);
                 transcript.push(&bytes).into_iter().for_each(|(name, outcome)| result(name, outcome));
