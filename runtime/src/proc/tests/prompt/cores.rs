@@ -12,6 +12,12 @@ use core::time::Duration;
 /// Long for a core to be woken and to look, short against a slice.
 const SOON: i64 = 4 * MS;
 
+/// Sleeps, then computes for as long as the other Ms need to find nothing and go to sleep: one is woken when this goroutine is.
+fn let_others_sleep() {
+    sleep(Duration::from_millis(1));
+    compute(MS);
+}
+
 /// Computes for at most 8 ms until it has happened, which must be soon.
 #[track_caller]
 fn expect_soon(what: &str, happens: &Moment) {
@@ -24,8 +30,7 @@ fn expect_soon(what: &str, happens: &Moment) {
 /// A goroutine that is started, or readied, or queued beside a P that is given up waits for the slice's end beside an idle P.
 pub(super) fn an_idle_p_is_found() {
     for _ in 0..10 {
-        // All Ms have gone to sleep meanwhile.
-        sleep(Duration::from_millis(1));
+        let_others_sleep();
         let started = Moment::default();
         let s = started.clone();
         go(move || s.is_now());
@@ -37,12 +42,12 @@ pub(super) fn an_idle_p_is_found() {
             g.recv();
             r.is_now();
         });
-        sleep(Duration::from_millis(1));
+        let_others_sleep();
         gate.send(());
         expect_soon("ready", &readied);
     }
     for _ in 0..10 {
-        sleep(Duration::from_millis(1));
+        let_others_sleep();
         let (going, inside) = (Going::new(), Moment::default());
         let (flag, i) = (going.flag(), inside.clone());
         go(move || {
@@ -79,7 +84,7 @@ pub(super) fn a_timer_fires_beside_a_hog() {
 /// Of several goroutines that are started at once one finds a core, and the others wait beside idle ones.
 pub(super) fn every_idle_p_is_woken() {
     for _ in 0..10 {
-        sleep(Duration::from_millis(1));
+        let_others_sleep();
         let running = Arc::new(AtomicUsize::new(1));
         let all = Moment::default();
         for _ in 1..gomaxprocs() {
