@@ -20,7 +20,7 @@ const fn of(
 }
 
 /// All of them.
-pub const MUTANTS: [Mutant; 29] = [
+pub const MUTANTS: [Mutant; 28] = [
     of(
         "go_wakes_nobody",
         Machine("smp2::an_idle_p_is_found"),
@@ -185,12 +185,6 @@ pub const MUTANTS: [Mutant; 29] = [
             "            (*pp).slice_start.store(port::cputicks(), Ordering::Relaxed);\n            let tick",
             "            let tick",
         )],
-    ),
-    of(
-        "slice_ends_with_any_interrupt",
-        Machine("smp1::hogs_take_turns_of_a_slice"),
-        PREEMPT,
-        &[("(!wanted || (ran_ns(&*pp) < slice_ns() && !schedseed::is_on()))", "!wanted")],
     ),
     of(
         "slice_begins_when_armed",
