@@ -62,6 +62,9 @@ pub const DEFAULT_CPU: &str = "max";
 /// The machine unless told.
 pub const DEFAULT_MACHINE: &str = "q35";
 
+/// The program that is the kernel's own, and in every image.
+const KERNELS_PROGRAM: &str = "tlb_bench";
+
 /// The most cores that the kernel starts (B3).
 pub const MAX_CORES: u32 = 64;
 
@@ -155,6 +158,9 @@ impl Options {
         if let Some(dir) = &self.package {
             let is_package = |dir: &Path| dir.join("Cargo.toml").is_file();
             return Ok(Variant::Crate(existing(dir, is_package, "package")?));
+        }
+        if self.program == KERNELS_PROGRAM {
+            return Ok(Variant::Programs);
         }
         let is_path = self.program.contains('/') || self.program.ends_with(".rs");
         let path = match is_path {

@@ -93,18 +93,21 @@ const CHAN_LEAK: &[&str] = &[
     "2 goroutines leaked:\n\ngoroutine ",
     "[chan send (nil chan)]:\n",
     "chan_leak::main::{closure#0}",
-    "created by programs::chan_leak::main in goroutine 1\n\tprograms/chan_leak.rs:10 +0x",
+    "created by programs::chan_leak::main in goroutine 1\n\t",
+    "programs/chan_leak.rs:10 +0x",
     "\n\ngoroutine ",
     "[chan receive (nil chan)]:\n",
     "chan_leak::main::{closure#1}",
-    "created by programs::chan_leak::main in goroutine 1\n\tprograms/chan_leak.rs:14 +0x",
+    "created by programs::chan_leak::main in goroutine 1\n\t",
+    "programs/chan_leak.rs:14 +0x",
 ];
 
 const MUTEX_LEAK: &[&str] = &[
     " has the mutex\n9 goroutines leaked:\n\ngoroutine ",
     "[sync.Mutex.Lock]:\n",
     "mutex_leak::main::{closure#0}",
-    "created by programs::mutex_leak::main in goroutine 1\n\tprograms/mutex_leak.rs:16 +0x",
+    "created by programs::mutex_leak::main in goroutine 1\n\t",
+    "programs/mutex_leak.rs:16 +0x",
     "\n\ngoroutine ",
     "[sync.Mutex.Lock]:\n",
 ];
