@@ -5,8 +5,13 @@
 //! (a list threaded through the objects would be as quick and would read memory that the program may not want).
 //!
 //! The central list's lock is what Ps share: magazines are as long as a span of the class, or nearly, as Go's are by their nature, so
-//! that a program that makes and drops a hundred objects in turn does not meet it. Refill and flush move half a magazine, so that a program that goes back and forth at the edge pays once in that many
-//! operations. What is flushed is the older half: the newer is warm.
+//! that a program that makes and drops a hundred objects in turn does not meet it. Refill and flush move half a magazine, so that
+//! a program that goes on in one direction pays once in that many operations. What is flushed is the oldest: the newer is warm.
+//!
+//! The first flush after a refill moves an eighth only. With halves in both directions a program that makes and drops a batch of
+//! more than half a magazine, but less than a whole one, could stay in a cycle: a batch empties the magazine and half of one is
+//! fetched, the batch comes back and half is given away, which the next batch then lacks. An eighth leaves the magazine nearly
+//! full, and the next batch finds what it needs.
 
 use super::Heap;
 use super::size_class::{CLASS_TO_SIZE, NUM_SIZE_CLASSES};
@@ -53,6 +58,8 @@ struct Magazine {
     bottom: AtomicPtr<*mut u8>,
     /// Objects given out, ever.
     allocs: AtomicU64,
+    /// It was refilled after it was last flushed. The owner's alone.
+    refilled: Cell<bool>,
 }
 
 impl Magazine {
@@ -63,6 +70,7 @@ impl Magazine {
             limit: Cell::new(null_mut()),
             bottom: AtomicPtr::new(null_mut()),
             allocs: AtomicU64::new(0),
+            refilled: Cell::new(false),
         }
     }
 
@@ -85,7 +93,7 @@ pub struct MCache {
 
 // SAFETY: the magazines' memory and the objects in them are the cache's alone.
 unsafe impl Send for MCache {}
-// SAFETY: what is not atomic (`limit`) is touched by the owner only.
+// SAFETY: what is not atomic (`limit`, `refilled`) is touched by the owner only.
 unsafe impl Sync for MCache {}
 
 impl Default for MCache {
@@ -181,6 +189,7 @@ impl MCache {
         let m = &self.magazines[class];
         let mut batch = [null_mut(); MAX_OBJECTS / 2];
         let want = usize::from(CAPACITY[class]) / 2;
+        m.refilled.set(true);
         let n = heap.central[class].lock().take(heap, class, &mut batch[..want]);
         // Lowest address on top: a run of allocations walks up.
         let mut top = m.top.load(Relaxed);
@@ -196,7 +205,7 @@ impl MCache {
         unsafe { MCache::pop(core::ptr::from_ref(self).cast_mut(), class) }
     }
 
-    /// Keeps a free object of a class whose magazine is full, and puts the older half of the magazine back into the spans.
+    /// Keeps a free object of a class whose magazine is full, and puts the oldest objects in it back into the spans.
     ///
     /// # Safety
     /// `p` and what is in the magazine are objects that are not used any more.
@@ -210,7 +219,8 @@ impl MCache {
         // SAFETY: as the caller promises.
         unsafe {
             if !MCache::push(this, class, p) {
-                self.put_oldest(heap, class, usize::from(CAPACITY[class]) / 2);
+                let part = if self.magazines[class].refilled.replace(false) { 8 } else { 2 };
+                self.put_oldest(heap, class, usize::from(CAPACITY[class]).div_ceil(part));
                 MCache::push(this, class, p);
             }
         }

@@ -1,7 +1,7 @@
 //! Slices are as long as they are said to be, and begin and end for all (P1, P2). On one core.
 
 use super::super::super::preempt::{acquirem, releasem};
-use super::super::super::{go, gosched, syscall};
+use super::super::super::{go, go_with_stack, gosched, syscall};
 use super::{Going, MS, Moment, compute, compute_until, work};
 use crate::chan::make;
 use crate::port;
@@ -174,7 +174,7 @@ pub(super) fn no_preemption_without_room() {
     }
     let (done, ran) = (make(0), Moment::default());
     let (d, r) = (done.clone(), ran.clone());
-    go(move || {
+    go_with_stack(64 << 10, move || {
         let mut beside = None;
         // SAFETY: the current G is there as long as it runs.
         let lo = unsafe { (*port::getg()).stack.lo };
