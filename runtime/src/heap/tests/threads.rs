@@ -115,25 +115,32 @@ fn batches_meet_few_locks() {
     let heap = source::heap(64 << 20);
     let layout = Layout::new::<[u64; 8]>();
     let mut cache = MCache::new();
-    let mut batches = |objects: usize, rounds: usize| {
+    let take = |cache: &mut MCache, objects: usize| -> Vec<*mut u8> {
+        // SAFETY: the cache is this thread's.
+        (0..objects).map(|_| unsafe { heap.alloc(cache, layout) }).collect()
+    };
+    let give = |cache: &mut MCache, batch: Vec<*mut u8>| {
+        // SAFETY: the objects came from `take`.
+        batch.into_iter().for_each(|p| unsafe { heap.dealloc(cache, p, layout) });
+    };
+    let batches = |cache: &mut MCache, objects: usize, rounds: usize| {
         let before = source::LOCKED.get();
         for _ in 0..rounds {
-            // SAFETY: the cache is this thread's.
-            let batch: Vec<_> = (0..objects).map(|_| unsafe { heap.alloc(&mut cache, layout) }).collect();
-            // SAFETY: the objects were just allocated.
-            batch.into_iter().for_each(|p| unsafe { heap.dealloc(&mut cache, p, layout) });
+            let batch = take(cache, objects);
+            give(cache, batch);
         }
         source::LOCKED.get() - before
     };
-    for batch in [70, 100, 128] {
+    for batch in [70, 100, 112] {
         // However full the magazine was before.
-        for held in 0..batch {
-            batches(held, 1);
-            batches(batch, 4);
-            assert_eq!(batches(batch, 10), 0, "batches of {batch} after one of {held}");
+        for held in 0..128 {
+            let kept = take(&mut cache, held);
+            batches(&mut cache, batch, 8);
+            assert_eq!(batches(&mut cache, batch, 10), 0, "batches of {batch} beside {held} others");
+            give(&mut cache, kept);
         }
     }
-    let locked = batches(1000, 100);
+    let locked = batches(&mut cache, 1000, 100);
     // Both ways 16 times for half a magazine, and for the 8 spans that come and go.
     assert!(locked <= 100 * 2 * (16 + 8), "{locked} times");
     source::assert_all_back(heap, &mut [cache]);
