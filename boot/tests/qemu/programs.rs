@@ -144,8 +144,10 @@ const TRACEBACK_WRONG: &str = "gzero: GOTRACEBACK=banana: expected none, single,
 
 const THREADS: &[&str] = &[
     "runtime: program exceeds 20-thread limit\nfatal error: thread exhaustion\n\n",
-    "goroutine 1 [",
-    "crash::threads::{closure#0}",
+    // The one that wanted a thread, and others.
+    "runtime::proc::syscall::nanosleep",
+    "created by programs::crash::threads in goroutine ",
+    "runtime::proc::syscall::nanosleep",
     "created by programs::crash::threads in goroutine ",
 ];
 
