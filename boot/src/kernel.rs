@@ -98,17 +98,6 @@ fn linker_flags(output: &Path) -> [String; 6] {
     ]
 }
 
-/// Whether crates are optimised together: always, unless a `.cargo/config.toml` of the developer's sets `profile.release.lto` to "off", to whom
-/// the time to build the runtime again matters more than its speed.
-fn is_optimised_across_crates(toolchain: &Toolchain) -> bool {
-    let set = toolchain
-        .cargo()
-        .current_dir(source_root())
-        .args(["-Zunstable-options", "config", "get", "profile.release.lto", "--format", "json-value"])
-        .output();
-    set.is_ok_and(|set| set.stdout.trim_ascii() != b"\"off\"")
-}
-
 fn compile(toolchain: &Toolchain, variant: &Variant, output: &Path) -> Result<()> {
     let color = if stderr().is_terminal() { "always" } else { "never" };
     let mut cargo = toolchain.cargo();
@@ -124,11 +113,9 @@ fn compile(toolchain: &Toolchain, variant: &Variant, output: &Path) -> Result<()
         .arg(output)
         .args(["--bin", &variant.name(), "--"])
         .args(linker_flags(output).map(|flag| format!("-Clink-arg={flag}")))
+        .env("RUSTFLAGS", "-Clinker-plugin-lto")
         .stdin(Stdio::null())
         .stdout(Stdio::null());
-    if is_optimised_across_crates(toolchain) {
-        cargo.env("RUSTFLAGS", "-Clinker-plugin-lto");
-    }
     let status = cargo.status().map_err(Error::io("run cargo for the kernel"))?;
     if status.success() { Ok(()) } else { Err(variant.not_built()) }
 }
