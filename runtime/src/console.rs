@@ -43,7 +43,8 @@ impl Writers {
     }
 
     fn try_begin(&self) -> Option<Busy<'_>> {
-        (!self.busy.swap(true, Ordering::Acquire)).then_some(Busy(&self.busy))
+        // Made only if the mark was free: a guard that is dropped again would take another's mark away.
+        (!self.busy.swap(true, Ordering::Acquire)).then(|| Busy(&self.busy))
     }
 }
 

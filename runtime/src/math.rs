@@ -9,7 +9,7 @@ macro_rules! float {
     ) => {
         /// The methods of `std`'s `f64` and `f32` that need more than the processor's instructions.
         ///
-        /// ```
+        /// ```no_run
         /// use runtime::math::Float;
         ///
         /// assert_eq!(2.0_f64.sqrt(), core::f64::consts::SQRT_2);

@@ -6,6 +6,7 @@
 //!
 //! ```no_run
 //! use runtime::prelude::*;
+//! # use runtime::println; // A test on the host has std's, too.
 //!
 //! #[program]
 //! fn main() {

@@ -147,8 +147,7 @@ const THREADS: &[&str] = &[
     // The one that wanted a thread, and others.
     "runtime::proc::syscall::nanosleep",
     "created by programs::crash::threads in goroutine ",
-    "runtime::proc::syscall::nanosleep",
-    "created by programs::crash::threads in goroutine ",
+    " [syscall]:\n\tgoroutine running on other thread; stack unavailable\ncreated by programs::crash::threads in goroutine ",
 ];
 
 /// Programs that end by themselves.

@@ -76,8 +76,9 @@ pub(super) unsafe fn goroutine(w: &mut Stderr, gp: *mut G) {
     // SAFETY: as the caller promises.
     unsafe {
         match (*gp).status() {
-            Status::Running => {
-                header(w, gp, "running");
+            // In a blocking call its registers are its thread's, too.
+            status @ (Status::Running | Status::Syscall) => {
+                header(w, gp, status.text());
                 _ = writeln!(w, "\tgoroutine running on other thread; stack unavailable");
                 created(w, gp);
             }
