@@ -35,7 +35,8 @@ const LOOKS: [Look; 5] = [
         stop: ("debug::goroutines()", ""),
         commands: &["info goroutines", "goroutine all bt", "goroutine 99 bt", "info ms"],
         answers: &[
-            "* 1     running on core 0  programs::chan_leak::main at ",
+            "* 1     running on core ",
+            "  programs::chan_leak::main at ",
             "chan_leak.rs:",
             "chan send (nil chan)  programs::chan_leak::main::{closure#0} at ",
             "chan_leak.rs:",
@@ -66,10 +67,9 @@ const LOOKS: [Look; 5] = [
         stop: ("let left = ", "n == 3"),
         commands: &["info goroutines", "info ps", "goroutine all bt -2"],
         answers: &[
+            "programs::parfib::fib",
             "running on core ",
-            "programs::parfib::fib at ",
-            "parfib.rs:",
-            "(has not run yet)",
+            "p     state    m",
             "0     running ",
             "global queue: ",
             "goroutine 1 [",
