@@ -123,7 +123,7 @@ fn check(block: &str, smp: u32) -> Result<usize, String> {
     let rest: Vec<&str> = lines.take_while(|line| line.starts_with("  ")).collect();
     let of = |letter: char| rest.iter().filter(move |line| line[2..].starts_with(letter)).copied();
     let order: String = rest.iter().map(|line| &line[2..3]).collect();
-    if order.trim_start_matches('P').trim_start_matches('M').trim_start_matches('G') != "" {
+    if !order.trim_start_matches('P').trim_start_matches('M').trim_start_matches('G').is_empty() {
         return Err(format!("not Ps, Ms and Gs in this order: {order}"));
     }
     let ps = of('P').map(|line| parse(line, P)).collect::<Result<Vec<_>, _>>()?;
