@@ -83,3 +83,19 @@ pub(crate) fn try_write_err(mut bytes: &[u8]) -> bool {
     }
     true
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_writer_leaves_the_mark() {
+        let writers = Writers::new();
+        let first = writers.try_begin();
+        assert!(first.is_some());
+        assert!(writers.try_begin().is_none());
+        assert!(writers.try_begin().is_none(), "the one that was refused has taken the mark away");
+        drop(first);
+        assert!(writers.try_begin().is_some());
+    }
+}
