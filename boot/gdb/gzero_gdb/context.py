@@ -96,7 +96,8 @@ def of(g, all_cores):
         if core.g == address:
             return Place(core.registers, core, borrowed=False)
     saved = int(g["sched_sp"])
-    if memory.status_name(g) not in ("running", "syscall"):
+    # A scheduler in the middle of a switch has changed the state already, and not yet given the goroutine its M.
+    if memory.status_name(g) not in ("running", "syscall") or not int(g["m"]):
         return Place(saved_at(saved) if saved else None)
     thread_address = memory.number(g["m"]["os"])
     stack = int(g["stack"]["lo"]), int(g["stack"]["hi"])
