@@ -11,6 +11,7 @@ use runtime::port::{Input, OsThread, Port, PortError, Stack, Stream, SysStats, W
 use runtime::proc::{G, M, Startup};
 use std::any::Any;
 use std::fmt;
+use std::hash::{BuildHasher, RandomState};
 use std::io::Write;
 use std::sync::OnceLock;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -47,8 +48,10 @@ pub fn start(args: &[&'static str], environ: &[(&'static str, &'static str)]) ->
     memory::serve();
     runtime::godebug::init().unwrap_or_else(|error| panic!("{error}"));
     threads::adopt(|thread, stack| {
+        // The standard library's hash tables have keys from the system's generator.
+        let entropy = RandomState::new().hash_one(0_u8);
         // SAFETY: once, on this thread, whose stack it is.
-        unsafe { runtime::proc::rt0(&Startup { thread, stack, xsave_area: None, entropy: 0 }) }
+        unsafe { runtime::proc::rt0(&Startup { thread, stack, xsave_area: None, entropy }) }
     })
 }
 

@@ -48,22 +48,25 @@ pub(super) fn choose(tests: &'static [KernelTest], names: &[&str]) -> Option<Vec
     names.iter().map(find).collect()
 }
 
-/// How many tests passed and failed.
-#[derive(Clone, Copy, Default)]
+/// Which tests passed and failed.
+#[derive(Default)]
 pub(super) struct Tally {
     passed: usize,
-    failed: usize,
+    failed: Vec<&'static str>,
 }
 
 impl Tally {
-    /// Step 3 of the protocol.
-    pub(super) fn report(self, token: &str) {
-        say(token, "end", format_args!("{} {}", self.passed, self.failed));
+    /// Step 3 of the protocol. Names the failed tests once more, for readers of a log's end.
+    pub(super) fn report(&self, token: &str) {
+        for name in &self.failed {
+            print!("\nfailed: {name}");
+        }
+        say(token, "end", format_args!("{} {}", self.passed, self.failed.len()));
     }
 
     /// The program's exit status.
-    pub(super) fn status(self) -> i32 {
-        i32::from(self.failed != 0)
+    pub(super) fn status(&self) -> i32 {
+        i32::from(!self.failed.is_empty())
     }
 }
 
@@ -77,7 +80,7 @@ pub(super) fn run(token: &str, tests: &[&'static KernelTest]) -> Tally {
             tally.passed += 1;
         } else {
             say(token, "failed", test.name);
-            tally.failed += 1;
+            tally.failed.push(test.name);
         }
     }
     tally
