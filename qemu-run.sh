@@ -3,9 +3,15 @@
 #
 #   ./qemu-run.sh [OPTIONS] PROGRAM [ARGS…]
 #   ./qemu-run.sh [OPTIONS] -crate DIR [ARGS…]
+#   ./qemu-run.sh [OPTIONS] FILE.go…|FOLDER|IMPORTPATH [ARGS…]
+#   ./qemu-run.sh [OPTIONS] go build|run|test|vet|… […]
 #
 # PROGRAM is the name of a file in programs/, without its `.rs`, or the path of a file anywhere: with a slash or with its
 # `.rs`. DIR is the directory of a cargo package whose library has the program.
+#
+# What `go run` takes is a Go program: FILE.go, more of them, a FOLDER (with a slash in its name, or `.`), an IMPORTPATH. `go`
+# is the user's own go command for Gzero; what `go run` and `go test` build is run here. A path of what `go build` built
+# runs that.
 #
 #   -list            name the programs
 #   -smp N           cores, 1 to 64 (default: as many as this machine has)
@@ -41,11 +47,16 @@ kernels=$root/kernel/src/memory/tlb_bench.rs
 
 list() {
     local file first
-    for file in "$root"/programs/*.rs "$kernels"; do
+    for file in "$root"/programs/*.rs "$kernels" "$root"/programs/go/*.go; do
         [[ -f $file ]] || continue
         IFS= read -r first <"$file" || true
-        [[ $first == '//!'* ]] || first='//!'
-        printf '%-16s %s\n' "$(basename "$file" .rs)" "${first#//!}"
+        [[ $first == //* ]] || first='//'
+        first=${first#//}
+        case $file in
+        *.go) file=${file#"$root"/} ;;
+        *) file=$(basename "$file" .rs) ;;
+        esac
+        printf '%-16s %s\n' "$file" "${first#!}"
     done | sed 's/  */ /2; s/ *$//'
 }
 
@@ -63,6 +74,17 @@ bytes() {
     if ((n << shift >> shift == n)); then
         echo $(((n << shift) + (part << shift) / whole))
     fi
+}
+
+# Whether a word with a slash may be an import path: its first element is a domain, or there is a Go module here.
+is_import_path() {
+    [[ $1 != [/.]* ]] || return 1
+    [[ ${1%%/*} != *.* ]] || return 0
+    local dir=$PWD
+    while [[ ! -f $dir/go.mod && ! -f $dir/go.work ]]; do
+        [[ -n $dir ]] || return 1
+        dir=${dir%/*}
+    done
 }
 
 # QEMU's form of a model or type: a name and perhaps properties.
@@ -132,9 +154,15 @@ if [[ -n $package ]]; then
     [[ -f $package/Cargo.toml ]] || wrong "-crate takes the directory of a cargo package, and '$package' has no Cargo.toml"
 elif (($# == 0)); then
     wrong "no program named (-list names them)"
-elif [[ $1 == */* || $1 == *.rs ]]; then
+elif [[ $1 == *.go || $1 == *.rs ]]; then
     [[ -f $1 ]] || wrong "no file '$1'"
-else
+elif [[ $1 == */* || $1 == . || $1 == .. ]]; then
+    if [[ -d $1 ]]; then
+        compgen -G "$1/*.go" >/dev/null || wrong "no Go files in '$1'"
+    else
+        [[ -f $1 ]] || is_import_path "$1" || wrong "no file '$1'"
+    fi
+elif [[ $1 != go ]]; then
     [[ -f $root/programs/$1.rs || $1 == tlb_bench ]] || wrong "no program '$1' (-list names them)"
 fi
 

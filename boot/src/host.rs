@@ -18,6 +18,8 @@ pub struct Host {
     /// Where `boot/debian.sh` unpacks packages that cannot be installed, each need's into a folder
     /// of its own.
     pub unpacked: PathBuf,
+    /// Where what Go programs need is kept: a Go that was fetched, overlays.
+    pub go: PathBuf,
 }
 
 impl Host {
@@ -29,6 +31,7 @@ impl Host {
             root: "/".into(),
             rustup_home: env::var_os("RUSTUP_HOME").map(PathBuf::from).or(home.map(|h| h.join(".rustup"))),
             unpacked: target_dir().join("debian"),
+            go: target_dir().join("go"),
         }
     }
 

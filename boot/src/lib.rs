@@ -6,6 +6,7 @@
 //! - [`host`], [`packages`], [`toolchain`]: what this machine has, and getting what it lacks.
 //! - [`program`]: what is linked with the kernel; [`kernel`]: the build; [`moved`]: a checkout that was copied; [`elf`] and [`symbols`]: what happens to the ELF after the link; [`image`]: BIOS and UEFI disks.
 //! - [`trial`]: whether QEMU has the machine; [`machine`]: QEMU's arguments; [`lifetime`]: its end with ours; [`guest`]: a running QEMU; [`streams`]: its output; [`control`]: its input and exit status; [`monitor`] and [`report`]: what it did when it did not end well.
+//! - [`go`]: Go programs and the user's `go` command.
 //! - [`code`] and [`traceback`]: file and line for the addresses in reports, the guest's and this tool's.
 //! - [`gdb`]: waiting for a debugger; [`run`]: one run from its options to its exit status; [`console`]: its streams.
 //! - [`transcript`]: what the tests inside the kernel say.
@@ -16,6 +17,7 @@ pub mod console;
 pub mod control;
 pub mod elf;
 pub mod gdb;
+pub mod go;
 pub mod guest;
 pub mod host;
 pub mod image;

@@ -77,6 +77,8 @@ pub struct Machine<'a> {
     pub words: &'a [u8],
     /// The ELF for [`Door::Pvh`], else the disk image.
     pub kernel: &'a Path,
+    /// What the boot protocol hands to the kernel beside it, with [`Door::Pvh`]: a Go program.
+    pub module: Option<&'a Path>,
     /// TCG where virtual time is asked for.
     pub accelerator: Accelerator,
     /// Where gdb is waited for.
@@ -141,6 +143,8 @@ impl Machine<'_> {
         args.add(&format!("-device isa-serial,index={index},chardev=uart"));
         if self.options.door == Door::Pvh {
             args.0.extend(["-kernel".into(), self.kernel.into(), "-append".into(), self.command_line.into()]);
+            args.0
+                .extend(self.module.iter().flat_map(|module| ["-initrd".into(), module.as_os_str().into()]));
         } else {
             args.with("-drive", "if=none,id=disk,format=raw,snapshot=on", "file", self.kernel);
             // `bootloader` wants a frame buffer from the BIOS.
@@ -240,6 +244,7 @@ mod tests {
             command_line: "a,b",
             words: b"",
             kernel: Path::new("/k,1"),
+            module: options.args.first().map(Path::new),
             accelerator,
             gdb_port: options.gdb.then_some(1234),
         };
@@ -257,6 +262,12 @@ mod tests {
         assert!(line.ends_with("-device isa-serial,index=0,chardev=uart -kernel /k,1 -append a,b"), "{line}");
         assert!(line.contains("-fw_cfg name=opt/org.gzero/args,file=/run/words"), "{line}");
         assert!(!line.contains("-gdb"), "{line}");
+    }
+
+    #[test]
+    fn module() {
+        let line = arguments(&Options::new("go", &["/m,1"]), Accelerator::Tcg);
+        assert!(line.ends_with("-kernel /k,1 -append a,b -initrd /m,1"), "{line}");
     }
 
     #[test]

@@ -1,5 +1,6 @@
-//! What `qemu-run.sh` runs: `boot [OPTIONS] PROGRAM [ARGS…]`.
+//! What `qemu-run.sh` runs: `boot [OPTIONS] PROGRAM [ARGS…]`; and what `go` runs ([`boot::go::handover`]).
 
+use boot::go::handover;
 use boot::host::Host;
 use boot::options::Options;
 use boot::{Error, Result, guest, run};
@@ -20,9 +21,20 @@ fn main() -> ExitCode {
 }
 
 fn start() -> Result<ExitCode> {
-    let options = Options::parse(env::args_os().skip(1), env::vars_os())?;
-    end_by_signals()?;
-    match run::run(&Host::current(), &options)? {
+    let words: Vec<_> = env::args_os().skip(1).collect();
+    let host = Host::current();
+    let status = match words.split_first() {
+        Some((first, words)) if first == handover::OPTION => {
+            end_by_signals()?;
+            handover::execute(&host, words)?
+        }
+        _ => {
+            let options = Options::parse(words, env::vars_os())?;
+            end_by_signals()?;
+            run::run(&host, &options)?
+        }
+    };
+    match status {
         Some(status) => Ok(ExitCode::from(status)),
         None => end_by(SIGPIPE),
     }

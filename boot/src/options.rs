@@ -181,7 +181,8 @@ impl Options {
         Err(Error::Usage(format!("-machine microvm starts with -boot pvh only, not '{door}'")))
     }
 
-    fn check_size(&self) -> Result<()> {
+    /// Refuses more than a program can be told.
+    pub(crate) fn check_size(&self) -> Result<()> {
         match program_words(self).len() {
             0..=MAX_WORDS => Ok(()),
             n => Err(Error::Usage(format!(
@@ -211,6 +212,32 @@ impl Environment {
 }
 
 impl Options {
+    /// The options as words that [`parse`](Options::parse) reads; without the program.
+    pub fn words(&self) -> Vec<OsString> {
+        let door = format!("{:?}", self.door).to_lowercase();
+        let cores = self.smp.to_string();
+        let pairs = [
+            ("-smp", &cores),
+            ("-m", &self.memory),
+            ("-boot", &door),
+            ("-cpu", &self.cpu),
+            ("-machine", &self.machine),
+        ];
+        let mut words: Vec<OsString> =
+            pairs.iter().flat_map(|(name, value)| [name.into(), value.into()]).collect();
+        for (name, value) in &self.env {
+            let mut setting = OsString::from(format!("{name}="));
+            setting.push(value);
+            words.extend(["-e".into(), setting]);
+        }
+        let flags = [("-gdb", self.gdb), ("-icount", self.icount), ("-v", self.verbose)];
+        words.extend(flags.iter().filter(|(_, set)| *set).map(|(name, _)| name.into()));
+        if let Some(timeout) = self.timeout {
+            words.extend(["-timeout".into(), timeout.as_secs_f64().to_string().into()]);
+        }
+        words
+    }
+
     /// Whether the machine has a PCI bus.
     pub fn has_pci(&self) -> bool {
         machine_type(&self.machine) != "microvm"
@@ -338,6 +365,8 @@ mod tests {
             ..Options::new("echo", &["-v", "-smp", "x"])
         };
         assert_eq!(got, want);
+        let again = want.words().into_iter().chain(["echo", "-v", "-smp", "x"].map(OsString::from));
+        assert_eq!(Options::parse(again, []).unwrap(), want);
     }
 
     #[test]

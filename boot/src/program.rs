@@ -32,6 +32,8 @@ pub enum Variant {
     Crate(PathBuf),
     /// Nothing: the kernel has a program of its own, `tlb_bench`.
     Kernel,
+    /// Nothing either: the kernel runs Go programs, which the boot protocol hands over.
+    Go,
     /// All of `programs/`.
     Programs,
     /// All of `programs/`, the in-kernel tests, and the program `kernel_tests` that runs them.
@@ -55,6 +57,7 @@ impl Variant {
             Variant::File(path) => of("program", path),
             Variant::Crate(dir) => of("crate", dir),
             Variant::Kernel => "kernel-alone".into(),
+            Variant::Go => "go".into(),
             Variant::Programs => "all-programs".into(),
             Variant::Tests => "kernel-tests".into(),
         }
@@ -66,7 +69,7 @@ impl Variant {
         self.hash(&mut hasher);
         let name = match self {
             Variant::File(_) | Variant::Crate(_) => format!("{}-{:016x}", self.name(), hasher.finish()),
-            Variant::Kernel | Variant::Programs | Variant::Tests => self.name(),
+            Variant::Kernel | Variant::Go | Variant::Programs | Variant::Tests => self.name(),
         };
         output_dir().join("images").join(name)
     }
@@ -106,7 +109,7 @@ impl Variant {
                 dependencies.insert(library, dependency.into());
                 locks.push(package.join("Cargo.lock"));
             }
-            Variant::Kernel => {}
+            Variant::Kernel | Variant::Go => {}
             Variant::Programs | Variant::Tests => {
                 dependencies.insert("programs".into(), path_to(&workspace.join("programs")).into());
             }
@@ -134,7 +137,7 @@ impl Variant {
     fn library(&self) -> Result<String> {
         match self {
             Variant::Crate(package) => Ok(library(package)?.1),
-            Variant::Kernel => Ok("kernel".into()),
+            Variant::Kernel | Variant::Go => Ok("kernel".into()),
             _ => Ok("programs".into()),
         }
     }
@@ -143,7 +146,7 @@ impl Variant {
     fn place(&self) -> String {
         match self {
             Variant::File(path) | Variant::Crate(path) => path.display().to_string(),
-            Variant::Kernel => "the kernel".into(),
+            Variant::Kernel | Variant::Go => "the kernel".into(),
             Variant::Programs | Variant::Tests => "programs/".into(),
         }
     }
@@ -176,7 +179,7 @@ impl Variant {
             Variant::Kernel if own.iter().all(|entry| entry.name != wanted) => {
                 return Err(Error::Usage(format!("no program '{wanted}' (-list names them)")));
             }
-            Variant::Kernel | Variant::Programs | Variant::Tests => return Ok(wanted.into()),
+            Variant::Kernel | Variant::Go | Variant::Programs | Variant::Tests => return Ok(wanted.into()),
         };
         match own[..] {
             [] => Err(Error::Failed(format!(

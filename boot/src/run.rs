@@ -11,10 +11,10 @@ use crate::packages::{GDB, ensure};
 use crate::program::Variant;
 use crate::report::{self, Tails};
 use crate::toolchain::Toolchain;
-use crate::{Result, gdb, image, trial};
+use crate::{Result, gdb, go, image, trial};
 use std::io::stdin;
-use std::path::PathBuf;
-use std::thread;
+use std::path::{Path, PathBuf};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 /// The exit status of a machine that ended without one: `EX_SOFTWARE` of BSD's `sysexits.h`.
@@ -40,7 +40,7 @@ pub fn prepare(host: &Host, variant: &Variant, door: Door) -> Result<(Kernel, Pa
     Ok((kernel, medium))
 }
 
-/// Runs a program with its standard streams on this process's; the boot log and reports go to stderr.
+/// Runs what the options name, with its standard streams on this process's; the boot log and reports go to stderr.
 ///
 /// Returns the program's exit status, [`NO_STATUS`] or [`TIMED_OUT`] after a report on stderr, or nothing if nobody reads the
 /// program's output any more.
@@ -48,55 +48,96 @@ pub fn prepare(host: &Host, variant: &Variant, door: Door) -> Result<(Kernel, Pa
 /// # Errors
 /// Whatever keeps the machine from starting.
 pub fn run(host: &Host, options: &Options) -> Result<Option<u8>> {
-    let dir = RunDir::new()?;
-    let qemu = machine::qemu(host)?;
-    trial::check(&qemu, options)?;
-    let files = dir.files().clone();
-    let probe = thread::spawn({
-        let (qemu, wanted) = (qemu.clone(), !options.icount);
-        move || wanted && machine::kvm_works(&qemu, &files)
-    });
+    if let Some(source) = go::words::source(options)? {
+        return go::run(host, options, source);
+    }
+    let prelude = Prelude::new(host, options)?;
     let variant = options.variant()?;
     let (kernel, medium) = prepare(host, &variant, options.door)?;
     let program = variant.choose(&kernel.programs, &options.program)?;
-    let options = &Options { program, ..options.clone() };
-    let kvm = probe.join().unwrap_or(false);
-    let gdb_port = if options.gdb { Some(wait_for_gdb(host, &kernel)?) } else { None };
-    let machine = Machine {
-        options,
-        command_line: &kernel_options(options),
-        words: &program_words(options),
-        kernel: &medium,
-        accelerator: if kvm { Accelerator::Kvm } else { Accelerator::Tcg },
-        gdb_port,
-    };
-    let mut guest = Guest::start(host, &qemu, &machine, &kernel, dir, Box::new(stdin()))?;
-    let mut console = Console::new(options, kvm, guest.started);
-    let deadline = options.timeout.map(|timeout| guest.started + timeout);
-    let late = || deadline.is_some_and(|deadline| Instant::now() >= deadline);
-    loop {
-        match guest.next(GLANCE) {
-            Event::Output(stream, bytes) => {
-                if console.write(stream, &bytes, &late).is_err() {
-                    // Whoever read our output has gone, and what the program does now nobody will see.
-                    return Ok(None);
+    prelude.boot(host, &Options { program, ..options.clone() }, &kernel, &medium, None)
+}
+
+/// What is found out before anything is built, and while it is: whether there is such a machine, and whether KVM works.
+pub struct Prelude {
+    dir: RunDir,
+    qemu: PathBuf,
+    kvm: JoinHandle<bool>,
+}
+
+impl Prelude {
+    /// Finds QEMU and has it make the machine of `options`.
+    ///
+    /// # Errors
+    /// [`Error::Missing`](crate::Error::Missing) without QEMU, [`Error::Usage`](crate::Error::Usage) if it has no such machine.
+    pub fn new(host: &Host, options: &Options) -> Result<Prelude> {
+        let dir = RunDir::new()?;
+        let qemu = machine::qemu(host)?;
+        trial::check(&qemu, options)?;
+        let files = dir.files().clone();
+        let kvm = thread::spawn({
+            let (qemu, wanted) = (qemu.clone(), !options.icount);
+            move || wanted && machine::kvm_works(&qemu, &files)
+        });
+        Ok(Prelude { dir, qemu, kvm })
+    }
+
+    /// The run's directory.
+    pub fn dir(&self) -> &RunDir {
+        &self.dir
+    }
+
+    /// Boots `kernel` from `medium` and lets it run the program of `options`, to its exit status as [`run`] returns it.
+    ///
+    /// # Errors
+    /// If the machine does not start.
+    pub fn boot(
+        self,
+        host: &Host,
+        options: &Options,
+        kernel: &Kernel,
+        medium: &Path,
+        module: Option<&Path>,
+    ) -> Result<Option<u8>> {
+        let kvm = self.kvm.join().unwrap_or(false);
+        let gdb_port = if options.gdb { Some(wait_for_gdb(host, kernel)?) } else { None };
+        let machine = Machine {
+            options,
+            command_line: &kernel_options(options),
+            words: &program_words(options),
+            kernel: medium,
+            module,
+            accelerator: if kvm { Accelerator::Kvm } else { Accelerator::Tcg },
+            gdb_port,
+        };
+        let mut guest = Guest::start(host, &self.qemu, &machine, kernel, self.dir, Box::new(stdin()))?;
+        let mut console = Console::new(options, kvm, guest.started);
+        let deadline = options.timeout.map(|timeout| guest.started + timeout);
+        let late = || deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        loop {
+            match guest.next(GLANCE) {
+                Event::Output(stream, bytes) => {
+                    if console.write(stream, &bytes, &late).is_err() {
+                        // Whoever read our output has gone, and what the program does now nobody will see.
+                        return Ok(None);
+                    }
                 }
+                Event::Ended => break,
+                Event::Quiet => {}
             }
-            Event::Ended => break,
-            Event::Quiet => {}
+            if late() {
+                let cores = guest.monitor().and_then(|mut m| report::cores(&mut m, &kernel.code()?));
+                let cores = cores.unwrap_or_else(|error| format!("{error}\n"));
+                console.say(&format!("gzero: timeout\n{cores}"));
+                return Ok(Some(TIMED_OUT));
+            }
         }
-        if late() {
-            let cores = guest.monitor().and_then(|mut m| report::cores(&mut m, &kernel.code()?));
-            let cores = cores.unwrap_or_else(|error| format!("{error}\n"));
-            console.say(&format!("gzero: timeout\n{cores}"));
-            return Ok(Some(TIMED_OUT));
+        let end = guest.end(false)?;
+        if end.status.is_none() {
+            console.say(&no_status(&end, kernel, &console.tails));
         }
+        Ok(Some(end.status.unwrap_or(NO_STATUS)))
     }
-    let end = guest.end(false)?;
-    if end.status.is_none() {
-        console.say(&no_status(&end, &kernel, &console.tails));
-    }
-    Ok(Some(end.status.unwrap_or(NO_STATUS)))
 }
 
 /// The report of a machine that ended without a status.

@@ -206,9 +206,10 @@ pub(crate) mod tests {
             let root = env::temp_dir().join(format!("gzero-fake-root-{}-{number}", std::process::id()));
             fs::create_dir_all(root.join("usr/bin")).unwrap();
             let (rustup_home, unpacked) = (Some(root.join("rustup")), root.join("debian"));
+            let go = root.join("go");
             // Not the real one, of which packages could be had.
             script(&root.join("usr/bin/apt-get"), "exit 100");
-            FakeRoot { host: Host { path: Vec::new(), root, rustup_home, unpacked } }
+            FakeRoot { host: Host { path: Vec::new(), root, rustup_home, unpacked, go } }
         }
 
         fn toolchain(&self, sysroot: &str, version: &str, with_source: bool) -> PathBuf {

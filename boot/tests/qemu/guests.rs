@@ -25,6 +25,7 @@ pub struct Guests {
     pub host: Host,
     programs: Built,
     tests: Built,
+    go: Built,
     bios: Built,
     uefi: Built,
 }
@@ -36,6 +37,7 @@ impl Guests {
             host: Host::current(),
             programs: Built::new(),
             tests: Built::new(),
+            go: Built::new(),
             bios: Built::new(),
             uefi: Built::new(),
         }
@@ -45,6 +47,7 @@ impl Guests {
     pub fn built(&self, variant: Variant, door: Door) -> Result<&(Kernel, PathBuf), String> {
         let built = match (&variant, door) {
             (Variant::Tests, _) => &self.tests,
+            (Variant::Go, _) => &self.go,
             (Variant::Programs, Door::Pvh) => &self.programs,
             (Variant::Programs, Door::Bios) => &self.bios,
             (Variant::Programs, Door::Uefi) => &self.uefi,
@@ -86,6 +89,7 @@ impl Guests {
                 command_line: &kernel_options(options),
                 words: &program_words(options),
                 kernel: medium,
+                module: None,
                 accelerator: Accelerator::Tcg,
                 gdb_port,
             };

@@ -1,0 +1,194 @@
+//! The user's `go` with the Go half: where its words are put among the user's, and what is refused.
+
+use super::handover::{self, Taken};
+use super::toolchain::Toolchain;
+use super::{overlay, words};
+use crate::guest::RunDir;
+use crate::host::Host;
+use crate::options::Options;
+use crate::program::Variant;
+use crate::run::{Prelude, prepare};
+use crate::{Error, Result, source_root};
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+/// The subcommands that compile, and so know `-overlay`.
+const COMPILES: [&str; 6] = ["build", "install", "list", "run", "test", "vet"];
+
+/// Those of them that run programs, and so know `-exec`.
+const RUNS: [&str; 2] = ["run", "test"];
+
+/// What Go's own libraries for Linux processes do, as its flags are named.
+const SANITIZERS: [&str; 3] = ["race", "msan", "asan"];
+
+/// A Go and the overlay for it.
+#[derive(Debug)]
+pub struct Go {
+    toolchain: Toolchain,
+    overlay: PathBuf,
+}
+
+impl Go {
+    /// The Go that fits, with the Go half of this tree.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] if there is none and none can be had.
+    pub fn get(host: &Host) -> Result<Go> {
+        let toolchain = Toolchain::get(host)?;
+        let overlay = overlay::write(host, &toolchain, &source_root().join("go"))?;
+        Ok(Go { toolchain, overlay })
+    }
+
+    /// Has `go run` build the program that the options' words name, and takes it; or `go run`'s exit status, if it built none. It has said why.
+    ///
+    /// # Errors
+    /// If `go` cannot be run.
+    pub fn take(&self, options: &Options, dir: &RunDir) -> Result<std::result::Result<Taken, u8>> {
+        let mut go = self.toolchain.go();
+        go.arg("run").args(self.flags(Some(&handover::order_take(dir)?)));
+        go.arg(words::go_word(&options.program)).args(&options.args).stdin(Stdio::null());
+        let status = status(&mut go)?;
+        match handover::taken(dir)? {
+            Some(taken) if status == 0 => Ok(Ok(taken)),
+            _ => Ok(Err(status)),
+        }
+    }
+
+    /// Runs `go` with the user's words, to its exit status.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for flags that programs here cannot have.
+    pub fn command(&self, host: &Host, options: &Options) -> Result<Option<u8>> {
+        let mut go = self.toolchain.go();
+        let (place, subcommand) = place(&options.args);
+        let flags = flags(subcommand, &options.args[place..]);
+        if let Some(word) = flags.iter().find(|word| is_sanitizer(word)) {
+            return Err(Error::Usage(format!(
+                "{}: Go's detectors are built for Linux processes and cannot run here",
+                word.display()
+            )));
+        }
+        if !COMPILES.contains(&subcommand) {
+            return status(go.args(&options.args)).map(Some);
+        }
+        if flags.iter().any(|word| is_flag(word, "overlay")) {
+            return Err(Error::Usage(
+                "-overlay is how the Go half gets in: a program can have no other".into(),
+            ));
+        }
+        let (before, after) = options.args.split_at(place);
+        // Removed when `go` has ended.
+        let prelude;
+        let mut exec = None;
+        if RUNS.contains(&subcommand) {
+            prelude = Prelude::new(host, options)?;
+            let (kernel, medium) = prepare(host, &Variant::Go, options.door)?;
+            exec = Some(handover::order_boot(prelude.dir(), options, &kernel, &medium)?);
+        }
+        go.args(before).args(self.flags(exec.as_deref())).args(after);
+        status(&mut go).map(Some)
+    }
+
+    fn flags(&self, exec: Option<&OsStr>) -> Vec<OsString> {
+        let flag = |name: &str, value: &OsStr| {
+            let mut flag = OsString::from(name);
+            flag.push(value);
+            flag
+        };
+        let exec = exec.map(|exec| flag("-exec=", exec));
+        [flag("-overlay=", self.overlay.as_os_str())].into_iter().chain(exec).collect()
+    }
+}
+
+/// The subcommand among `go`'s words, and where its flags begin. `-C DIR` has to be the first, before the subcommand or behind it.
+fn place(words: &[OsString]) -> (usize, &str) {
+    let skip_directory = |at: usize| match words.get(at).map(|word| word.as_bytes()) {
+        Some(b"-C" | b"--C") => at + 2,
+        Some(word) if word.starts_with(b"-C=") || word.starts_with(b"--C=") => at + 1,
+        _ => at,
+    };
+    let at = skip_directory(0);
+    let subcommand = words.get(at).and_then(|word| word.to_str()).unwrap_or_default();
+    (skip_directory(at + 1).min(words.len()), subcommand)
+}
+
+/// Those of the words behind a subcommand that may be flags of `go`'s: not a program's arguments, nor what follows what may be the
+/// program's name.
+fn flags<'a>(subcommand: &str, words: &'a [OsString]) -> &'a [OsString] {
+    let end = words.iter().position(|word| match subcommand {
+        "run" => !word.as_bytes().starts_with(b"-"),
+        "test" => is_flag(word, "args"),
+        _ => false,
+    });
+    &words[..end.unwrap_or(words.len())]
+}
+
+/// Whether a word is the flag `name`, with a value or without.
+fn is_flag(word: &OsStr, name: &str) -> bool {
+    let word = word.as_bytes();
+    let flag = word.strip_prefix(b"--").or_else(|| word.strip_prefix(b"-")).unwrap_or_default();
+    flag.strip_prefix(name.as_bytes()).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"="))
+}
+
+fn is_sanitizer(word: &OsString) -> bool {
+    !word.as_bytes().ends_with(b"=false") && SANITIZERS.iter().any(|name| is_flag(word, name))
+}
+
+/// Runs a command to its exit status, which for a signal is that of a shell.
+fn status(command: &mut Command) -> Result<u8> {
+    let status = command.status().map_err(Error::io("run go"))?;
+    let code = status.code().or(status.signal().map(|signal| 128 + signal)).unwrap_or(1);
+    Ok(code as u8)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &str) -> Vec<OsString> {
+        line.split_whitespace().map(OsString::from).collect()
+    }
+
+    #[test]
+    fn flags_go_behind_the_subcommand() {
+        for (line, want) in [
+            ("", (0, "")),
+            ("version", (1, "version")),
+            ("test -v ./...", (1, "test")),
+            ("-C dir build .", (3, "build")),
+            ("-C=dir build -x", (2, "build")),
+            ("run -C dir . -C x", (3, "run")),
+            ("run --C=dir .", (2, "run")),
+            ("-C", (1, "")),
+            ("run -C", (2, "run")),
+        ] {
+            assert_eq!(place(&words(line)), want, "{line}");
+        }
+    }
+
+    #[test]
+    fn arguments_are_no_flags() {
+        for (subcommand, line, want) in [
+            ("run", "-x . -race", "-x"),
+            ("test", "-x . -race -args -overlay", "-x . -race"),
+            ("build", "-x . -race", "-x . -race"),
+        ] {
+            assert_eq!(flags(subcommand, &words(line)), words(want), "{subcommand} {line}");
+        }
+    }
+
+    #[test]
+    fn flags_are_recognised() {
+        for (word, is) in
+            [("-overlay", true), ("--overlay=x", true), ("-overlays", false), ("overlay", false)]
+        {
+            assert_eq!(is_flag(word.as_ref(), "overlay"), is, "{word}");
+        }
+        for (word, is) in [("-race", true), ("--race=true", true), ("-race=false", false), ("race", false)] {
+            assert_eq!(is_sanitizer(&word.into()), is, "{word}");
+        }
+    }
+}

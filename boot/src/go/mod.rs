@@ -1,0 +1,88 @@
+//! Go programs: the user's own `go` command, with the Go half of this runtime in place of the operating part of Go's.
+//!
+//! The problem: what a word of the command line means (a file, a folder, an import path), which files belong to a program, where its arguments begin, what is
+//! said of a wrong one and with which status is Go's to say, and it changes from release to release. So nothing of it is done here:
+//!
+//! 1. [`words`]: the first word tells Rust's programs from Go's.
+//! 2. [`toolchain`]: a Go of the one release that the Go half (`go/` at the top of the tree) was written for, fetched if need be.
+//! 3. [`overlay`]: the Go half as a file for `go build -overlay`. It is made once for each Go.
+//! 4. [`command`]: the user's words go to `go` as they are, with `-overlay` among them.
+//! 5. [`handover`]: `go run` and `go test` end in running a program, by `-exec`: with this tool, which for `go run` and `go test` starts the machine. For
+//!    `FILE.go`, `DIR` and `IMPORTPATH` it only takes the program away from a `go run`, and the machine starts when that has ended, since
+//!    `go run` does not pass a program's exit status on.
+//!
+//! Rejected: `go build -o` for those. It builds packages that are no programs, wants the files apart from the arguments, and an output
+//! file that runs beside each other would share; `go run` keeps the linked program in Go's cache.
+
+pub mod command;
+pub mod handover;
+pub mod overlay;
+pub mod toolchain;
+pub mod words;
+
+pub use words::Source;
+
+use crate::host::Host;
+use crate::kernel::Kernel;
+use crate::options::{Door, Options};
+use crate::program::Variant;
+use crate::run::{Prelude, prepare};
+use crate::{Error, Result};
+use std::env;
+use std::path::{Path, PathBuf};
+
+/// The program of the kernel's image that runs Go programs; its first argument is Go's own name.
+pub const PROGRAM: &str = "go";
+
+/// Runs a Go program or the user's `go` command, to an exit status as [`crate::run::run`] has it.
+///
+/// # Errors
+/// Whatever keeps it from starting.
+pub fn run(host: &Host, options: &Options, source: Source) -> Result<Option<u8>> {
+    if options.door != Door::Pvh {
+        let door = format!("{:?}", options.door).to_lowercase();
+        return Err(Error::Usage(format!("a Go program starts with -boot pvh only, not '{door}'")));
+    }
+    match source {
+        Source::Elf(elf) => {
+            let prelude = Prelude::new(host, options)?;
+            let (kernel, medium) = prepare(host, &Variant::Go, options.door)?;
+            boot(host, options, prelude, &kernel, &medium, &elf)
+        }
+        Source::Words => {
+            let prelude = Prelude::new(host, options)?;
+            let go = command::Go::get(host)?;
+            let taken = match go.take(options, prelude.dir())? {
+                Ok(taken) => taken,
+                Err(status) => return Ok(Some(status)),
+            };
+            let (kernel, medium) = prepare(host, &Variant::Go, options.door)?;
+            let options = Options { args: taken.args, ..options.clone() };
+            boot(host, &options, prelude, &kernel, &medium, &taken.elf)
+        }
+        Source::Command => command::Go::get(host)?.command(host, options),
+    }
+}
+
+/// Starts the machine with a linked Go program. `options` has the program's name and arguments, as Go sees them.
+pub(crate) fn boot(
+    host: &Host,
+    options: &Options,
+    prelude: Prelude,
+    kernel: &Kernel,
+    medium: &Path,
+    elf: &Path,
+) -> Result<Option<u8>> {
+    let mut words = options.clone();
+    words.args.insert(0, std::mem::replace(&mut words.program, PROGRAM.into()).into());
+    // The library asks it for the current directory, before the system.
+    if words.env.iter().all(|(name, _)| name != "PWD") {
+        words.env.push(("PWD".into(), current_dir()?.into()));
+    }
+    words.check_size()?;
+    prelude.boot(host, &words, kernel, medium, Some(elf))
+}
+
+fn current_dir() -> Result<PathBuf> {
+    env::current_dir().map_err(Error::io("find the current directory"))
+}
