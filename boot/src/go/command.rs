@@ -2,17 +2,16 @@
 
 use super::handover::{self, Taken};
 use super::toolchain::Toolchain;
-use super::{overlay, words};
+use super::{image, overlay, words};
 use crate::guest::RunDir;
 use crate::host::Host;
 use crate::options::Options;
-use crate::program::Variant;
-use crate::run::{Prelude, prepare};
+use crate::run::Prelude;
 use crate::{Error, Result, source_root};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// The subcommands that compile, and so know `-overlay`.
@@ -57,6 +56,19 @@ impl Go {
         }
     }
 
+    /// Builds a program from the words that `go build` takes for one, into `elf`.
+    ///
+    /// # Errors
+    /// If `go` refuses; it has said why on stderr.
+    pub fn build(&self, words: &[&OsStr], elf: &Path) -> Result<()> {
+        let mut go = self.toolchain.go();
+        go.arg("build").args(self.flags(None)).arg("-o").arg(elf).args(words).stdin(Stdio::null());
+        match status(&mut go)? {
+            0 => Ok(()),
+            status => Err(Error::Failed(format!("go build of {words:?} ended with status {status}"))),
+        }
+    }
+
     /// Runs `go` with the user's words, to its exit status.
     ///
     /// # Errors
@@ -85,7 +97,7 @@ impl Go {
         let mut exec = None;
         if RUNS.contains(&subcommand) {
             prelude = Prelude::new(host, options)?;
-            let (kernel, medium) = prepare(host, &Variant::Go, options.door)?;
+            let (kernel, medium) = image::get(host, options.door)?;
             exec = Some(handover::order_boot(prelude.dir(), options, &kernel, &medium)?);
         }
         go.args(before).args(self.flags(exec.as_deref())).args(after);

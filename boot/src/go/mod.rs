@@ -5,17 +5,21 @@
 //!
 //! 1. [`words`]: the first word tells Rust's programs from Go's.
 //! 2. [`toolchain`]: a Go of the one release that the Go half (`go/` at the top of the tree) was written for, fetched if need be.
-//! 3. [`overlay`]: the Go half as a file for `go build -overlay`. It is made once for each Go.
+//! 3. [`overlay`]: the Go half as a file for `go build -overlay`. It is made once for each Go, which must be one that the
+//!    half was written for ([`kept`]).
 //! 4. [`command`]: the user's words go to `go` as they are, with `-overlay` among them.
 //! 5. [`handover`]: `go run` and `go test` end in running a program, by `-exec`: with this tool, which for `go run` and `go test` starts the machine. For
 //!    `FILE.go`, `DIR` and `IMPORTPATH` it only takes the program away from a `go run`, and the machine starts when that has ended, since
 //!    `go run` does not pass a program's exit status on.
+//! 6. [`image`]: the kernel, one for all Go programs.
 //!
 //! Rejected: `go build -o` for those. It builds packages that are no programs, wants the files apart from the arguments, and an output
 //! file that runs beside each other would share; `go run` keeps the linked program in Go's cache.
 
 pub mod command;
 pub mod handover;
+pub mod image;
+pub mod kept;
 pub mod overlay;
 pub mod toolchain;
 pub mod words;
@@ -25,11 +29,10 @@ pub use words::Source;
 use crate::host::Host;
 use crate::kernel::Kernel;
 use crate::options::{Door, Options};
-use crate::program::Variant;
-use crate::run::{Prelude, prepare};
+use crate::run::Prelude;
 use crate::{Error, Result};
 use std::env;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The program of the kernel's image that runs Go programs; its first argument is Go's own name.
 pub const PROGRAM: &str = "go";
@@ -46,7 +49,7 @@ pub fn run(host: &Host, options: &Options, source: Source) -> Result<Option<u8>>
     match source {
         Source::Elf(elf) => {
             let prelude = Prelude::new(host, options)?;
-            let (kernel, medium) = prepare(host, &Variant::Go, options.door)?;
+            let (kernel, medium) = image::get(host, options.door)?;
             boot(host, options, prelude, &kernel, &medium, &elf)
         }
         Source::Words => {
@@ -56,7 +59,7 @@ pub fn run(host: &Host, options: &Options, source: Source) -> Result<Option<u8>>
                 Ok(taken) => taken,
                 Err(status) => return Ok(Some(status)),
             };
-            let (kernel, medium) = prepare(host, &Variant::Go, options.door)?;
+            let (kernel, medium) = image::get(host, options.door)?;
             let options = Options { args: taken.args, ..options.clone() };
             boot(host, &options, prelude, &kernel, &medium, &taken.elf)
         }
@@ -73,16 +76,38 @@ pub(crate) fn boot(
     medium: &Path,
     elf: &Path,
 ) -> Result<Option<u8>> {
-    let mut words = options.clone();
-    words.args.insert(0, std::mem::replace(&mut words.program, PROGRAM.into()).into());
-    // The library asks it for the current directory, before the system.
-    if words.env.iter().all(|(name, _)| name != "PWD") {
-        words.env.push(("PWD".into(), current_dir()?.into()));
-    }
-    words.check_size()?;
-    prelude.boot(host, &words, kernel, medium, Some(elf))
+    prelude.boot(host, &told(options)?, kernel, medium, Some(elf))
 }
 
-fn current_dir() -> Result<PathBuf> {
-    env::current_dir().map_err(Error::io("find the current directory"))
+/// What the kernel is told for a Go program: its own program, whose arguments are the Go program's, and the current directory.
+///
+/// # Errors
+/// If that is more than a program can be told.
+pub fn told(options: &Options) -> Result<Options> {
+    let mut told = options.clone();
+    told.args.insert(0, std::mem::replace(&mut told.program, PROGRAM.into()).into());
+    // The library asks it before the system.
+    if told.env.iter().all(|(name, _)| name != "PWD") {
+        let here = env::current_dir().map_err(Error::io("find the current directory"))?;
+        told.env.push(("PWD".into(), here.into()));
+    }
+    told.check_size()?;
+    Ok(told)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn go_programs_know_their_name_and_place() {
+        let mut options = Options::new("./cmd/server", &["-addr", ":80"]);
+        let told_ = told(&options).unwrap();
+        assert_eq!(told_.program, "go");
+        assert_eq!(told_.args, ["./cmd/server", "-addr", ":80"]);
+        let here = env::current_dir().unwrap();
+        assert_eq!(told_.env, [("PWD".to_owned(), here.into())]);
+        options.env.push(("PWD".into(), "/elsewhere".into()));
+        assert_eq!(told(&options).unwrap().env, options.env, "the user's own counts");
+    }
 }

@@ -1,14 +1,16 @@
 //! The Go half as `go build -overlay` wants it: a JSON file that names, for files of GOROOT, what stands in their place.
 //!
 //! The Go half is the folder `go/` at the top of the tree: `go/leftout` has a line for each file of GOROOT that is left out, `src/runtime/proc.go`, and
-//! every `go/PKG/FILE` is the package PKG's `FILE`, in place of GOROOT's if that is left out. GOROOT itself is not touched, and Go's build cache
+//! every `go/PKG/FILE` is the package PKG's `FILE`, in place of GOROOT's of that name. GOROOT itself is not touched, and Go's build cache
 //! tells packages by the contents of their files: both kinds of program share the user's cache.
 //!
 //! The file lies in `target/go/overlay/` under a name made of its contents and of Go's version. Once it is there, this Go is known to fit:
 //!
 //! 1. each file that is left out is there: this is the runtime that the list was made for;
-//! 2. no file of the half hides one that is kept, which nobody would notice.
+//! 2. no file of the half hides one that is to stay, which nobody would notice;
+//! 3. the files that stay ask for what the half has ([`super::kept`]).
 
+use super::kept::Kept;
 use super::toolchain::Toolchain;
 use crate::host::Host;
 use crate::kernel::write_if_changed;
@@ -65,15 +67,14 @@ impl Half {
         Ok(())
     }
 
-    /// What keeps it from being put on the Go at `root`, in words.
-    fn misfit(&self, root: &Path) -> Option<String> {
+    /// What keeps it from being put on the Go at `root`, of which the files `kept` stay, in words.
+    fn misfit(&self, root: &Path, kept: &Kept) -> Option<String> {
         let missing = self.left_out.iter().find(|name| !root.join(name).is_file());
         if let Some(name) = missing {
             return Some(format!("{name} is to be left out and is not there"));
         }
-        let hidden =
-            self.files.keys().find(|name| !self.left_out.contains(*name) && root.join(name).exists());
-        hidden.map(|name| format!("{name} is there, is kept, and would be hidden by a file of the Go half"))
+        let hidden = self.files.keys().find(|name| kept.has(name));
+        hidden.map(|name| format!("{name} is to stay, and a file of the Go half would hide it"))
     }
 
     /// The overlay's text.
@@ -119,9 +120,14 @@ pub fn write(host: &Host, go: &Toolchain, dir: &Path) -> Result<PathBuf> {
     if file.exists() {
         return Ok(file);
     }
-    if let Some(why) = half.misfit(&go.root) {
+    let kept = Kept::read(&dir.join("check"))?;
+    let misfit = match half.misfit(&go.root, &kept) {
+        Some(why) => Some(why),
+        None => kept.misfit(go)?,
+    };
+    if let Some(why) = misfit {
         return Err(Error::Missing(format!(
-            "{} at {} is not the Go that {} was written for: {why}; Go {} is",
+            "{} at {} is not the Go that {} was written for: {why}\nGo {} is",
             go.version,
             go.root.display(),
             dir.display(),
@@ -136,11 +142,17 @@ pub fn write(host: &Host, go: &Toolchain, dir: &Path) -> Result<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::go::kept::sha256;
     use crate::toolchain::tests::FakeRoot;
 
     /// A Go and a half for it: one file left out, one replaced, one added.
     fn tree(root: &FakeRoot) -> (Toolchain, PathBuf) {
         let top = &root.host.root;
+        let kept = format!(
+            "{}  src/runtime/map.go\n{}  src/runtime\n",
+            sha256(b"Go's"),
+            sha256(b"chan.go\nmap.go\nproc.go\n")
+        );
         for (path, text) in [
             ("goroot/src/runtime/proc.go", "Go's"),
             ("goroot/src/runtime/chan.go", "Go's"),
@@ -152,6 +164,7 @@ mod tests {
             ("half/runtime/README.md", ""),
             ("half/internal/x/y.go", "ours"),
             ("half/check/main.go", "no package of Go's"),
+            ("half/check/kept", &kept),
         ] {
             let path = top.join(path);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -188,7 +201,7 @@ mod tests {
             assert!(error.exit_status() == 69 && error.to_string().contains(why), "{error}");
         };
         fs::write(half.join("runtime/map.go"), "ours").unwrap();
-        refused("src/runtime/map.go is there, is kept");
+        refused("src/runtime/map.go is to stay");
         fs::remove_file(half.join("runtime/map.go")).unwrap();
         fs::remove_file(go.root.join("src/runtime/chan.go")).unwrap();
         refused("src/runtime/chan.go is to be left out and is not there");
