@@ -1,0 +1,9 @@
+// The smallest program.
+
+package main
+
+import "fmt"
+
+func main() {
+	fmt.Println("hello, world")
+}
