@@ -14,6 +14,7 @@ extern crate unwinding;
 mod allocator;
 mod cpu;
 mod device;
+mod elf;
 mod entry;
 mod log;
 mod memory;

@@ -9,6 +9,7 @@ use crate::memory::frames::{self, Owner};
 use crate::memory::stack::{self, FaultOutcome, Faulting};
 use crate::thread::{self, Thread};
 use ::alloc::boxed::Box;
+use ::alloc::string::{String, ToString};
 use core::any::Any;
 use core::fmt;
 use core::ptr::null_mut;
@@ -63,8 +64,9 @@ fn preempt_signal(frame: &mut TrapFrame) {
         runtime::proc::preempt_signal(frame.rsp as usize, frame.rip as usize, frame.rflags & TF != 0)
     } {
         Signal::Resume => {}
-        Signal::Call(f) => {
+        Signal::Call { f, back } => {
             frame.rflags &= !TF;
+            frame.rip = back as u64;
             // SAFETY: the runtime has checked that the stack has room, and it saves every register.
             unsafe { frame.push_call(f) };
         }
@@ -303,6 +305,10 @@ unsafe impl Port for Machine {
 
     fn symbol(pc: usize) -> Option<(&'static str, usize)> {
         symbols::lookup(pc)
+    }
+
+    fn load_program() -> Result<usize, String> {
+        crate::elf::load().map_err(|e| e.to_string())
     }
 
     unsafe fn try_call(f: extern "C-unwind" fn(*mut u8), arg: *mut u8) -> Result<(), Box<dyn Any + Send>> {

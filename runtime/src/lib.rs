@@ -15,6 +15,7 @@ mod console;
 pub mod context;
 pub mod debug;
 pub mod env;
+pub mod goabi;
 pub mod godebug;
 pub mod heap;
 pub mod init;
@@ -168,6 +169,7 @@ pub mod __private {
     pub use crate::chan::arms as select;
     pub use crate::print::{eprint, print};
     pub use alloc::boxed::Box;
+    pub use alloc::string::String;
     pub use core::any::Any;
     pub use core::fmt;
     pub use linkme;

@@ -9,6 +9,7 @@
 
 use crate::proc::{G, M};
 use alloc::boxed::Box;
+use alloc::string::String;
 use core::any::Any;
 use core::fmt;
 
@@ -125,7 +126,7 @@ macro_rules! port {
         macro_rules! set_port {
             ($port:ty) => {
                 const _: () = {
-                    use $crate::__private::{Any, Box, fmt};
+                    use $crate::__private::{Any, Box, String, fmt};
                     use $crate::port::*;
                     use $crate::proc::{G, M};
                     $(
@@ -239,6 +240,9 @@ port! {
     fn begin_fatal = __gzero_begin_fatal(what: fmt::Arguments<'_>);
     /// The function that holds code address `pc` and the offset in it, if symbols are there.
     fn symbol = __gzero_symbol(pc: usize) -> Option<(&'static str, usize)>;
+    /// Maps the program that the machine was given beside the kernel, a static ELF, at the addresses that it was linked for, and returns its
+    /// entry; else what is wrong with it, or that there is none. Called once.
+    fn load_program = __gzero_load_program() -> Result<usize, String>;
     /// Calls `f(arg)` and catches what it unwinds with.
     ///
     /// # Safety

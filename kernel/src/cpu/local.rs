@@ -13,6 +13,8 @@
 //! | `gs:24` | core number |
 //!
 //! `swapgs` is never used: all code runs in ring 0 with one GS base for each core.
+//!
+//! The base of FS is set once, too: code from Go's compiler finds its `g` at `fs:-8`, and that is `gs:8`, the current G.
 
 use super::MAX_CPUS;
 use super::features::{Features, has};
@@ -24,7 +26,7 @@ use core::ptr;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use raw_cpuid::CpuId;
 use x86_64::VirtAddr;
-use x86_64::registers::model_specific::GsBase;
+use x86_64::registers::model_specific::{FsBase, GsBase};
 
 /// A core's own data. Blocks are aligned so that no two cores write to one pair of cache lines.
 #[repr(C, align(128))]
@@ -83,6 +85,9 @@ impl PageFaultSlot {
     }
 }
 
+/// What FS's base is above the block: the word below it is the current G.
+const GO_TLS: u64 = (offset_of!(CpuLocal, g) + size_of::<usize>()) as u64;
+
 /// Of a core that has not set its controller up.
 const NO_APIC_ID: u32 = u32::MAX;
 
@@ -113,6 +118,7 @@ pub unsafe fn init(id: usize) {
     block.self_ptr.set(block);
     block.id.set(id);
     GsBase::write(VirtAddr::from_ptr(block));
+    FsBase::write(VirtAddr::from_ptr(block) + GO_TLS);
 }
 
 /// Makes block 0 the boot core's. To be called first of all, once: time counts from here.

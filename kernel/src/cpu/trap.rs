@@ -194,6 +194,8 @@ extern "C" fn dispatch(frame: &mut TrapFrame) {
             1 if (hooks().debug)(frame) => {}
             2 => ipi::nmi(frame),
             14 => page_fault(frame),
+            0 if go_fault(frame, fault::SIGFPE, fault::FPE_INTDIV, frame.rip as usize) => {}
+            13 if go_fault(frame, fault::SIGSEGV, fault::SI_KERNEL, 0) => {}
             _ => exception::unhandled(frame),
         }
         return;
@@ -243,10 +245,38 @@ fn page_fault(frame: &mut TrapFrame) {
     if let Err(outer) = slot.begin(frame) {
         exception::fault_in_page_fault(frame, addr, outer);
     }
-    if !(hooks().page_fault)(frame, addr as usize) && !back_kernel_data(frame, addr as usize) {
+    let kind = if frame.error_code & 1 == 0 { fault::SEGV_MAPERR } else { fault::SEGV_ACCERR };
+    if !(hooks().page_fault)(frame, addr as usize)
+        && !back_kernel_data(frame, addr as usize)
+        && !go_fault(frame, fault::SIGSEGV, kind, addr as usize)
+    {
         exception::unhandled(frame);
     }
     slot.end();
+}
+
+/// Linux' numbers for faults, which Go code knows.
+mod fault {
+    pub const SIGFPE: u32 = 8;
+    pub const SIGSEGV: u32 = 11;
+    pub const FPE_INTDIV: usize = 1;
+    pub const SEGV_MAPERR: usize = 1;
+    pub const SEGV_ACCERR: usize = 2;
+    /// Not of the program's making by any address: a non-canonical one.
+    pub const SI_KERNEL: usize = 0x80;
+}
+
+/// Whether a fault was one of Go code, which then panics.
+fn go_fault(frame: &mut TrapFrame, sig: u32, code: usize, addr: usize) -> bool {
+    let Some(fault) = runtime::goabi::fault(frame.rip as usize, frame.rsp as usize, sig, code, addr) else {
+        return false;
+    };
+    if fault.push {
+        // SAFETY: the runtime has backed the room below.
+        unsafe { frame.push_call(fault.rip) };
+    }
+    frame.rip = fault.rip as u64;
+    true
 }
 
 /// Whether a fault was the first touch of kernel data that is backed by demand, which works before there are hooks.

@@ -93,6 +93,18 @@ unsafe fn keep_cmdline(line: *const u8) {
     CMDLINE_LEN.call_once(|| bytes.len());
 }
 
+static MODULE: Once<Range<u64>> = Once::new();
+
+/// Where the file lies in physical memory that the loader put there beside the kernel, if it did. Nobody else uses that memory.
+pub fn module() -> Option<Range<u64>> {
+    MODULE.get().filter(|module| !module.is_empty()).cloned()
+}
+
+/// Notes where the loader put its file; empty if there is none.
+fn keep_module(module: Range<u64>) {
+    MODULE.call_once(|| module);
+}
+
 /// Copies a memory map into the kernel's own memory, leaving empty regions out and joining those that go on with one of the same kind:
 /// UEFI's maps have many.
 ///

@@ -14,10 +14,11 @@
 //!
 //! The tables are data and not built by code because the less there is of 32-bit assembler the better.
 
-use super::{KERNEL_BASE, PHYSICAL_MEMORY_OFFSET, enter, keep_cmdline, keep_regions};
+use super::{KERNEL_BASE, PHYSICAL_MEMORY_OFFSET, enter, keep_cmdline, keep_module, keep_regions};
 use bootloader_api::BootInfo;
 use bootloader_api::info::{MemoryRegion, MemoryRegionKind, Optional};
 use core::arch::global_asm;
+use core::ops::Range;
 
 global_asm!(
     r#"
@@ -131,6 +132,15 @@ struct StartInfo {
 /// "xEn3" with the high bit of the E set.
 const START_INFO_MAGIC: u32 = 0x336e_c578;
 
+/// `struct hvm_modlist_entry`: a file that the loader put into memory beside the kernel (QEMU: `-initrd`).
+#[repr(C)]
+struct Module {
+    addr: u64,
+    size: u64,
+    cmdline_addr: u64,
+    reserved: u64,
+}
+
 /// `struct hvm_memmap_table_entry`: an E820 entry.
 #[repr(C)]
 struct MemmapEntry {
@@ -169,8 +179,18 @@ extern "C" fn pvh_main(start_info: u32) -> ! {
             info.memmap_entries as usize,
         )
     };
+    let module = if info.nr_modules == 0 {
+        0..0
+    } else {
+        // SAFETY: the start info names a table of that many entries below 4 GiB.
+        let module = unsafe { &*(virt(info.modlist_paddr) as *const Module) };
+        module.addr..module.addr.saturating_add(module.size)
+    };
+    let regions =
+        memmap.iter().flat_map(split_at_kernel).flat_map(|region| split_at_module(&region, &module));
     // SAFETY: this code runs once on the only core.
-    let regions = unsafe { keep_regions(memmap.iter().flat_map(split_at_kernel)) };
+    let regions = unsafe { keep_regions(regions) };
+    keep_module(module);
 
     let mut boot_info = BootInfo::new(regions);
     boot_info.physical_memory_offset = Optional::Some(PHYSICAL_MEMORY_OFFSET);
@@ -179,6 +199,20 @@ extern "C" fn pvh_main(start_info: u32) -> ! {
     boot_info.kernel_len = (&raw const __kernel_end as usize - &raw const __kernel_start as usize) as u64;
     boot_info.kernel_image_offset = &raw const __kernel_start as u64;
     enter(boot_info)
+}
+
+/// A region as what lies below, in and above the pages of `module`; absent ones are empty.
+fn split_at_module(region: &MemoryRegion, module: &Range<u64>) -> [MemoryRegion; 3] {
+    let &MemoryRegion { start, end, kind } = region;
+    if kind != MemoryRegionKind::Usable || module.is_empty() {
+        return [*region, MemoryRegion::empty(), MemoryRegion::empty()];
+    }
+    let (first, last) = (module.start & !0xfff, module.end.next_multiple_of(4096));
+    [
+        MemoryRegion { start, end: end.min(first), kind },
+        MemoryRegion { start: start.max(first), end: end.min(last), kind: MemoryRegionKind::Bootloader },
+        MemoryRegion { start: start.max(last), end, kind },
+    ]
 }
 
 /// A map entry as the regions below, of and above the kernel image; absent ones are empty.

@@ -2,4 +2,7 @@
 
 mod x86_64;
 pub use x86_64::{XSAVE_SIZE, callers};
-pub(crate) use x86_64::{async_preempt, gogo, here, is_set, mcall, mcall_noreturn, new_context, on_stack};
+pub(crate) use x86_64::{
+    async_preempt, gogo, here, is_async_preempt, is_set, mcall, mcall_noreturn, new_context, on_stack,
+    saved_frame,
+};

@@ -170,6 +170,22 @@ pub(crate) fn async_preempt() -> usize {
     __gzero_async_preempt as *const () as usize
 }
 
+/// Whether `pc` is in the code that a preempted goroutine is made to call.
+pub(crate) fn is_async_preempt(pc: usize) -> bool {
+    /// More than it has.
+    const BYTES: usize = 512;
+    (async_preempt()..async_preempt() + BYTES).contains(&pc)
+}
+
+/// The frame pointer and the return address that [`mcall`] saved at `sp`.
+///
+/// # Safety
+/// It did.
+pub(crate) unsafe fn saved_frame(sp: usize) -> (usize, usize) {
+    // SAFETY: as the caller promises: `r15 r14 r13 r12 rbx rbp` and the address lie there.
+    unsafe { ((sp as *const usize).add(5).read(), (sp as *const usize).add(6).read()) }
+}
+
 /// Saves the current goroutine `gp` and calls `f(gp)` on its M's g0; returns when `gp` is run again, perhaps on another M.
 ///
 /// # Safety

@@ -66,7 +66,7 @@ impl Hchan {
     ///
     /// # Safety
     /// `buf` is the start of `dataqsiz` elements of `elemsize` bytes each, which belong to the channel as long as it is used.
-    pub(super) unsafe fn new(dataqsiz: usize, buf: *mut u8, elemsize: usize) -> Hchan {
+    pub(crate) unsafe fn new(dataqsiz: usize, buf: *mut u8, elemsize: usize) -> Hchan {
         Hchan {
             qcount: AtomicUsize::new(0),
             dataqsiz,
@@ -80,6 +80,18 @@ impl Hchan {
             lock: Lock::new(Rank::Hchan),
             timer: null(),
         }
+    }
+
+    /// The channel as one whose sender is a timer.
+    pub(crate) fn with_timer(mut self, timer: *const TimerCore) -> Hchan {
+        self.timer = timer;
+        self
+    }
+
+    /// Bytes of an element.
+    #[inline(always)]
+    pub(crate) fn elem_size(&self) -> usize {
+        self.elemsize
     }
 
     /// How many elements are in the buffer.
@@ -235,11 +247,17 @@ pub unsafe fn closechan(c: *const Hchan) {
         panic!("close of nil channel");
     }
     // SAFETY: as the caller promises.
-    let c = unsafe { &*c };
+    if !close(unsafe { &*c }) {
+        panic!("close of closed channel");
+    }
+}
+
+/// [`closechan`] of a channel that is there; false if it was closed.
+pub(crate) fn close(c: &Hchan) -> bool {
     c.lock.lock();
     if c.closed.load(Ordering::Relaxed) {
         c.lock.unlock();
-        panic!("close of closed channel");
+        return false;
     }
     c.closed.store(true, Ordering::Release);
     // They are readied after the lock is given up: they may come back to it at once.
@@ -262,7 +280,7 @@ pub unsafe fn closechan(c: *const Hchan) {
         unsafe {
             let sg = woken.pop();
             if sg.is_null() {
-                break;
+                return true;
             }
             goready((*sg).g);
         }

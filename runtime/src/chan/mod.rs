@@ -52,17 +52,19 @@ mod sellock;
 mod send;
 #[cfg(all(feature = "kernel-tests", not(test)))]
 mod tests;
-mod timer_chan;
+pub(crate) mod timer_chan;
 mod waitq;
 
 pub use cases::{RecvCase, SelectCase, SendCase, select, try_select};
 use channel::send_on_closed;
 pub use channel::{Chan, IntoIter, Iter, TryRecvError, TrySendError, make};
 pub use ends::{Receiver, Sender};
+pub(crate) use hchan::close;
 pub use hchan::{Hchan, closechan};
 pub use recv::{Received, chanrecv};
 pub use select::{MAX_CASES, Scase, Selected, block, selectgo};
 pub use send::{Sent, chansend};
 pub(crate) use timer_chan::TimerChan;
+pub(crate) use waitq::Sudog;
 
 use core::sync::atomic;

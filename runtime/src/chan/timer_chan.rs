@@ -39,7 +39,7 @@ struct Object {
     timer: TimerCore,
 }
 
-static OPS: TimerOps = TimerOps { due, run: fire, free };
+static OPS: TimerOps = TimerOps { due, run: fire, free, moment };
 
 /// A handle of a channel with a timer.
 pub(crate) struct TimerChan(Chan<Instant>);
@@ -105,7 +105,15 @@ unsafe fn due(timer: *const TimerCore) {
 unsafe fn fire(timer: *const TimerCore) {
     // SAFETY: the handle that `due` made.
     let chan = unsafe { Chan::<Instant>::from_shared(&raw const (*object(timer)).shared) };
-    let c = &chan.shared().hchan;
+    // SAFETY: as the caller promises; the handle keeps both alive.
+    unsafe { fire_on(&chan.shared().hchan, timer) };
+}
+
+/// The timer of `c` was due in a heap: gives the first receiver the value.
+///
+/// # Safety
+/// On g0 with no lock held; both live.
+pub(crate) unsafe fn fire_on(c: &Hchan, timer: *const TimerCore) {
     let me = acquirem();
     c.lock.lock_pinned();
     let mut receiver = core::ptr::null_mut();
@@ -116,7 +124,7 @@ unsafe fn fire(timer: *const TimerCore) {
             !receiver.is_null()
         });
         if let Some(when) = when {
-            copy_moment(when, (*receiver).elem);
+            (*timer).moment(when, (*receiver).elem);
             (*receiver).success = true;
             if !c.recvq.is_empty() {
                 (*timer).maybe_add();
@@ -130,11 +138,9 @@ unsafe fn fire(timer: *const TimerCore) {
     releasem(me);
 }
 
-/// Puts the moment `when` (nanotime) into the room at `elem`.
-///
 /// # Safety
-/// It is room for an element of a timer's channel.
-unsafe fn copy_moment(when: i64, elem: *mut u8) {
+/// See [`TimerOps`].
+unsafe fn moment(_: *const TimerCore, when: i64, elem: *mut u8) {
     let value = Instant::from_nanotime(when);
     // SAFETY: as the caller promises.
     unsafe { copy((&raw const value).cast(), elem, size_of::<Instant>()) };
@@ -152,7 +158,7 @@ pub(super) unsafe fn poll(c: &Hchan, elem: *mut u8) -> bool {
     unsafe {
         let due = (*c.timer).take_due(port::nanotime(), || true);
         if let Some(when) = due {
-            copy_moment(when, elem);
+            (*c.timer).moment(when, elem);
         }
         due.is_some()
     }

@@ -152,6 +152,7 @@ fn others(w: &mut Stderr, internal: bool) {
 
 /// Ends the program: no goroutine can ever run again (S13). On g0, every M asleep or about to.
 pub(crate) fn deadlock() -> ! {
+    crate::goabi::deadlock();
     port::begin_fatal(format_args!("deadlock"));
     let mut w = Stderr;
     let mut first: *mut G = core::ptr::null_mut();

@@ -107,6 +107,25 @@ impl AllGs {
         self.lock.unlock();
     }
 
+    /// The G that was made next after `gp`, the first one if that is null; null at the end. `at_end`: all other cores stand, perhaps with the lock.
+    pub(crate) fn next_oldest(&self, gp: *mut G, at_end: bool) -> *mut G {
+        if !at_end {
+            self.lock.lock();
+        }
+        let next = if gp.is_null() {
+            let mut last = null_mut();
+            self.list.for_each(|gp| last = gp);
+            last
+        } else {
+            // SAFETY: on the list, and not freed.
+            unsafe { (*gp).allprev }
+        };
+        if !at_end {
+            self.lock.unlock();
+        }
+        next
+    }
+
     /// [`AllGs::for_each`], oldest first (Go: `forEachG`).
     pub(super) fn for_each_from_oldest(&self, mut f: impl FnMut(*mut G)) {
         self.lock.lock();

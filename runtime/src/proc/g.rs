@@ -8,6 +8,9 @@ use crate::port::Stack;
 use core::num::NonZeroUsize;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32};
 
+/// Words that Go's `g` has beside the stack.
+const GO_WORDS: usize = (crate::goabi::G_BYTES - size_of::<Stack>()) / size_of::<usize>();
+
 /// Words of a closure that is kept in the G itself, without an allocation.
 pub(super) const INLINE_WORDS: usize = 4;
 
@@ -18,6 +21,8 @@ pub(super) const INLINE_WORDS: usize = 4;
 pub struct G {
     /// The stack, [`Stack::NONE`] while the G has not run.
     pub stack: Stack,
+    /// The rest of Go's `g`, which begins with the stack too (`goabi`). Nothing else here is in it.
+    go: [usize; GO_WORDS],
     /// Saved stack pointer while it does not run, 0 if it has not run yet. On a g0: where scheduler frames start.
     pub(crate) sched_sp: usize,
     /// The M that runs it, else null.
@@ -27,6 +32,8 @@ pub struct G {
     status: StatusWord,
     /// Its number, 1 for main; 0 for a g0.
     pub goid: u64,
+    /// What its entry is called with.
+    pub(crate) startarg: *mut u8,
     /// Next in whatever list it is on.
     pub(crate) schedlink: *mut G,
     /// What the waker has to say to it.
@@ -41,9 +48,10 @@ pub struct G {
     pub(super) stack_grew: AtomicBool,
     /// When it last began to wait ([`port::cputicks`](crate::port::cputicks)).
     pub(crate) wait_since: i64,
-    /// Its entry and the argument.
+    /// Its entry.
     pub(super) startfn: extern "C-unwind" fn(*mut u8),
-    pub(super) startarg: *mut u8,
+    /// Its first instruction: a frame that calls the entry, or Go code.
+    pub(super) first: extern "C" fn() -> !,
     /// How large its stack may grow, in bytes, if it has a limit of its own.
     pub(super) stack_limit: Option<NonZeroUsize>,
     /// Where the `go` stands that made it: in the source, and in which function (Go: `gopc`); and who ran that, 0 if it was a g0.
@@ -73,11 +81,13 @@ impl G {
     pub fn new() -> G {
         G {
             stack: Stack::NONE,
+            go: [0; GO_WORDS],
             sched_sp: 0,
             m: core::ptr::null_mut(),
             locks: AtomicU32::new(0),
             status: StatusWord::new(),
             goid: 0,
+            startarg: core::ptr::null_mut(),
             schedlink: core::ptr::null_mut(),
             param: core::ptr::null_mut(),
             waiting: core::ptr::null_mut(),
@@ -86,7 +96,7 @@ impl G {
             stack_grew: AtomicBool::new(false),
             wait_since: 0,
             startfn: no_entry,
-            startarg: core::ptr::null_mut(),
+            first: super::newproc::goroutine_entry,
             stack_limit: None,
             created_at: None,
             gopc: 0,
@@ -100,6 +110,20 @@ impl G {
             #[cfg(debug_assertions)]
             held: [None; 16],
         }
+    }
+
+    /// Where the Go half's assembly finds its state, and its argument.
+    pub(crate) const STATUS_OFFSET: usize = core::mem::offset_of!(G, status);
+    pub(crate) const STARTARG_OFFSET: usize = core::mem::offset_of!(G, startarg);
+
+    /// Whether it runs Go code.
+    pub(crate) fn is_go(&self) -> bool {
+        self.first as usize != super::newproc::goroutine_entry as *const () as usize
+    }
+
+    /// Where its registers are while it does not run. Of a g0: where scheduler frames start.
+    pub(crate) fn saved_sp(&self) -> usize {
+        self.sched_sp
     }
 
     /// Its state.

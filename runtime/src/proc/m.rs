@@ -18,6 +18,8 @@ pub type UnlockFn = unsafe fn(gp: *mut G, lock: *mut ()) -> bool;
 pub struct M {
     /// The goroutine whose stack is the thread's own; the scheduler runs on it.
     pub g0: *mut G,
+    /// Go's `m` of this thread, null unless a Go program runs (`goabi/m.rs`).
+    pub(crate) go_m: AtomicPtr<u8>,
     /// The goroutine that it runs, or null.
     pub curg: *mut G,
     /// The P that it holds, or null.
@@ -69,6 +71,7 @@ impl M {
     pub(super) fn new(id: u64, g0: *mut G, seed: u64) -> M {
         M {
             g0,
+            go_m: AtomicPtr::new(core::ptr::null_mut()),
             curg: core::ptr::null_mut(),
             p: core::ptr::null_mut(),
             mcache: MCache::none(),

@@ -14,6 +14,7 @@
 //! | `park.rs` `handover.rs` | `proc.go` | `gopark`, `goready`, `gosched` |
 //! | `spin.rs` | `proc.go` | whether a waiter for a lock may spin |
 //! | `allgs.rs` `alllist.rs` | `proc.go` | all Gs and Ms; dead Gs beyond a reserve are freed |
+//! | `coro.rs` | `coro.go` | a goroutine hands its M to another |
 //! | `newproc.rs` | `proc.go` | `go`, the death of a goroutine, reuse of Gs and stacks |
 //! | `threads.rs` | `proc.go` | `startm`, `stopm`, `mstart` |
 //! | `syscall.rs` `sysmon.rs` | `proc.go` | calls that block the M, and who takes their Ps |
@@ -28,6 +29,7 @@
 
 mod allgs;
 mod alllist;
+mod coro;
 mod g;
 mod goroutines;
 mod handover;
@@ -61,10 +63,12 @@ mod tests;
 mod threads;
 mod waitreason;
 
+pub(crate) use coro::{end_foreign_to, switch_to};
 pub use g::G;
 pub use goroutines::{Goroutine, goroutines};
 pub use lockosthread::{lock_os_thread, unlock_os_thread};
 pub use m::M;
+pub(crate) use newproc::{become_foreign, end_foreign, go_foreign, new_foreign_parked};
 pub use newproc::{go, go_with_stack, num_goroutine, set_max_stack, stack_limit};
 pub use p::P;
 pub use park::{gopark, goparkunlock, goready, gosched};
@@ -72,6 +76,7 @@ pub use preempt::{Signal, preempt_signal, stack_grew};
 pub(crate) use preemptstats::report as report_preemption;
 pub use preemptstats::step;
 pub use procresize::set_gomaxprocs;
+pub(crate) use sched::ALLM;
 pub use sched::{gomaxprocs, set_max_threads};
 pub use schedseed::report_seed;
 pub use schedule::wake_net_poller;

@@ -60,7 +60,8 @@ pub fn stack_limit() -> usize {
     let gp = port::getg();
     // SAFETY: the current G, or null.
     let own = unsafe { gp.as_ref() }.and_then(|gp| gp.stack_limit);
-    if own.is_some() { usize::MAX } else { MAX_STACK.load(Ordering::Relaxed) }
+    // Go code looks at its limit itself.
+    if own.is_some() || crate::goabi::is_on() { usize::MAX } else { MAX_STACK.load(Ordering::Relaxed) }
 }
 
 /// Where a `go` stands: an address in the function that calls it, for reports, and its place in the source.
@@ -215,7 +216,7 @@ pub(super) unsafe fn give_stack(pp: *mut P, gp: *mut G) {
             None => new_stack((*gp).stack_limit),
         };
         (*gp).stack = stack;
-        (*gp).sched_sp = arch::new_context(stack.hi, goroutine_entry);
+        (*gp).sched_sp = arch::new_context(stack.hi, (*gp).first);
     }
 }
 
@@ -228,8 +229,8 @@ fn new_stack(limit: Option<NonZeroUsize>) -> Stack {
     }
 }
 
-/// The first frame of every goroutine.
-extern "C" fn goroutine_entry() -> ! {
+/// The first frame of every goroutine but those of Go code.
+pub(super) extern "C" fn goroutine_entry() -> ! {
     let gp = port::getg();
     // SAFETY: the current goroutine; `newproc` set the entry.
     let (f, arg) = unsafe { ((*gp).startfn, (*gp).startarg) };
@@ -240,9 +241,25 @@ extern "C" fn goroutine_entry() -> ! {
     unsafe { arch::mcall_noreturn(gp, goexit0) }
 }
 
-/// On g0: buries the goroutine that ran.
+/// On g0: buries the goroutine that ran, and runs another.
 extern "C" fn goexit0(gp: *mut G) -> ! {
     // SAFETY: on g0 of the M that ran `gp`, which nobody else refers to: it was running.
+    unsafe {
+        let mp = (*gp).m;
+        if reap(gp) {
+            lockosthread::end_locked_m(mp);
+        }
+    }
+    schedule()
+}
+
+/// Buries the goroutine that ran; whether it was locked to its M, which has to end then.
+///
+/// # Safety
+/// On g0 of the M that ran `gp`, which nobody else refers to.
+#[inline(always)]
+pub(super) unsafe fn reap(gp: *mut G) -> bool {
+    // SAFETY: as the caller promises.
     unsafe {
         let mp = (*gp).m;
         let pp = (*mp).p;
@@ -268,11 +285,8 @@ extern "C" fn goexit0(gp: *mut G) -> ! {
         if (*pp).gfree.len() >= GFREE_MAX {
             spill_gfree(pp);
         }
-        if locked {
-            lockosthread::end_locked_m(mp);
-        }
+        locked
     }
-    schedule()
 }
 
 #[cold]
@@ -283,8 +297,8 @@ fn spill_gfree(pp: *mut P) {
         // SAFETY: the current P, on g0.
         s.gfree.push(unsafe { (*pp).gfree.pop() });
     }
-    // See `allgs.rs`.
-    if s.gfree.len() > RESERVE && s.gfree.len() > num_goroutine() {
+    // See `allgs.rs`. A Go program may know its Gs by address.
+    if !crate::goabi::is_on() && s.gfree.len() > RESERVE && s.gfree.len() > num_goroutine() {
         let mut surplus = GList::new();
         for _ in 0..GFREE_MAX {
             surplus.push(s.gfree.pop());
@@ -293,4 +307,84 @@ fn spill_gfree(pp: *mut P) {
         // SAFETY: dead, and off the list of dead ones.
         unsafe { ALLGS.free(surplus) };
     }
+}
+
+/// Starts a goroutine of Go code: `first` is entered on its stack, finds `arg` in the G, and does not return. `pc` is where the `go` statement stands.
+///
+/// # Safety
+/// `first` is such code.
+#[inline]
+pub(crate) unsafe fn go_foreign(first: usize, arg: *mut u8, pc: usize) {
+    let gp = acquirem();
+    // SAFETY: not preempted; the new G is ours until it is queued.
+    unsafe {
+        let mp = (*gp).m;
+        let newg = new_foreign((*mp).p, first, arg);
+        (*newg).gopc = pc;
+        (*newg).parent_goid = (*gp).goid;
+        (*newg).cas_status(Status::Dead, Status::Runnable);
+        queue_and_wake(mp, newg, true);
+    }
+    releasem(gp);
+}
+
+/// A goroutine of Go code that is to be switched to ([`super::switch_to`]).
+///
+/// # Safety
+/// As [`go_foreign`].
+pub(crate) unsafe fn new_foreign_parked(first: usize, arg: *mut u8) -> *mut G {
+    let gp = acquirem();
+    // SAFETY: as in `go_foreign`. Dead to waiting leads over the states between.
+    let newg = unsafe {
+        let newg = new_foreign((*(*gp).m).p, first, arg);
+        (*newg).gopc = 0;
+        (*newg).parent_goid = (*gp).goid;
+        (*newg).wait_reason = super::WaitReason::Coroutine;
+        (*newg).wait_since = port::cputicks();
+        (*newg).cas_status(Status::Dead, Status::Runnable);
+        (*newg).cas_status(Status::Runnable, Status::Running);
+        (*newg).cas_status(Status::Running, Status::Waiting);
+        newg
+    };
+    releasem(gp);
+    newg
+}
+
+/// # Safety
+/// As [`go_foreign`]; the current P, not preempted.
+#[inline(always)]
+unsafe fn new_foreign(pp: *mut P, first: usize, arg: *mut u8) -> *mut G {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let newg = new_g(pp);
+        (*newg).first = core::mem::transmute::<usize, extern "C" fn() -> !>(first);
+        (*newg).startarg = arg;
+        (*newg).stack_limit = None;
+        (*newg).created_at = None;
+        (*newg).goid = next_goid(pp);
+        count(pp, 1);
+        newg
+    }
+}
+
+/// Ends the current goroutine, which is one of Go code and done with its stack.
+///
+/// # Safety
+/// As said.
+pub(crate) unsafe fn end_foreign() -> ! {
+    let gp = acquirem();
+    // SAFETY: as the caller promises; the G is the next one's without Go code.
+    unsafe {
+        (*gp).first = goroutine_entry;
+        arch::mcall_noreturn(gp, goexit0)
+    }
+}
+
+/// The current goroutine, of Rust code, goes over to Go code, for good.
+pub(crate) fn become_foreign() {
+    extern "C" fn began() -> ! {
+        panic::throw("the main goroutine of a Go program began again")
+    }
+    // SAFETY: the current goroutine.
+    unsafe { (*port::getg()).first = began };
 }

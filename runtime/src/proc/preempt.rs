@@ -34,7 +34,7 @@ use super::sched::{RUNQ_SIZE, allp, gcwaiting, gomaxprocs};
 use super::status::Status;
 use super::{G, M, P, preemptstats, schedseed};
 use crate::godebug::TIMESLICE;
-use crate::{arch, port};
+use crate::{arch, goabi, port};
 use core::sync::atomic::{Ordering, compiler_fence};
 
 /// How long a goroutine may run while others wait, in nanoseconds (Go: `forcePreemptNS`).
@@ -314,8 +314,13 @@ fn signal(pp: &P) -> bool {
 pub enum Signal {
     /// Let it go on.
     Resume,
-    /// Make it call the function at this address, which keeps all registers.
-    Call(usize),
+    /// Make it call a function, which keeps all registers.
+    Call {
+        /// The function's address.
+        f: usize,
+        /// Where the code goes on then: where it stood, or some instructions before.
+        back: usize,
+    },
     /// Let it go on and call [`super::step`] after each instruction.
     Step,
 }
@@ -363,10 +368,13 @@ pub unsafe fn preempt_signal(sp: usize, pc: usize, stepping: bool) -> Signal {
             return if at_safe_place(&*gp, sp) { Signal::Resume } else { sample(mp, pc, stepping) };
         }
         if is_async_safe_point(gp, sp) {
-            if preemptstats::is_on() {
-                preemptstats::honoured(&*mp, port::nanotime());
+            if let Some(back) = goabi::may_preempt(gp, pc) {
+                if preemptstats::is_on() {
+                    preemptstats::honoured(&*mp, port::nanotime());
+                }
+                return Signal::Call { f: arch::async_preempt(), back };
             }
-            return Signal::Call(arch::async_preempt());
+            goabi::refused(gp);
         }
         retry(mp);
         if preemptstats::is_on() {
@@ -423,6 +431,7 @@ pub(super) fn at_safe_place(gp: &G, sp: usize) -> bool {
 /// Where `async_preempt` goes once all registers are saved.
 pub(crate) extern "C" fn async_preempt2() {
     super::gosched();
+    goabi::rebind();
 }
 
 /// The port has backed a page of the current goroutine's stack at a fault; the page is given back when the goroutine ends.

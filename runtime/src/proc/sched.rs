@@ -85,7 +85,7 @@ pub(super) const GCWAITING: u32 = 1;
 pub(super) const LOCKED_G: u32 = 2;
 
 /// All Ms ever made.
-pub(super) static ALLM: AllList<M> = AllList::new();
+pub(crate) static ALLM: AllList<M> = AllList::new();
 
 static GOMAXPROCS: AtomicUsize = AtomicUsize::new(0);
 static ALLP: [AtomicPtr<P>; MAX_PROCS] = [const { AtomicPtr::new(null_mut()) }; MAX_PROCS];

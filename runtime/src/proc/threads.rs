@@ -108,6 +108,7 @@ extern "C" fn mstart(mp: *mut M) -> ! {
     // SAFETY: the current M, which `newm` gave a P.
     unsafe {
         init_g0((*mp).g0);
+        crate::goabi::minit(mp);
         acquirep(mp, core::mem::replace(&mut (*mp).nextp, null_mut()));
     }
     schedule()

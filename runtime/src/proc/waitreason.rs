@@ -9,11 +9,17 @@ macro_rules! reasons {
 
         /// The texts by number: a table in memory, which a debugger reads too.
         static TEXTS: [&str; [$($text),*].len()] = [$($text),*];
+        static ALL: [WaitReason; TEXTS.len()] = [$(WaitReason::$name),*];
 
         impl WaitReason {
             /// Go's text for it, as tracebacks print it.
             pub fn text(self) -> &'static str {
                 TEXTS[self as usize]
+            }
+
+            /// The reason with this number, as Go code names it.
+            pub(crate) fn of_number(n: usize) -> WaitReason {
+                ALL.get(n).copied().unwrap_or(WaitReason::Zero)
             }
         }
     };
@@ -52,4 +58,6 @@ reasons! {
     StoppingTheWorld = "stopping the world",
     /// Stopped by a preemption request.
     Preempted = "preempted",
+    /// Another goroutine runs that it handed its M to.
+    Coroutine = "coroutine",
 }

@@ -52,6 +52,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 /// cond.wait(&mut guard);
 /// *value += 1;
 /// ```
+#[repr(C)]
 pub struct Cond {
     wait: AtomicU32,
     /// Written under `lock`.
@@ -74,6 +75,7 @@ pub trait Relock {
 }
 
 /// Those that wait, the oldest in front but for some disorder among those that came at once.
+#[repr(C)]
 struct List {
     head: *mut Waiter,
     tail: *mut Waiter,
@@ -106,7 +108,8 @@ impl Cond {
         guard.lock();
     }
 
-    fn sleep(&self, ticket: u32) {
+    /// Waits for the ticket's turn. Go code draws it itself, from the first word.
+    pub(crate) fn sleep(&self, ticket: u32) {
         let mut waiter = Waiter { g: getg(), ticket, next: null_mut() };
         self.lock.lock();
         if is_before(ticket, self.notify.load(Ordering::Relaxed)) {

@@ -24,6 +24,7 @@ mod treap;
 mod waitgroup;
 
 pub use cond::Cond;
+pub(crate) use cond::Cond as NotifyList;
 pub use core::sync::atomic;
 pub use map::Map;
 pub use mutex::{Mutex, MutexGuard};

@@ -122,7 +122,7 @@ impl Drop for Abandon {
 
 impl<F: Fn() + Send + Sync + 'static> FuncTimer<F> {
     const OPS: &'static FuncOps = &FuncOps {
-        timer: TimerOps { due, run, free: free::<F> },
+        timer: TimerOps { due, run, free: free::<F>, moment },
         call: call::<F>,
         drop: if needs_drop::<F>() { Some(drop_function::<F>) } else { None },
     };
@@ -170,4 +170,10 @@ unsafe fn drop_function<F>(head: *mut Head) {
 unsafe fn free<F>(t: *const TimerCore) {
     // SAFETY: it was boxed; its function has been dropped.
     drop(unsafe { Box::from_raw(t.cast_mut().cast::<core::mem::ManuallyDrop<FuncTimer<F>>>()) });
+}
+
+/// # Safety
+/// See [`TimerOps`].
+unsafe fn moment(_: *const TimerCore, _: i64, _: *mut u8) {
+    crate::panic::throw("a timer without a channel has a receiver")
 }

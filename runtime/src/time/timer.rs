@@ -27,6 +27,8 @@ pub(crate) struct TimerOps {
     pub(crate) run: unsafe fn(*const TimerCore),
     /// Gives its memory back. Nobody has it any more.
     pub(crate) free: unsafe fn(*const TimerCore),
+    /// Of a channel's timer: puts the value for the time `when` (nanotime) into a receiver's room for an element. Under the channel's lock.
+    pub(crate) moment: unsafe fn(*const TimerCore, when: i64, elem: *mut u8),
 }
 
 /// A timer as the heaps know it; part of a larger object of some kind. All fields belong to the holder of `lock`; `state` may be looked at without.
@@ -68,6 +70,15 @@ impl TimerCore {
     #[inline]
     pub(super) fn ops(&self) -> &'static TimerOps {
         self.ops
+    }
+
+    /// See [`TimerOps::moment`].
+    ///
+    /// # Safety
+    /// As said there.
+    pub(crate) unsafe fn moment(&self, when: i64, elem: *mut u8) {
+        // SAFETY: as the caller promises.
+        unsafe { (self.ops.moment)(self, when, elem) };
     }
 
     #[inline]
@@ -216,7 +227,7 @@ impl TimerCore {
     /// # Safety
     /// It stays in place until [`TimerCore::abandon`]'s end.
     #[inline]
-    pub(super) unsafe fn add_new(&self) {
+    pub(crate) unsafe fn add_new(&self) {
         let me = acquirem();
         // SAFETY: not preempted; a goroutine has a P.
         let ts = unsafe { &(*getp()).timers };

@@ -1,0 +1,44 @@
+// Coroutines (iter.Pull): two goroutines of which one runs. A switch goes from one to the other without a run queue.
+
+package runtime
+
+import (
+	"internal/abi"
+	"internal/runtime/sys"
+	"unsafe"
+)
+
+// gp is the goroutine that waits.
+type coro struct {
+	gp guintptr
+	f  func(*coro)
+}
+
+//go:linkname newcoro
+func newcoro(f func(*coro)) *coro {
+	c := new(coro)
+	c.f = f
+	c.gp.set(gzCoroStart(gzclosureOf(abi.FuncPCABIInternal(corostart), unsafe.Pointer(c))))
+	return c
+}
+
+// corostart is what the new goroutine runs.
+func corostart() {
+	c := (*coro)(gzclosureArg(sys.GetClosurePtr()))
+	c.f(c)
+	to := c.gp.ptr()
+	c.gp = 0
+	gp := getg()
+	gp.param = unsafe.Pointer(to)
+	gzCoroExit(to)
+}
+
+//go:linkname coroswitch
+func coroswitch(c *coro) {
+	to := c.gp.ptr()
+	if to == nil {
+		throw("coroswitch on exited coro")
+	}
+	c.gp.set(getg())
+	gzCoroSwitch(to)
+}

@@ -1,0 +1,194 @@
+// The way between this program and Gzero's kernel, which holds the scheduler, channels, timers and memory: a table of Rust functions that the kernel
+// hands to the program's entry, and a record of addresses and offsets that the program hands back. Neither side knows the other's structures but by
+// what it is told here. docs/go-programs.md of the Gzero project says how both halves work together.
+
+package runtime
+
+import (
+	"internal/abi"
+	"unsafe"
+)
+
+// gzVersion changes with every change of the table or of gzLayout. The kernel refuses another.
+const gzVersion = 1
+
+// gzLayout is runtime/src/goabi/layout.rs's Layout, word for word.
+type gzLayout struct {
+	version, size uintptr
+
+	// What Go's g begins with is part of the kernel's G.
+	gSize                                    uintptr
+	gStackguard0, gStackguard1               uintptr
+	gM, gSched, gSyscallsp, gGoid            uintptr
+	gAtomicstatus, gWaitsince, gWaitreason   uintptr
+	gPreempt, gLockedm                       uintptr
+	gSig, gSigcode0, gSigcode1, gSigpc       uintptr
+	gParentGoid, gGopc, gStartpc             uintptr
+	gobufSP, gobufPC, gobufG, gobufBP        uintptr
+	mSize                                    uintptr
+	mG0, mCurg, mLocks, mMallocing           uintptr
+	mPreemptoff, mThrowing, mDying           uintptr
+	stackPreempt                             uintptr
+	text, etext                              uintptr
+	pclntab, ftab, nftab, findfunctab, pctab uintptr
+	funcnametab                              uintptr
+
+	// Where the assembly expects the kernel's fields.
+	kernelGM, kernelGStatus, kernelGGoid, kernelGStartarg, kernelMGoM uintptr
+
+	// Code that the kernel enters.
+	gostart, goexit, sigpanic, callgo  uintptr
+	minit, deadlock, timerFire        uintptr
+}
+
+// The offsets of the kernel's fields in gzero_amd64.s.
+const (
+	gzKernelGM        = 456
+	gzKernelGStatus   = 468
+	gzKernelGGoid     = 472
+	gzKernelGStartarg = 480
+	gzKernelMGoM      = 8
+)
+
+// gzM is what each of the kernel's Ms has of Go's: an m, and as much of a p as the kept files want, which is a cache of free _defers.
+// What follows the cache in p is not there.
+type gzM struct {
+	m      m
+	p      [unsafe.Offsetof(p{}.deferpool) + unsafe.Sizeof(p{}.deferpool)]byte
+	defers [32]*_defer
+}
+
+// minit makes an M's memory, all zeros, usable. On that M's g0, or on the first goroutine's.
+func minit(own *gzM) {
+	mp := &own.m
+	mp.cheaprand = uint32(gzRandom())
+	mp.cheaprand64 = gzRandom()
+	mp.chacha8.Init64([4]uint64{gzRandom(), gzRandom(), gzRandom(), gzRandom()})
+	pp := (*p)(unsafe.Pointer(&own.p))
+	pp.deferpool = *(*[]*_defer)(unsafe.Pointer(&slice{unsafe.Pointer(&own.defers), 0, len(own.defers)}))
+	mp.p = puintptr(unsafe.Pointer(pp))
+}
+
+// gzregister tells the kernel what it has to know. Nothing of Go's runtime works before.
+func gzregister() {
+	gp := getg()
+	md := &firstmoduledata
+	info := gzLayout{
+		version: gzVersion, size: unsafe.Sizeof(gzLayout{}),
+		gSize:        unsafe.Sizeof(g{}),
+		gStackguard0: unsafe.Offsetof(gp.stackguard0), gStackguard1: unsafe.Offsetof(gp.stackguard1),
+		gM: unsafe.Offsetof(gp.m), gSched: unsafe.Offsetof(gp.sched), gSyscallsp: unsafe.Offsetof(gp.syscallsp),
+		gGoid:         unsafe.Offsetof(gp.goid),
+		gAtomicstatus: unsafe.Offsetof(gp.atomicstatus), gWaitsince: unsafe.Offsetof(gp.waitsince),
+		gWaitreason: unsafe.Offsetof(gp.waitreason), gPreempt: unsafe.Offsetof(gp.preempt),
+		gLockedm: unsafe.Offsetof(gp.lockedm),
+		gSig:     unsafe.Offsetof(gp.sig), gSigcode0: unsafe.Offsetof(gp.sigcode0),
+		gSigcode1: unsafe.Offsetof(gp.sigcode1), gSigpc: unsafe.Offsetof(gp.sigpc),
+		gParentGoid: unsafe.Offsetof(gp.parentGoid), gGopc: unsafe.Offsetof(gp.gopc),
+		gStartpc: unsafe.Offsetof(gp.startpc),
+		gobufSP:  unsafe.Offsetof(gobuf{}.sp), gobufPC: unsafe.Offsetof(gobuf{}.pc),
+		gobufG: unsafe.Offsetof(gobuf{}.g), gobufBP: unsafe.Offsetof(gobuf{}.bp),
+		mSize: unsafe.Sizeof(gzM{}),
+		mG0:   unsafe.Offsetof(m{}.g0), mCurg: unsafe.Offsetof(m{}.curg), mLocks: unsafe.Offsetof(m{}.locks),
+		mMallocing: unsafe.Offsetof(m{}.mallocing), mPreemptoff: unsafe.Offsetof(m{}.preemptoff),
+		mThrowing: unsafe.Offsetof(m{}.throwing), mDying: unsafe.Offsetof(m{}.dying),
+		stackPreempt: stackPreempt,
+		text:         md.text, etext: md.etext,
+		pclntab: uintptr(unsafe.Pointer(&md.pclntable[0])), ftab: uintptr(unsafe.Pointer(&md.ftab[0])),
+		nftab: uintptr(len(md.ftab)), findfunctab: md.findfunctab, pctab: uintptr(unsafe.Pointer(&md.pctab[0])),
+		funcnametab: uintptr(unsafe.Pointer(&md.funcnametab[0])),
+		kernelGM:    gzKernelGM, kernelGStatus: gzKernelGStatus, kernelGGoid: gzKernelGGoid,
+		kernelGStartarg: gzKernelGStartarg, kernelMGoM: gzKernelMGoM,
+		gostart: abi.FuncPCABI0(gzgostart), goexit: abi.FuncPCABI0(goexit),
+		sigpanic: abi.FuncPCABI0(sigpanic0), callgo: abi.FuncPCABI0(gzcallgo),
+		minit: abi.FuncPCABIInternal(minit), deadlock: abi.FuncPCABIInternal(gzdeadlock),
+		timerFire: abi.FuncPCABIInternal(timerFire),
+	}
+	gzRegister(&info)
+}
+
+func gzbool(b bool) uintptr {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// Assembly that the kernel enters.
+func gzgostart()
+func gzcallgo()
+
+// The kernel's functions, in the order of its table; gzero_amd64.s has their stubs.
+
+//go:noescape
+func gzRegister(info *gzLayout)
+func gzRandom() uint64
+
+//go:noescape
+func gzArg(i uintptr, n *uintptr) *byte
+
+//go:noescape
+func gzEnviron(i uintptr, n *uintptr) *byte
+
+//go:noescape
+func gzWrite(fd uintptr, p unsafe.Pointer, n uintptr) int
+
+//go:noescape
+func gzRead(p unsafe.Pointer, n uintptr) int
+func gzWalltime() (int64, uintptr)
+
+//go:noescape
+func gzAlloc(size uintptr, zero uintptr) unsafe.Pointer
+func gzGoexit()
+func gzGosched()
+func gzPark(reason uintptr)
+func gzProcid() uintptr
+func gzGomaxprocs(n uintptr) uintptr
+func gzNumgoroutine() uintptr
+func gzLockOSThread(lock uintptr)
+func gzFreezeTheWorld()
+
+//go:noescape
+func gzNextG(after *g) *g
+func gzCoroStart(fn *funcval) *g
+func gzCoroSwitch(to *g)
+func gzCoroExit(to *g)
+func gzMakechan(c *hchan, buf unsafe.Pointer, elemsize, n uintptr)
+
+//go:noescape
+func gzChansend(c *hchan, elem unsafe.Pointer) uintptr
+
+//go:noescape
+func gzChansendNB(c *hchan, elem unsafe.Pointer) uintptr
+
+//go:noescape
+func gzChanrecv(c *hchan, elem unsafe.Pointer) uintptr
+
+//go:noescape
+func gzChanrecvNB(c *hchan, elem unsafe.Pointer) uintptr
+func gzClosechan(c *hchan) uintptr
+
+//go:noescape
+func gzSelectgo(cas *scase, order *uint16, nsends, nrecvs, block uintptr) (int, uintptr)
+
+//go:noescape
+func gzSemacquire(addr *uint32, lifo, reason uintptr)
+
+//go:noescape
+func gzSemrelease(addr *uint32, handoff uintptr)
+func gzCanspin(i uintptr) uintptr
+func gzDospin()
+
+//go:noescape
+func gzNotifyWait(l *notifyList, t uint32)
+
+//go:noescape
+func gzNotifyAll(l *notifyList)
+
+//go:noescape
+func gzNotifyOne(l *notifyList)
+func gzSleep(ns int64)
+func gzTimerInit(k *[16]uintptr, t *timeTimer, when, period int64, c *hchan)
+func gzTimerStop(k *[16]uintptr) uintptr
+func gzTimerReset(k *[16]uintptr, when, period int64) uintptr
+func gzNcpu() uintptr

@@ -1,0 +1,285 @@
+// Go's registers to System V's and back, the program's entry, and the first frame of a goroutine.
+
+#include "go_asm.h"
+#include "go_tls.h"
+#include "textflag.h"
+#include "funcdata.h"
+
+// The kernel's functions, in the order of TABLE in runtime/src/goabi/table.rs.
+#define TABLE 46
+GLOBL runtime·gztable(SB), NOPTR, $(8*TABLE)
+
+// Go's ABIInternal passes integers in AX BX CX DI SI R8 and returns them in AX BX; R14 is g, X15 is 0, SP and BP are kept, all else is the caller's to save.
+// System V passes them in DI SI DX CX R8 R9 and returns them in AX DX; it keeps R14 and BP.
+#define CALLRUST(index) \
+	PUSHQ	BP \
+	MOVQ	SP, BP \
+	ANDQ	$~15, SP \
+	MOVQ	runtime·gztable+(8*index)(SB), R11 \
+	CALL	R11 \
+	MOVQ	BP, SP \
+	POPQ	BP \
+	XORPS	X15, X15
+
+// The goroutine may have come back on another M: Go's m of that one is its m now.
+#define BIND \
+	MOVQ	const_gzKernelGM(R14), R11 \
+	MOVQ	const_gzKernelMGoM(R11), R11 \
+	MOVQ	R11, g_m(R14) \
+	MOVQ	R14, m_curg(R11)
+
+#define ARG0
+#define ARG1 \
+	MOVQ	AX, DI
+#define ARG2 \
+	MOVQ	AX, DI \
+	MOVQ	BX, SI
+#define ARG3 \
+	MOVQ	AX, DI \
+	MOVQ	BX, SI \
+	MOVQ	CX, DX
+#define ARG4 \
+	MOVQ	DI, R10 \
+	ARG3 \
+	MOVQ	R10, CX
+#define ARG5 \
+	MOVQ	SI, R8 \
+	ARG4
+
+// A function that returns at once, on whatever stack.
+#define RUST(name, index, args) \
+TEXT name<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-0 \
+	args \
+	CALLRUST(index) \
+	MOVQ	DX, BX \
+	RET
+
+// A function that may park the goroutine which calls it.
+#define PARKS(name, index, args) \
+TEXT name<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-0 \
+	args \
+	CALLRUST(index) \
+	BIND \
+	MOVQ	DX, BX \
+	RET
+
+RUST(runtime·gzRegister, 0, ARG1)
+RUST(runtime·gzRandom, 1, ARG0)
+RUST(runtime·gzArg, 2, ARG2)
+RUST(runtime·gzEnviron, 3, ARG2)
+PARKS(runtime·gzWrite, 4, ARG3)
+RUST(runtime·write1, 5, ARG3)
+PARKS(runtime·gzRead, 6, ARG2)
+RUST(runtime·exit, 7, ARG1)
+RUST(runtime·nanotime1, 8, ARG0)
+RUST(runtime·gzWalltime, 9, ARG0)
+RUST(runtime·gzAlloc, 10, ARG2)
+RUST(runtime·lock, 11, ARG1)
+RUST(runtime·lock2, 11, ARG1)
+RUST(runtime·unlock, 12, ARG1)
+RUST(runtime·unlock2, 12, ARG1)
+RUST(runtime·osyield, 13, ARG0)
+RUST(runtime·gzGoexit, 15, ARG0)
+PARKS(runtime·gzGosched, 16, ARG0)
+PARKS(runtime·gzPark, 17, ARG1)
+RUST(runtime·gzProcid, 18, ARG0)
+PARKS(runtime·gzGomaxprocs, 19, ARG1)
+RUST(runtime·gzNumgoroutine, 20, ARG0)
+RUST(runtime·gzLockOSThread, 21, ARG1)
+RUST(runtime·gzFreezeTheWorld, 22, ARG0)
+RUST(runtime·gzNextG, 23, ARG1)
+RUST(runtime·gzCoroStart, 24, ARG1)
+PARKS(runtime·gzCoroSwitch, 25, ARG1)
+RUST(runtime·gzCoroExit, 26, ARG1)
+RUST(runtime·gzMakechan, 27, ARG4)
+PARKS(runtime·gzChansend, 28, ARG2)
+PARKS(runtime·gzChanrecv, 29, ARG2)
+RUST(runtime·gzChansendNB, 44, ARG2)
+RUST(runtime·gzChanrecvNB, 45, ARG2)
+RUST(runtime·gzClosechan, 30, ARG1)
+PARKS(runtime·gzSelectgo, 31, ARG5)
+PARKS(runtime·gzSemacquire, 32, ARG3)
+PARKS(runtime·gzSemrelease, 33, ARG2)
+RUST(runtime·gzCanspin, 34, ARG1)
+RUST(runtime·gzDospin, 35, ARG0)
+PARKS(runtime·gzNotifyWait, 36, ARG2)
+RUST(runtime·gzNotifyAll, 37, ARG1)
+RUST(runtime·gzNotifyOne, 38, ARG1)
+PARKS(runtime·gzSleep, 39, ARG1)
+RUST(runtime·gzTimerInit, 40, ARG5)
+RUST(runtime·gzTimerStop, 41, ARG1)
+RUST(runtime·gzTimerReset, 42, ARG3)
+RUST(runtime·gzNcpu, 43, ARG0)
+
+// func newproc(fn *funcval): the caller's address is where the go statement stands.
+TEXT runtime·newproc<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-8
+	MOVQ	AX, DI
+	MOVQ	0(SP), SI
+	CALLRUST(14)
+	RET
+
+// func chansend1(c *hchan, elem unsafe.Pointer)
+TEXT runtime·chansend1<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-16
+	ARG2
+	CALLRUST(28)
+	BIND
+	TESTQ	AX, AX
+	JNE	closed
+	RET
+closed:
+	JMP	runtime·panicsendclosed<ABIInternal>(SB)
+
+// func chanrecv1(c *hchan, elem unsafe.Pointer)
+TEXT runtime·chanrecv1<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-16
+	ARG2
+	CALLRUST(29)
+	BIND
+	RET
+
+// func chanrecv2(c *hchan, elem unsafe.Pointer) bool
+TEXT runtime·chanrecv2<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-17
+	ARG2
+	CALLRUST(29)
+	BIND
+	TESTQ	AX, AX
+	SETEQ	AX
+	RET
+
+// func readgstatus(gp *g) uint32
+TEXT runtime·readgstatus<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-12
+	MOVL	const_gzKernelGStatus(AX), AX
+	RET
+
+// The guard of a goroutine's stack: the end of the stack, or of what debug.SetMaxStack allows of it, and room above for what the kernel's functions use.
+#define GUARD \
+	MOVQ	(g_stack+stack_hi)(R14), AX \
+	SUBQ	runtime·maxstacksize(SB), AX \
+	MOVQ	(g_stack+stack_lo)(R14), CX \
+	CMPQ	AX, CX \
+	CMOVQLT	CX, AX \
+	ADDQ	$const_stackRoom, AX \
+	MOVQ	AX, g_stackguard0(R14) \
+	MOVQ	AX, g_stackguard1(R14)
+
+// The image's entry, called by the kernel on the first goroutine's stack: DI is the kernel's table, SI its length.
+TEXT _rt0_amd64_linux(SB), NOSPLIT|NOFRAME|TOPFRAME, $0
+	XORL	BP, BP
+	ANDQ	$~15, SP
+	MOVQ	SI, DX
+	MOVQ	DI, SI
+	LEAQ	runtime·gztable(SB), DI
+	MOVQ	$TABLE, CX
+	CLD
+	REP; MOVSQ
+	get_tls(CX)
+	MOVQ	g(CX), R14
+	XORPS	X15, X15
+	GUARD
+	MOVQ	R14, (g_sched+gobuf_g)(R14)
+	MOVQ	SP, g_stktopsp(R14)
+	MOVQ	$runtime·gzregister<ABIInternal>(SB), AX
+	CMPQ	DX, $TABLE
+	JNE	mismatch
+	CALL	AX
+	BIND
+	CALL	runtime·gzstart<ABIInternal>(SB)
+	UNDEF
+mismatch:
+	// The kernel's first function refuses what it is told.
+	XORL	DI, DI
+	MOVQ	runtime·gztable(SB), AX
+	CALL	AX
+	UNDEF
+
+// Where a goroutine begins, entered by the kernel with nothing but a stack.
+TEXT runtime·gzgostart(SB), NOSPLIT|NOFRAME|TOPFRAME, $0
+	get_tls(CX)
+	MOVQ	g(CX), R14
+	XORPS	X15, X15
+	XORL	BP, BP
+	ANDQ	$~15, SP
+	BIND
+	GUARD
+	MOVQ	R14, (g_sched+gobuf_g)(R14)
+	MOVQ	const_gzKernelGGoid(R14), AX
+	MOVQ	AX, g_goid(R14)
+	MOVQ	const_gzKernelGStartarg(R14), DX
+	MOVQ	SP, g_stktopsp(R14)
+	// As if goexit had called.
+	LEAQ	runtime·goexit+1(SB), AX
+	PUSHQ	AX
+	MOVQ	0(DX), AX
+	MOVQ	AX, g_startpc(R14)
+	JMP	AX
+
+// System V: fn(a, b, c) of Go code, whose frames may not panic, on whatever stack the kernel is on.
+TEXT runtime·gzcallgo(SB), NOSPLIT|NOFRAME, $0
+	PUSHQ	BP
+	MOVQ	SP, BP
+	PUSHQ	BX
+	PUSHQ	R12
+	PUSHQ	R13
+	PUSHQ	R14
+	PUSHQ	R15
+	SUBQ	$40, SP
+	MOVQ	CX, R13
+	get_tls(CX)
+	MOVQ	g(CX), R14
+	XORPS	X15, X15
+	MOVQ	DI, R12
+	MOVQ	SI, AX
+	MOVQ	DX, BX
+	MOVQ	R13, CX
+	CALL	R12
+	ADDQ	$40, SP
+	POPQ	R15
+	POPQ	R14
+	POPQ	R13
+	POPQ	R12
+	POPQ	BX
+	POPQ	BP
+	RET
+
+// Where newstack sends a goroutine that is to give way: it stands in a prologue, whose address lies above, and DX may be live.
+TEXT runtime·gzyield(SB), NOSPLIT|NOFRAME, $0
+	PUSHQ	BP
+	MOVQ	SP, BP
+	PUSHQ	DX
+	ANDQ	$~15, SP
+	MOVQ	runtime·gztable+(8*16)(SB), R11
+	CALL	R11
+	LEAQ	-8(BP), SP
+	POPQ	DX
+	POPQ	BP
+	XORPS	X15, X15
+	BIND
+	RET
+
+// func usleep(usec uint32)
+TEXT runtime·usleep<ABIInternal>(SB), NOSPLIT|NOFRAME, $0
+	MOVL	AX, AX
+	IMULQ	$1000, AX
+	JMP	runtime·gzSleep<ABIInternal>(SB)
+
+// func time.now() (sec int64, nsec int32, mono int64)
+TEXT time·now<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-24
+	CALLRUST(9)
+	PUSHQ	AX
+	PUSHQ	DX
+	CALLRUST(8)
+	MOVQ	AX, CX
+	POPQ	BX
+	POPQ	AX
+	RET
+
+// What the kept files name and nothing here reaches.
+#define NONE(name) \
+TEXT name(SB), NOSPLIT|NOFRAME, $0 \
+	UNDEF
+NONE(runtime·settls)
+NONE(runtime·exitThread)
+NONE(runtime·read)
+NONE(runtime·open)
+NONE(runtime·closefd)
+NONE(runtime·madvise)
+NONE(runtime·morestackc)

@@ -1,0 +1,10 @@
+// Names of kept files that other packages use, whose directives stood in files left out.
+
+package runtime
+
+import _ "unsafe"
+
+//go:linkname write
+//go:linkname cgoAlwaysFalse
+//go:linkname overflowError
+//go:linkname divideError

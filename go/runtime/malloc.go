@@ -1,0 +1,99 @@
+// Allocation: the kernel's heap.
+
+package runtime
+
+import (
+	"internal/runtime/math"
+	"unsafe"
+)
+
+// mallocgc allocates an object of a type, or several back to back. Without a type it holds no pointers.
+//
+//go:linkname mallocgc
+func mallocgc(size uintptr, typ *_type, needzero bool) unsafe.Pointer {
+	if size == 0 {
+		return unsafe.Pointer(&zerobase)
+	}
+	return gzAlloc(size, gzbool(needzero))
+}
+
+func newobject(typ *_type) unsafe.Pointer { return mallocgc(typ.Size_, typ, true) }
+
+//go:linkname newarray
+func newarray(typ *_type, n int) unsafe.Pointer {
+	size, overflow := math.MulUintptr(typ.Size_, uintptr(n))
+	if overflow || size > maxAlloc || n < 0 {
+		panic(plainError("runtime: allocation size out of range"))
+	}
+	return mallocgc(size, typ, true)
+}
+
+// The compiler calls these for sizes that it knows.
+
+func mallocgcTinySC2(size uintptr, typ *_type, nz bool) unsafe.Pointer { return mallocgc(size, typ, nz) }
+func mallocgcSmallNoScanSC1(size uintptr, typ *_type, nz bool) unsafe.Pointer {
+	return mallocgc(size, typ, nz)
+}
+func mallocgcSmallNoScanSC2(size uintptr, typ *_type, nz bool) unsafe.Pointer {
+	return mallocgc(size, typ, nz)
+}
+func mallocgcSmallNoScanSC3(size uintptr, typ *_type, nz bool) unsafe.Pointer {
+	return mallocgc(size, typ, nz)
+}
+func mallocgcSmallNoScanSC4(size uintptr, typ *_type, nz bool) unsafe.Pointer {
+	return mallocgc(size, typ, nz)
+}
+func mallocgcSmallNoScanSC5(size uintptr, typ *_type, nz bool) unsafe.Pointer {
+	return mallocgc(size, typ, nz)
+}
+func mallocgcSmallNoScanSC6(size uintptr, typ *_type, nz bool) unsafe.Pointer {
+	return mallocgc(size, typ, nz)
+}
+func mallocgcSmallNoScanSC7(size uintptr, typ *_type, nz bool) unsafe.Pointer {
+	return mallocgc(size, typ, nz)
+}
+func mallocgcSmallScanNoHeaderSC1(size uintptr, typ *_type, nz bool) unsafe.Pointer {
+	return mallocgc(size, typ, nz)
+}
+func mallocgcSmallScanNoHeaderSC2(size uintptr, typ *_type, nz bool) unsafe.Pointer {
+	return mallocgc(size, typ, nz)
+}
+func mallocgcSmallScanNoHeaderSC3(size uintptr, typ *_type, nz bool) unsafe.Pointer {
+	return mallocgc(size, typ, nz)
+}
+func mallocgcSmallScanNoHeaderSC4(size uintptr, typ *_type, nz bool) unsafe.Pointer {
+	return mallocgc(size, typ, nz)
+}
+func mallocgcSmallScanNoHeaderSC5(size uintptr, typ *_type, nz bool) unsafe.Pointer {
+	return mallocgc(size, typ, nz)
+}
+func mallocgcSmallScanNoHeaderSC6(size uintptr, typ *_type, nz bool) unsafe.Pointer {
+	return mallocgc(size, typ, nz)
+}
+func mallocgcSmallScanNoHeaderSC7(size uintptr, typ *_type, nz bool) unsafe.Pointer {
+	return mallocgc(size, typ, nz)
+}
+
+func freegc(ptr unsafe.Pointer, size uintptr, noscan bool) bool { return false }
+
+func persistentalloc(size, align uintptr, stat *sysMemStat) unsafe.Pointer { return gzAlloc(size, 1) }
+
+func findObject(p, refBase, refOff uintptr) (base uintptr, s *mspan, objIndex uintptr) { return }
+
+//go:linkname maps_newarray internal/runtime/maps.newarray
+func maps_newarray(typ *_type, n int) unsafe.Pointer { return newarray(typ, n) }
+
+//go:linkname maps_newobject internal/runtime/maps.newobject
+func maps_newobject(typ *_type) unsafe.Pointer { return newobject(typ) }
+
+//go:linkname reflect_unsafe_New reflect.unsafe_New
+func reflect_unsafe_New(typ *_type) unsafe.Pointer { return newobject(typ) }
+
+//go:linkname reflect_unsafe_NewArray reflect.unsafe_NewArray
+func reflect_unsafe_NewArray(typ *_type, n int) unsafe.Pointer { return newarray(typ, n) }
+
+//go:linkname reflectlite_unsafe_New internal/reflectlite.unsafe_New
+func reflectlite_unsafe_New(typ *_type) unsafe.Pointer { return newobject(typ) }
+
+//go:linkname reflect_verifyNotInHeapPtr reflect.verifyNotInHeapPtr
+func reflect_verifyNotInHeapPtr(p uintptr) bool { return true }

@@ -1,0 +1,8 @@
+//! Runs the Go program that the machine was given beside the kernel.
+
+use runtime::program;
+
+#[program]
+fn main() {
+    runtime::goabi::run()
+}

@@ -1,0 +1,22 @@
+//! Coroutines of Go code (Go: `coro.go`): a goroutine hands its M to another one.
+
+use super::layout::layout;
+use crate::proc::{self, G};
+
+/// A goroutine that runs a func value when it is first switched to.
+pub(super) unsafe extern "C" fn start(funcval: *mut u8) -> *mut G {
+    // SAFETY: as in `newproc`.
+    unsafe { proc::new_foreign_parked(layout().gostart, funcval) }
+}
+
+/// Runs `to`, which waits for this; the current goroutine waits until it is switched to.
+pub(super) unsafe extern "C" fn switch(to: *mut G) {
+    // SAFETY: Go's `coro` holds the one goroutine that waits in it.
+    unsafe { proc::switch_to(to) };
+}
+
+/// Runs `to`, which waits for this; the current goroutine ends.
+pub(super) unsafe extern "C" fn exit(to: *mut G) -> ! {
+    // SAFETY: as in `switch`.
+    unsafe { proc::end_foreign_to(to) }
+}

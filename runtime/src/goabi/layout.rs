@@ -1,0 +1,163 @@
+//! What the Go program registers at its start: offsets in its structures and addresses of its code. `gzLayout` in `go/runtime/gzero.go`, word for word.
+//!
+//! A program of another overlay would crash far from here: so version and size come first, and what the program's assembly assumes of this
+//! runtime's structures is compared.
+
+use super::refuse;
+use crate::proc::{G, M};
+use core::cell::UnsafeCell;
+use core::mem::size_of;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+/// `gzVersion` in `gzero.go`.
+const VERSION: usize = 1;
+
+macro_rules! layout {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// See the module. Offsets are in bytes.
+        #[repr(C)]
+        pub(super) struct Layout { $($(#[$doc])* pub(super) $name: usize,)* }
+        impl Layout {
+            const ZERO: Layout = Layout { $($name: 0,)* };
+        }
+    };
+}
+
+layout! {
+    version,
+    size,
+    g_size,
+    g_stackguard0,
+    g_stackguard1,
+    g_m,
+    g_sched,
+    g_syscallsp,
+    g_goid,
+    g_atomicstatus,
+    g_waitsince,
+    g_waitreason,
+    g_preempt,
+    g_lockedm,
+    g_sig,
+    g_sigcode0,
+    g_sigcode1,
+    g_sigpc,
+    g_parent_goid,
+    g_gopc,
+    g_startpc,
+    gobuf_sp,
+    gobuf_pc,
+    gobuf_g,
+    gobuf_bp,
+    m_size,
+    m_g0,
+    m_curg,
+    m_locks,
+    m_mallocing,
+    m_preemptoff,
+    m_throwing,
+    m_dying,
+    /// What a guard is poisoned with.
+    stack_preempt,
+    /// The program's code.
+    text,
+    etext,
+    /// The tables about it: see `pclntab.rs`.
+    pclntab,
+    ftab,
+    nftab,
+    findfunctab,
+    pctab,
+    funcnametab,
+    /// Where the program's assembly expects fields of this runtime.
+    kernel_g_m,
+    kernel_g_status,
+    kernel_g_goid,
+    kernel_g_startarg,
+    kernel_m_go_m,
+    /// Where a goroutine begins.
+    gostart,
+    /// What it returns to, less one.
+    goexit,
+    sigpanic,
+    /// `fn(f, a, b, c)` for the calling convention here.
+    callgo,
+    minit,
+    deadlock,
+    timer_fire,
+}
+
+struct Cell(UnsafeCell<Layout>);
+
+// SAFETY: written once, before `ON` is set, and read after.
+unsafe impl Sync for Cell {}
+
+static LAYOUT: Cell = Cell(UnsafeCell::new(Layout::ZERO));
+static ON: AtomicBool = AtomicBool::new(false);
+
+/// Whether a Go program runs.
+#[inline]
+pub(crate) fn is_on() -> bool {
+    ON.load(Ordering::Acquire)
+}
+
+/// What the program registered. To be used where [`is_on`], which every call out of Go code shows.
+#[inline(always)]
+pub(super) fn layout() -> &'static Layout {
+    // SAFETY: not written any more once there is a caller.
+    unsafe { &*LAYOUT.0.get() }
+}
+
+/// The program's first call: keeps what it says, and gives all Ms there are their part of Go's.
+///
+/// # Safety
+/// `info` is null, or points to as many words as the second one says; called by the program's entry.
+pub(super) unsafe extern "C" fn register(info: *const Layout) {
+    // SAFETY: as the caller promises: the first two words are there in every version.
+    let found = (!info.is_null()).then(|| unsafe { ((*info).version, (*info).size) });
+    if found != Some((VERSION, size_of::<Layout>())) {
+        let (version, size) = found.unwrap_or((0, 0));
+        refuse(format_args!(
+            "the Go program was built for another Gzero: its interface has version {version} and {size} bytes, this kernel's {VERSION} and {}. Build it again \
+             with the tool that this kernel came with",
+            size_of::<Layout>()
+        ));
+    }
+    // SAFETY: of the size that this runtime knows.
+    let info = unsafe { info.read() };
+    let assumed = [
+        (info.kernel_g_m, core::mem::offset_of!(G, m)),
+        (info.kernel_g_status, G::STATUS_OFFSET),
+        (info.kernel_g_goid, core::mem::offset_of!(G, goid)),
+        (info.kernel_g_startarg, G::STARTARG_OFFSET),
+        (info.kernel_m_go_m, core::mem::offset_of!(M, go_m)),
+    ];
+    for (assumed, is) in assumed {
+        if assumed != is {
+            refuse(format_args!(
+                "the Go program expects a field of the kernel's at {assumed}, and it is at {is}"
+            ));
+        }
+    }
+    if info.g_size > super::G_BYTES {
+        refuse(format_args!(
+            "the Go program's g has {} bytes, and there is room for {}",
+            info.g_size,
+            super::G_BYTES
+        ));
+    }
+    // SAFETY: the one call, before `ON`.
+    unsafe { LAYOUT.0.get().write(info) };
+    ON.store(true, Ordering::SeqCst);
+    super::m::init_all();
+}
+
+/// The word of Go's at `base + offset`.
+///
+/// # Safety
+/// There is one.
+#[inline(always)]
+pub(super) unsafe fn word<T, W>(base: *mut T, offset: usize) -> *mut W {
+    // SAFETY: as the caller promises.
+    unsafe { base.cast::<u8>().add(offset).cast() }
+}

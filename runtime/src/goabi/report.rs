@@ -1,0 +1,123 @@
+//! All goroutines for Go's tracebacks, and the beginning of a fatal report (Go: `forEachGRace`, `freezetheworld` in `proc.go`).
+//!
+//! Go's unwinder starts from `g.sched`. A goroutine that does not run has its registers on its stack, below the frames of the Rust functions that parked it:
+//! [`describe`] walks those by frame pointers up to the first frame of Go code, and writes that into `g.sched`.
+
+use super::layout::{Layout, layout, word};
+use crate::arch;
+use crate::port::{self, Stack};
+use crate::proc::{ALLGS, G, Status};
+use core::ptr::null_mut;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+static FATAL: AtomicBool = AtomicBool::new(false);
+
+/// Whether a fatal report has begun: nothing else runs any more.
+pub(super) fn is_fatal() -> bool {
+    FATAL.load(Ordering::Relaxed)
+}
+
+/// Begins the program's fatal report: all other cores stop.
+pub(super) extern "C" fn freeze() {
+    if !FATAL.swap(true, Ordering::Relaxed) {
+        port::begin_fatal(format_args!("fatal error"));
+    }
+}
+
+/// The goroutine of Go code after `after`, or the first, with its `g` filled in; null at the end.
+pub(super) unsafe extern "C" fn next_g(after: *mut G) -> *mut G {
+    let mut gp = after;
+    loop {
+        gp = ALLGS.next_oldest(gp, is_fatal());
+        if gp.is_null() {
+            return null_mut();
+        }
+        // SAFETY: Gs that a Go program may know are not freed.
+        unsafe {
+            if (*gp).is_go() && !matches!((*gp).status(), Status::Idle | Status::Dead) {
+                describe(layout(), gp);
+                return gp;
+            }
+        }
+    }
+}
+
+/// Writes into a goroutine's `g` what it does and where it stands.
+///
+/// # Safety
+/// `gp` is a goroutine of Go code. If it runs, what is written is of no use.
+unsafe fn describe(l: &Layout, gp: *mut G) {
+    // SAFETY: as the caller promises; the offsets are the program's.
+    unsafe {
+        let ticks = port::cputicks() - (*gp).wait_since;
+        let waited = i128::from(ticks) * 1_000_000 / i128::from(port::cputicks_per_ms());
+        word::<_, u32>(gp, l.g_atomicstatus).write((*gp).status() as u32);
+        word::<_, u8>(gp, l.g_waitreason).write((*gp).wait_reason as u8);
+        word::<_, i64>(gp, l.g_waitsince).write(port::nanotime() - waited as i64);
+        word::<_, u64>(gp, l.g_goid).write((*gp).goid);
+        word::<_, u64>(gp, l.g_parent_goid).write((*gp).parent_goid);
+        word::<_, usize>(gp, l.g_gopc).write((*gp).gopc);
+        word::<_, usize>(gp, l.g_syscallsp).write(0);
+        if (*gp).status() == Status::Running {
+            return;
+        }
+        let at = place(l, gp).unwrap_or_else(|| start(l, gp));
+        word::<_, usize>(gp, l.g_sched + l.gobuf_pc).write(at.pc);
+        word::<_, usize>(gp, l.g_sched + l.gobuf_sp).write(at.sp);
+        word::<_, usize>(gp, l.g_sched + l.gobuf_bp).write(at.bp);
+    }
+}
+
+/// Where Go code stands.
+struct Place {
+    pc: usize,
+    sp: usize,
+    bp: usize,
+}
+
+/// The first Go frame on the stack of a goroutine that does not run; none if it has not begun.
+///
+/// # Safety
+/// As said.
+unsafe fn place(l: &Layout, gp: *mut G) -> Option<Place> {
+    // SAFETY: what the switch saved, in the stack; frame pointers are followed within it, upwards.
+    unsafe {
+        let stack = (*gp).stack;
+        if stack == Stack::NONE {
+            return None;
+        }
+        let (mut fp, mut within) = arch::saved_frame((*gp).saved_sp());
+        while stack.contains(fp) && fp + 16 <= stack.hi {
+            let (next, pc) = (*(fp as *const usize), *(fp as *const usize).add(1));
+            if (l.text..l.etext).contains(&pc) {
+                if arch::is_async_preempt(within) {
+                    // Its frame stands for a call by the code that was interrupted.
+                    return Some(Place { pc, sp: fp + 16, bp: next });
+                }
+                // The stub that called has a frame of its own, which begins with its caller's frame pointer.
+                let (bp, pc) = (*(next as *const usize), *(next as *const usize).add(1));
+                return Some(Place { pc, sp: next + 16, bp });
+            }
+            if next <= fp {
+                return None;
+            }
+            (fp, within) = (next, pc);
+        }
+        None
+    }
+}
+
+/// The place of a goroutine that has not begun: as if `goexit` had called its function.
+///
+/// # Safety
+/// As [`describe`].
+unsafe fn start(l: &Layout, gp: *mut G) -> Place {
+    // SAFETY: a func value begins with the address of its code; the last words of Go's part of a G are free.
+    unsafe {
+        let pc = *(*gp).startarg.cast::<usize>();
+        word::<_, usize>(gp, l.g_startpc).write(pc);
+        let sp = word::<_, usize>(gp, super::G_BYTES - 16);
+        sp.write(l.goexit + 1);
+        Place { pc, sp: sp as usize, bp: 0 }
+    }
+}

@@ -1,0 +1,116 @@
+//! The functions that Go code calls, by number: `go/runtime/gzero_amd64.s` has a stub for each, which passes Go's registers as this target's calling convention wants
+//! them. A test compares both lists.
+
+use super::{chan, coro, layout, malloc, os, proc, report, sema, time};
+
+/// The address of a function of any type.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+struct Entry(*const ());
+
+// SAFETY: the address of code.
+unsafe impl Sync for Entry {}
+
+macro_rules! table {
+    ($($name:literal => $f:expr,)*) => {
+        static TABLE: [Entry; [$($name),*].len()] = [$(Entry($f as *const ())),*];
+        #[cfg(test)]
+        const NAMES: [&str; [$($name),*].len()] = [$($name),*];
+    };
+}
+
+table! {
+    "gzRegister" => layout::register,
+    "gzRandom" => proc::random,
+    "gzArg" => os::arg,
+    "gzEnviron" => os::environ,
+    "gzWrite" => os::write,
+    "write1" => os::write1,
+    "gzRead" => os::read,
+    "exit" => os::exit,
+    "nanotime1" => os::nanotime,
+    "gzWalltime" => os::walltime,
+    "gzAlloc" => malloc::alloc,
+    "lock" => proc::lock,
+    "unlock" => proc::unlock,
+    "osyield" => proc::osyield,
+    "newproc" => proc::newproc,
+    "gzGoexit" => proc::goexit,
+    "gzGosched" => proc::gosched,
+    "gzPark" => proc::park,
+    "gzProcid" => proc::procid,
+    "gzGomaxprocs" => proc::gomaxprocs,
+    "gzNumgoroutine" => proc::numgoroutine,
+    "gzLockOSThread" => proc::lock_os_thread,
+    "gzFreezeTheWorld" => report::freeze,
+    "gzNextG" => report::next_g,
+    "gzCoroStart" => coro::start,
+    "gzCoroSwitch" => coro::switch,
+    "gzCoroExit" => coro::exit,
+    "gzMakechan" => chan::make,
+    "gzChansend" => chan::send,
+    "gzChanrecv" => chan::recv,
+    "gzClosechan" => chan::closechan,
+    "gzSelectgo" => chan::select,
+    "gzSemacquire" => sema::acquire,
+    "gzSemrelease" => sema::release,
+    "gzCanspin" => proc::can_spin,
+    "gzDospin" => proc::do_spin,
+    "gzNotifyWait" => sema::notify_wait,
+    "gzNotifyAll" => sema::notify_all,
+    "gzNotifyOne" => sema::notify_one,
+    "gzSleep" => time::sleep,
+    "gzTimerInit" => time::init,
+    "gzTimerStop" => time::stop,
+    "gzTimerReset" => time::reset,
+    "gzNcpu" => proc::ncpu,
+    "gzChansendNB" => chan::send_nb,
+    "gzChanrecvNB" => chan::recv_nb,
+}
+
+/// Enters the program at `entry` as the main goroutine, with the table.
+pub(super) fn enter(entry: usize) -> ! {
+    crate::proc::become_foreign();
+    // SAFETY: the entry of a program whose linker was given the Go half; if it was not, its first instructions show it.
+    let entry = unsafe { core::mem::transmute::<usize, extern "C" fn(*const Entry, usize) -> !>(entry) };
+    entry(TABLE.as_ptr(), TABLE.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::NAMES;
+    use std::collections::BTreeMap;
+    use std::string::String;
+
+    /// The stubs: `RUST(runtime·NAME, NUMBER, …)`, `PARKS(…)`.
+    fn stubs() -> BTreeMap<String, usize> {
+        include_str!("../../../go/runtime/gzero_amd64.s")
+            .lines()
+            .filter_map(|line| line.strip_prefix("RUST(").or(line.strip_prefix("PARKS(")))
+            .filter_map(|rest| {
+                let (name, rest) = rest.strip_prefix("runtime·")?.split_once(", ")?;
+                Some((name.into(), rest.split_once(',')?.0.parse().ok()?))
+            })
+            .collect()
+    }
+
+    #[test]
+    fn stubs_name_the_functions_that_they_call() {
+        let stubs = stubs();
+        for (name, &number) in &stubs {
+            // Two names of Go's for one function.
+            let name = name.strip_suffix('2').filter(|n| ["lock", "unlock"].contains(n)).unwrap_or(name);
+            assert_eq!(NAMES[number], name, "stub {number} in gzero_amd64.s");
+        }
+        let by_hand = ["newproc"];
+        for name in NAMES.iter().filter(|name| !by_hand.contains(name)) {
+            assert!(stubs.contains_key(*name), "gzero_amd64.s has no stub for {name}");
+        }
+    }
+
+    #[test]
+    fn both_tables_have_one_length() {
+        let text = include_str!("../../../go/runtime/gzero_amd64.s");
+        assert!(text.contains(&std::format!("#define TABLE {}\n", NAMES.len())));
+    }
+}
