@@ -16,6 +16,7 @@ mod cpu;
 mod device;
 mod elf;
 mod entry;
+mod go;
 mod log;
 mod memory;
 mod port;
