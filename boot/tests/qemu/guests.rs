@@ -2,6 +2,7 @@
 
 use boot::command_line::{kernel_options, program_words};
 use boot::control::Input;
+use boot::go;
 use boot::guest::{Event, Guest, RunDir};
 use boot::host::Host;
 use boot::kernel::{Kernel, Variant};
@@ -12,7 +13,7 @@ use boot::report::{self, Tails};
 use boot::run;
 use boot::streams::Stream;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -66,12 +67,12 @@ impl Guests {
         options: &Options,
         gdb_port: Option<u16>,
     ) -> Result<Session<'_>, String> {
-        self.start_any(variant, options, gdb_port, Box::new(io::empty()))
+        self.start_any(variant, options, None, gdb_port, Box::new(io::empty()))
     }
 
     /// Starts a guest whose program reads `input`.
     pub fn start_reading(&self, options: &Options, input: Input) -> Result<Session<'_>, String> {
-        self.start_any(Variant::Programs, options, None, input)
+        self.start_any(Variant::Programs, options, None, None, input)
     }
 
     /// Starts a guest, always under QEMU's own emulation: tests mean the same everywhere.
@@ -79,6 +80,7 @@ impl Guests {
         &self,
         variant: Variant,
         options: &Options,
+        module: Option<&Path>,
         gdb_port: Option<u16>,
         input: Input,
     ) -> Result<Session<'_>, String> {
@@ -89,7 +91,7 @@ impl Guests {
                 command_line: &kernel_options(options),
                 words: &program_words(options),
                 kernel: medium,
-                module: None,
+                module,
                 accelerator: Accelerator::Tcg,
                 gdb_port,
             };
@@ -106,7 +108,18 @@ impl Guests {
 
     /// [`Guests::run`] of a program that reads `input`.
     pub fn run_reading(&self, options: &Options, patience: Duration, input: Input) -> Result<Ran, String> {
-        let (session, written) = self.start_reading(options, input)?.read_to_end(patience)?;
+        Self::finish(self.start_reading(options, input)?, patience)
+    }
+
+    /// Runs a linked Go program, whose name and arguments `options` have, to its end.
+    pub fn run_go(&self, options: &Options, elf: &Path, patience: Duration) -> Result<Ran, String> {
+        let options = go::told(options).map_err(|error| error.to_string())?;
+        let session = self.start_any(Variant::Go, &options, Some(elf), None, Box::new(io::empty()))?;
+        Self::finish(session, patience)
+    }
+
+    fn finish(session: Session<'_>, patience: Duration) -> Result<Ran, String> {
+        let (session, written) = session.read_to_end(patience)?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let (output, errors) = (text(&written.out), text(&written.err));
         Ok(Ran { status: session.end()?, bytes: written.out, output, errors })

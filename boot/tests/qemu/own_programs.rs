@@ -56,10 +56,11 @@ pub fn jobs<'a>() -> Vec<Job<'a>> {
 }
 
 /// A directory of the user's, gone afterwards.
-struct Folder(PathBuf);
+pub struct Folder(pub PathBuf);
 
 impl Folder {
-    fn new(name: &str, files: &[(&str, &str)]) -> Result<Folder, String> {
+    /// With these files in it.
+    pub fn new(name: &str, files: &[(&str, &str)]) -> Result<Folder, String> {
         let folder = Folder(std::env::temp_dir().join(format!("gzero own {name} {}", std::process::id())));
         for (file, text) in files {
             let path = folder.0.join(file);
@@ -69,18 +70,20 @@ impl Folder {
         Ok(folder)
     }
 
-    /// Runs the script in the folder. Virtual time keeps KVM out of it.
-    fn run(&self, words: &[&str]) -> Result<Output, String> {
-        Command::new(source_root().join("qemu-run.sh"))
-            .args(["-icount", "-smp", "1"])
-            .args(words)
-            .current_dir(&self.0)
-            .output()
-            .map_err(|e| e.to_string())
+    /// Runs the script in the folder.
+    pub fn run(&self, words: &[&str]) -> Result<Output, String> {
+        self.command(words).output().map_err(|e| e.to_string())
+    }
+
+    /// The script, to be run in the folder. Virtual time keeps KVM out of it.
+    pub fn command(&self, words: &[&str]) -> Command {
+        let mut script = Command::new(source_root().join("qemu-run.sh"));
+        script.args(["-icount", "-smp", "1"]).args(words).current_dir(&self.0);
+        script
     }
 
     /// The files in it, with those of its directories.
-    fn files(&self) -> Vec<PathBuf> {
+    pub fn files(&self) -> Vec<PathBuf> {
         let (mut found, mut left) = (Vec::new(), vec![self.0.clone()]);
         while let Some(dir) = left.pop() {
             for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
@@ -100,7 +103,8 @@ impl Drop for Folder {
     }
 }
 
-fn expect(output: &Output, status: i32, stdout: &str, stderr: &[&str]) -> Outcome {
+/// Compares how a run ended with what was wanted: standard output exactly, of standard error all pieces, or nothing if there are none.
+pub fn expect(output: &Output, status: i32, stdout: &str, stderr: &[&str]) -> Outcome {
     let out = String::from_utf8_lossy(&output.stdout);
     let err = String::from_utf8_lossy(&output.stderr);
     let said =
