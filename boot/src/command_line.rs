@@ -1,6 +1,6 @@
 //! What the kernel is told (B7; `kernel/src/entry/cmdline.rs` reads it), in two parts:
 //!
-//! - the command line: the kernel's own options, `[-v] [console=ttyS2]`;
+//! - the command line: the kernel's own options, `[-v] [-nokaslr] [console=ttyS2]`;
 //! - the program's words: its environment, its name and its arguments, `[NAME=VALUE …] PROGRAM [ARGS…]`, each with a NUL behind it, since NUL is
 //!   the only byte that none of them can have. They go by a file (QEMU's fw_cfg), which bears any byte and any length.
 
@@ -15,6 +15,10 @@ pub fn kernel_options(options: &Options) -> String {
     let mut words = Vec::new();
     if options.verbose {
         words.push("-v");
+    }
+    // gdb knows the addresses that are in the ELF, and with virtual time each run is to repeat.
+    if options.gdb || options.icount {
+        words.push("-nokaslr");
     }
     if options.door == Door::Uefi {
         // OVMF itself writes to COM1 and COM2.
@@ -55,5 +59,9 @@ mod tests {
         assert_eq!(kernel_options(&options), "");
         (options.verbose, options.door) = (true, Door::Uefi);
         assert_eq!(kernel_options(&options), "-v console=ttyS2");
+        for (gdb, icount) in [(true, false), (false, true)] {
+            (options.gdb, options.icount) = (gdb, icount);
+            assert_eq!(kernel_options(&options), "-v -nokaslr console=ttyS2");
+        }
     }
 }

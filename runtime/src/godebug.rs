@@ -47,6 +47,8 @@ words! {
     PREEMPTSTATS = "preemptstats", 1;
     /// The heap checks itself (`heap`).
     MALLOCDEBUG = "mallocdebug", 1;
+    /// The machine's own: whether addresses are drawn at boot, which it reads before this is (`kernel/src/entry/kaslr.rs`).
+    KASLR = "kaslr", 1;
     /// The machine's own: the core that comes late (`kernel/src/cpu/smp.rs`).
     SMPLATE = "smplate", u32::MAX;
 }
@@ -90,6 +92,13 @@ pub fn init() -> Result<(), Error<'static>> {
     }
 }
 
+/// What `list` says of `setting` last, if it says anything that can be obeyed: for a machine that must know before [`init`].
+pub fn last(list: &[u8], setting: &Setting) -> Option<u32> {
+    let value = |item: &str| item.strip_prefix(setting.word)?.strip_prefix('=')?.parse().ok();
+    let items = core::str::from_utf8(list).ok()?.rsplit(',');
+    items.filter_map(value).find(|&n| n <= setting.max)
+}
+
 fn parse(list: &str) -> Result<(), Error<'_>> {
     list.split(',').filter(|item| !item.is_empty()).try_for_each(|item| {
         let (word, value) = item.split_once('=').ok_or(Error::NoValue(item))?;
@@ -103,6 +112,13 @@ fn parse(list: &str) -> Result<(), Error<'_>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_last_that_can_be_obeyed() {
+        assert_eq!(last(b"kaslr=1,schedseed=3,,kaslr=0,kaslr=2,kaslr=x,kaslr", &KASLR), Some(0));
+        assert_eq!(last(b"schedseed=3,xkaslr=0,kaslrs=0", &KASLR), None);
+        assert_eq!(last(b"kaslr=0,\xff", &KASLR), None);
+    }
 
     #[test]
     fn words_are_set_and_mistakes_named() {

@@ -13,6 +13,7 @@ mod guests;
 mod harness;
 mod input;
 mod interruptions;
+mod kaslr;
 mod kernel_tests;
 mod killed;
 mod mutants;
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
         jobs.extend(soak::jobs(&guests));
         jobs.extend(doors::jobs(&guests));
         jobs.extend(firmware::jobs(&guests));
+        jobs.extend(kaslr::jobs(&guests));
         jobs.extend(interruptions::jobs(&guests));
         jobs.extend(processors::jobs(&guests));
         jobs.extend(gdb::jobs(&guests));

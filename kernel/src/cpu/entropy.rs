@@ -1,6 +1,6 @@
 //! Numbers that cannot be foretold: RDRAND's, or the time stamp counter's where the processor has no generator.
 //!
-//! What is drawn keys hash tables and orders the scheduler's choices; it is not for secrets.
+//! What is drawn keys hash tables, orders the scheduler's choices and places ranges of addresses; it is not for secrets.
 
 use super::clock;
 use core::arch::asm;
@@ -17,6 +17,16 @@ pub fn draw() -> u64 {
     drawn.unwrap_or(0) ^ ticks
 }
 
+/// A number below `n`, which is not 0.
+pub fn below(n: u64) -> u64 {
+    // The counter alone changes little from one call to the next: this spreads each of its bits over all (MurmurHash3's end).
+    let mut bits = draw();
+    for factor in [0xff51_afd7_ed55_8ccd, 0xc4ce_b9fe_1a85_ec53] {
+        bits = (bits ^ bits >> 33).wrapping_mul(factor);
+    }
+    ((u128::from(bits ^ bits >> 33) * u128::from(n)) >> 64) as u64
+}
+
 /// One try; none if the generator has nothing at the moment. The processor has the instruction.
 fn rdrand() -> Option<u64> {
     let (bits, ok): (u64, u8);
@@ -27,8 +37,17 @@ fn rdrand() -> Option<u64> {
 
 #[cfg(feature = "kernel-tests")]
 mod tests {
-    use super::{draw, rdrand};
+    use super::{below, draw, rdrand};
     use raw_cpuid::CpuId;
+
+    /// All numbers below 8 come, about as often.
+    #[runtime::kernel_test]
+    fn numbers_below() {
+        assert_eq!(below(1), 0);
+        let mut times = [0; 8];
+        (0..8000).for_each(|_| times[below(8) as usize] += 1);
+        assert!(times.iter().all(|n| (800..1200).contains(n)), "{times:?}");
+    }
 
     #[runtime::kernel_test]
     fn drawn_numbers_differ() {

@@ -1,6 +1,6 @@
 //! The kernel command line and the program's words (B7).
 //!
-//! `[-v] [console=ttyS0|ttyS1|ttyS2] [NAME=VALUE …] PROGRAM [ARGS…]`, in two parts, each of which may be empty:
+//! `[-v] [-nokaslr] [console=ttyS0|ttyS1|ttyS2] [NAME=VALUE …] PROGRAM [ARGS…]`, in two parts, each of which may be empty:
 //!
 //! 1. The command line: PVH's, else QEMU's fw_cfg file [`LINE_FILE`]. It is read before there is a heap of any size and says where the console
 //!    is. Blanks separate words. Inside double quotes blanks count as letters, and `\"` and `\\` stand for `"` and `\`. A quoted word is treated as
@@ -10,7 +10,7 @@
 //! Up to the program's name a word that starts with `-` is an option and one with a `=` is a setting, of which the last of a name counts; after it words
 //! are the program's own affair. Words are bytes, any but NUL: only a setting's name is text.
 
-use super::MAX_CMDLINE;
+use super::{MAX_CMDLINE, kaslr};
 use crate::device::{fw_cfg, power, uart};
 use alloc::borrow::Cow;
 use alloc::collections::BTreeMap;
@@ -20,10 +20,10 @@ use runtime::env::Escaped;
 use spin::Once;
 
 /// The fw_cfg file that carries the command line for boot protocols that have none.
-const LINE_FILE: &str = "opt/org.gzero/cmdline";
+pub(super) const LINE_FILE: &str = "opt/org.gzero/cmdline";
 
 /// The fw_cfg file of the program's words.
-const WORDS_FILE: &str = "opt/org.gzero/args";
+pub(super) const WORDS_FILE: &str = "opt/org.gzero/args";
 
 /// Bytes of words at most, as `boot/src/command_line.rs` promises.
 const MAX_WORDS: usize = 1 << 20;
@@ -114,10 +114,12 @@ impl CommandLine {
     /// Takes `word` as an option or a setting; false if it is neither and so names the program.
     fn setting(&mut self, word: &'static [u8]) -> Result<bool, Error> {
         if word.starts_with(b"-") {
-            if word != b"-v" {
-                return Err(Error::UnknownOption(word));
+            match word {
+                b"-v" => self.verbose = true,
+                // Obeyed before this is read.
+                kaslr::OFF => {}
+                _ => return Err(Error::UnknownOption(word)),
             }
-            self.verbose = true;
             return Ok(true);
         }
         let Some(at) = word.iter().position(|&b| b == b'=') else { return Ok(false) };
@@ -154,26 +156,36 @@ type Word<'a> = (Vec<u8>, &'a [u8]);
 
 /// The first word of `line` with its quotes taken off, and what follows it; none if only blanks are left.
 fn next_word(line: &[u8]) -> Result<Option<Word<'_>>, Error> {
+    let mut word = Vec::new();
+    let rest = read_word(line, |byte| word.push(byte));
+    rest.map(|rest| Some((word, rest?))).map_err(|quote| Error::UnterminatedQuote(quote.into()))
+}
+
+/// Passes the letters of the first word of `line` to `letter`, and returns what follows the word; none if only blanks are left.
+///
+/// # Errors
+/// The line from a word on that has a `"` without its partner.
+pub(super) fn read_word(line: &[u8], mut letter: impl FnMut(u8)) -> Result<Option<&[u8]>, &[u8]> {
     let line = line.trim_ascii_start();
     if line.is_empty() {
         return Ok(None);
     }
-    let (mut word, mut quoted) = (Vec::new(), false);
+    let mut quoted = false;
     let mut rest = line;
     while let [byte, after @ ..] = rest {
         match byte {
             b'"' => quoted = !quoted,
             b'\\' if quoted && matches!(after, [b'"' | b'\\', ..]) => {
-                word.push(after[0]);
+                letter(after[0]);
                 rest = &after[1..];
                 continue;
             }
-            byte if byte.is_ascii_whitespace() && !quoted => return Ok(Some((word, rest))),
-            byte => word.push(*byte),
+            byte if byte.is_ascii_whitespace() && !quoted => return Ok(Some(rest)),
+            byte => letter(*byte),
         }
         rest = after;
     }
-    if quoted { Err(Error::UnterminatedQuote(line.into())) } else { Ok(Some((word, rest))) }
+    if quoted { Err(line) } else { Ok(Some(rest)) }
 }
 
 static CMDLINE: Once<CommandLine> = Once::new();

@@ -6,6 +6,7 @@
 
 pub mod bootloader;
 pub mod cmdline;
+pub mod kaslr;
 mod long_mode;
 pub mod pvh;
 
@@ -132,5 +133,7 @@ unsafe fn keep_regions(regions: impl Iterator<Item = MemoryRegion>) -> MemoryReg
 
 /// Keeps `info` and enters the kernel proper.
 fn enter(info: BootInfo) -> ! {
+    // QEMU passes an empty line where it was given none; one that is too long is refused later.
+    kaslr::init(door_cmdline().and_then(Result::ok).filter(|line| !line.is_empty()));
     crate::kernel_main(BOOT_INFO.call_once(|| info))
 }

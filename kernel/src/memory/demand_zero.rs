@@ -10,24 +10,31 @@ use super::buddy::FRAME_SIZE;
 use super::direct_map;
 use super::frames::{self, Owner};
 use super::paging::{self, Access, Error};
-use core::ops::Range;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use x86_64::VirtAddr;
 use x86_64::structures::paging::{Page, PhysFrame, Size4KiB};
 
-/// Where reservations are.
-const AREA: Range<usize> = 0xffff_e800_0000_0000..0xffff_f000_0000_0000;
+/// Bytes of addresses for all reservations.
+pub(super) const RANGE: usize = 1 << 40;
 
+/// Where reservations begin.
+static START: AtomicUsize = AtomicUsize::new(0);
 /// Reserved up to here.
-static NEXT: AtomicUsize = AtomicUsize::new(AREA.start);
+static NEXT: AtomicUsize = AtomicUsize::new(0);
+
+/// Says where reservations begin, before the first.
+pub(super) fn set_base(start: usize) {
+    START.store(start, Relaxed);
+    NEXT.store(start, Relaxed);
+}
 
 /// Reserves `bytes` bytes, rounded up to whole pages, for good: zero until they are written to.
 ///
 /// # Panics
-/// If the 8 TiB for all reservations are used up.
+/// If the 1 TiB for all reservations are used up.
 pub fn reserve(bytes: usize) -> *mut u8 {
     let bytes = bytes.next_multiple_of(FRAME_SIZE);
-    let fits = |next: usize| next.checked_add(bytes).filter(|&end| end <= AREA.end);
+    let fits = |next: usize| next.checked_add(bytes).filter(|&end| end <= START.load(Relaxed) + RANGE);
     let start = NEXT.fetch_update(Relaxed, Relaxed, fits);
     start.expect("address space for the kernel's data") as *mut u8
 }
@@ -37,7 +44,7 @@ pub fn reserve(bytes: usize) -> *mut u8 {
 /// # Errors
 /// [`Error::OutOfMemory`]
 pub fn back(addr: usize) -> Result<bool, Error> {
-    if !(AREA.start..NEXT.load(Relaxed)).contains(&addr) {
+    if !(START.load(Relaxed)..NEXT.load(Relaxed)).contains(&addr) {
         return Ok(false);
     }
     let frame = frames::alloc(0, Owner::Kernel).ok_or(Error::OutOfMemory)?;

@@ -10,6 +10,7 @@ use super::paging::{self, Access, Error};
 use super::{direct_map, tlb};
 use crate::entry;
 use bootloader_api::info::{MemoryRegion, MemoryRegionKind};
+use core::iter::once;
 use core::ops::Range;
 use raw_cpuid::CpuId;
 use x86_64::registers::control::{Cr3, Cr3Flags};
@@ -36,17 +37,18 @@ fn sections() -> [(Range<usize>, Access); 3] {
     ]
 }
 
-/// Builds the tables and makes them the boot core's. Returns how many 1 GiB pages the direct map has.
-pub fn switch(map: &[MemoryRegion], early: &mut EarlyFrames) -> usize {
+/// Builds the tables, with the direct map at `base`, and makes them the boot core's. Returns how many 1 GiB pages the direct map has.
+pub fn switch(map: &[MemoryRegion], base: usize, early: &mut EarlyFrames) -> usize {
     let (door, _) = Cr3::read();
     let root = early.take(1);
     paging::set_root(root, Efer::read().contains(EferFlags::NO_EXECUTE_ENABLE));
     let huge =
         CpuId::new().get_extended_processor_and_feature_identifiers().is_some_and(|f| f.has_1gib_pages());
-    let pages = map_memory(map, early, huge);
+    let pages = map_memory(map, base, early, huge);
     map_image(door.start_address(), early);
-    // SAFETY: the new tables map all that is in use: this code, its stack and statics (the image), and the direct map where the
-    // door has it.
+    direct_map::set_place(base, end_of_memory(map));
+    // SAFETY: the new tables map all that is in use: this code, its stack and statics (the image), and the direct map, of which
+    // nobody holds an address yet.
     unsafe { Cr3::write(PhysFrame::containing_address(root), Cr3Flags::empty()) };
     pages
 }
@@ -62,35 +64,41 @@ pub fn is_memory(kind: MemoryRegionKind) -> bool {
     }
 }
 
-/// Maps all memory at the direct map, in 1 GiB pages where a region fills them, else in 2 MiB pages; those may reach a little over a region's
+/// What of firmware's map is mapped: its memory and the first mebibyte.
+fn memory(map: &[MemoryRegion]) -> impl Iterator<Item = Range<u64>> {
+    map.iter().filter(|r| is_memory(r.kind)).map(|r| r.start..r.end).chain(once(0..1 << 20))
+}
+
+/// One past the highest physical address that is mapped.
+pub fn end_of_memory(map: &[MemoryRegion]) -> u64 {
+    memory(map).map(|region| region.end.next_multiple_of(Size2MiB::SIZE)).max().unwrap_or(0)
+}
+
+/// Maps all memory at `base`, in 1 GiB pages where a region fills them, else in 2 MiB pages; those may reach a little over a region's
 /// ends, into whatever firmware keeps there. The first 2 MiB with the VGA hole are mapped like the rest: the MTRRs make the hole uncached, and
 /// a large page over different fixed MTRRs is allowed below 4 MiB (SDM 3A 12.11.9). Returns the number of 1 GiB pages.
-fn map_memory(map: &[MemoryRegion], early: &mut EarlyFrames, huge: bool) -> usize {
-    let low = 0..1 << 20;
-    let (mut size, mut pages) = (0, 0);
-    for region in map.iter().filter(|r| is_memory(r.kind)).map(|r| r.start..r.end).chain([low]) {
+fn map_memory(map: &[MemoryRegion], base: usize, early: &mut EarlyFrames, huge: bool) -> usize {
+    let mut pages = 0;
+    for region in memory(map) {
         let mut addr = region.start & !(Size2MiB::SIZE - 1);
         while addr < region.end {
             let fits = addr.is_multiple_of(Size1GiB::SIZE) && addr + Size1GiB::SIZE <= region.end;
-            if huge && fits && map_direct::<Size1GiB>(addr, early) {
+            if huge && fits && map_direct::<Size1GiB>(base, addr, early) {
                 addr += Size1GiB::SIZE;
                 pages += 1;
             } else {
                 // False means that a neighbouring region's page is there already.
-                map_direct::<Size2MiB>(addr, early);
+                map_direct::<Size2MiB>(base, addr, early);
                 addr += Size2MiB::SIZE;
             }
         }
-        size = size.max(addr);
     }
-    direct_map::set_size(size);
     pages
 }
 
 /// Maps one page of the direct map; false if something is mapped there.
-fn map_direct<S: PageSize>(phys: u64, early: &mut EarlyFrames) -> bool {
-    let page =
-        Page::<S>::containing_address(VirtAddr::from_ptr(direct_map::phys_to_virt(PhysAddr::new(phys))));
+fn map_direct<S: PageSize>(base: usize, phys: u64, early: &mut EarlyFrames) -> bool {
+    let page = Page::<S>::containing_address(VirtAddr::new(base as u64 + phys));
     let frame = PhysFrame::<S>::containing_address(PhysAddr::new(phys));
     match paging::map_early(page, frame, Access::ReadWrite, || Some(early.take(1))) {
         Ok(()) => true,

@@ -14,6 +14,7 @@ pub mod direct_map;
 mod early;
 pub mod frames;
 mod image;
+mod layout;
 mod owner;
 pub mod paging;
 pub mod region;
@@ -23,12 +24,13 @@ mod tests;
 pub mod tlb;
 mod tlb_bench;
 
-use crate::entry::PHYSICAL_MEMORY_OFFSET;
+use crate::entry::{PHYSICAL_MEMORY_OFFSET, kaslr};
 use crate::log;
 use bootloader_api::BootInfo;
 pub use buddy::FRAME_SIZE;
 use early::EarlyFrames;
 pub use image::is_memory;
+use layout::Layout;
 
 /// Takes over the machine's memory: leaves the door's page tables for the kernel's own, and starts the frame allocator. Runs once, on the boot
 /// core, after the CPU's features (NX, WP) were turned on.
@@ -43,7 +45,9 @@ pub fn init(info: &'static BootInfo) {
         log!("memory: {:#014x}..{:#014x} {:?}", r.start, r.end, r.kind);
     }
     let mut early = EarlyFrames::new(map);
-    let gigabytes = image::switch(map, &mut early);
+    let layout = Layout::choose(kaslr::is_on(), image::end_of_memory(map) as usize);
+    let gigabytes = image::switch(map, layout.direct_map(), &mut early);
+    layout.announce();
     let tables = (early.taken().end - early.taken().start) / 1024;
     frames::init(map, early);
     image::protect_alias();

@@ -139,8 +139,14 @@ const fn leaf_size(level: u32) -> usize {
 /// The entry for `addr` in the table of `level` at `table`.
 #[inline(always)]
 fn entry(table: u64, addr: usize, level: u32) -> &'static AtomicU64 {
+    entry_in(direct_map::base(), table, addr, level)
+}
+
+/// As [`entry`], by the direct map that begins at `map`.
+#[inline(always)]
+fn entry_in(map: usize, table: u64, addr: usize, level: u32) -> &'static AtomicU64 {
     let index = (addr >> (12 + 9 * (level - 1))) & 511;
-    let entries = direct_map::phys_to_virt(PhysAddr::new_truncate(table & ADDRESS)).cast::<AtomicU64>();
+    let entries = map.wrapping_add((table & ADDRESS) as usize) as *const AtomicU64;
     // SAFETY: `table` came from the root or from a present entry that is no leaf, so it is a table, which stays for ever.
     unsafe { &*entries.add(index) }
 }
@@ -160,9 +166,9 @@ fn walk_making(
     to: u32,
     mut new_table: impl FnMut() -> Option<PhysAddr>,
 ) -> Result<&'static AtomicU64, Error> {
-    let mut table = ROOT.load(Ordering::Relaxed);
+    let (map, mut table) = (direct_map::base(), ROOT.load(Ordering::Relaxed));
     for level in (to + 1..=4).rev() {
-        let e = entry(table, addr, level);
+        let e = entry_in(map, table, addr, level);
         let mut value = e.load(Ordering::Acquire);
         if value == 0 {
             value = install(e, new_table().ok_or(Error::OutOfMemory)?);
@@ -172,7 +178,7 @@ fn walk_making(
         }
         table = value;
     }
-    Ok(entry(table, addr, to))
+    Ok(entry_in(map, table, addr, to))
 }
 
 /// Puts an empty table into an empty entry, unless another core is quicker; what the entry then holds.
@@ -197,9 +203,9 @@ fn leaf(addr: usize) -> Option<(&'static AtomicU64, u64, u32)> {
 
 #[inline]
 fn leaf_from(mut table: u64, addr: usize) -> Option<(&'static AtomicU64, u64, u32)> {
-    let mut level = 4;
+    let (map, mut level) = (direct_map::base(), 4);
     loop {
-        let e = entry(table, addr, level);
+        let e = entry_in(map, table, addr, level);
         let value = e.load(Ordering::Acquire);
         if value & PRESENT == 0 {
             return None;

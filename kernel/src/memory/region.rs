@@ -1,29 +1,19 @@
 //! The kernel's own virtual ranges: device registers and fully backed stacks.
 //!
-//! | from | to | |
-//! |---|---|---|
-//! | `0x1000_0000_0000` | `0x7000_0000_0000` | [stacks](super::stack) that may grow to 1 GB or 30 MiB |
-//! | `0xffff_8000_0000_0000` | end of memory | [direct map](super::direct_map) |
-//! | `0xffff_c000_0000_0000` | `0xffff_de00_0000_0000` | [stacks](super::stack) |
-//! | `0xffff_e000_0000_0000` | `0xffff_e800_0000_0000` | device registers |
-//! | `0xffff_e800_0000_0000` | `0xffff_f000_0000_0000` | [demand-zero data](super::demand_zero), the stacks' records among it |
-//! | `0xffff_ffff_8020_0000` | end of image | the kernel |
-//!
-//! The rest of the lower half is empty.
+//! Where they are is [`layout`](super::layout)'s to say.
 
 use super::buddy::FRAME_SIZE;
 use super::direct_map;
 use super::paging::{self, Access};
 use super::stack;
 use crate::cpu::irq::IrqMutex;
-use core::ops::Range;
 use x86_64::structures::paging::{Page, PhysFrame, Size4KiB};
 use x86_64::{PhysAddr, VirtAddr};
 
 pub use super::stack::{Stack as KernelStack, StackError as RegionError};
 
-/// Where device registers are mapped.
-const DEVICES: Range<usize> = 0xffff_e000_0000_0000..0xffff_e800_0000_0000;
+/// Bytes of addresses for device registers.
+pub(super) const DEVICES_RANGE: usize = 1 << 40;
 
 /// How many mappings are remembered, so that mapping the same registers again costs nothing.
 const REMEMBERED: usize = 32;
@@ -38,15 +28,23 @@ struct Window {
 
 struct Devices {
     next: usize,
+    end: usize,
     windows: [Window; REMEMBERED],
     used: usize,
 }
 
 static MAPPED: IrqMutex<Devices> = IrqMutex::new(Devices {
-    next: DEVICES.start,
+    next: 0,
+    end: 0,
     windows: [Window { phys: 0, len: 0, virt: 0 }; REMEMBERED],
     used: 0,
 });
+
+/// Says where device registers are mapped, before the first.
+pub(super) fn set_base(start: usize) {
+    let mut devices = MAPPED.lock();
+    (devices.next, devices.end) = (start, start + DEVICES_RANGE);
+}
 
 /// Maps `len` bytes of device registers at `phys`, uncached, for good. The same registers may be mapped by several callers.
 ///
@@ -63,7 +61,7 @@ pub fn map_mmio(phys: PhysAddr, len: usize) -> *mut u8 {
         None => {
             let virt = devices.next;
             devices.next += len as usize;
-            assert!(devices.next <= DEVICES.end, "out of address space for device registers");
+            assert!(devices.next <= devices.end, "out of address space for device registers");
             for offset in (0..len).step_by(FRAME_SIZE) {
                 let page = Page::<Size4KiB>::containing_address(VirtAddr::new(virt as u64 + offset));
                 let frame = PhysFrame::containing_address(PhysAddr::new(start + offset));

@@ -33,11 +33,15 @@ use crate::memory::frames::{self, Owner};
 use core::fmt;
 #[cfg(feature = "kernel-tests")]
 pub(super) use slot::GUARD;
+pub(super) use slot::{RANGE, set_base};
 use slot::{Slot, State};
 use tables::Tables;
 use window::SHALLOW;
 use x86_64::VirtAddr;
 use x86_64::structures::paging::{Page, PhysFrame, Size4KiB};
+
+/// Bytes of addresses for the windows of each of their two classes.
+pub(super) const WINDOW_RANGES: [usize; 2] = [window::HUGE.range(), window::LARGE.range()];
 
 /// Pages that a dead stack keeps at most.
 const KEEP: usize = 4;

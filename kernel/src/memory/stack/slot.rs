@@ -14,8 +14,8 @@ use core::sync::atomic::{
 /// (assembly, a wild index) is caught if it misses by less than this.
 pub(in crate::memory) const GUARD: usize = 64 << 10;
 
-/// Where the slots that are no windows start.
-pub(super) const BASE: usize = 0xffff_c000_0000_0000;
+/// Where the slots that are no windows start, at a multiple of 1 GiB.
+static BASE: AtomicUsize = AtomicUsize::new(0);
 /// Bytes of the smallest and the largest of them, as powers of two.
 const MIN_SHIFT: u32 = 17;
 const MAX_SHIFT: u32 = 30;
@@ -25,6 +25,8 @@ pub(super) const CLASS_SHIFT: u32 = 41;
 /// How many of the classes are windows.
 const WINDOWS: usize = 2;
 pub(super) const CLASSES: usize = WINDOWS + (MAX_SHIFT - MIN_SHIFT + 1) as usize;
+/// Bytes of addresses for the others.
+pub(in crate::memory) const RANGE: usize = (CLASSES - WINDOWS) << CLASS_SHIFT;
 /// The class of a goroutine without a limit of its own when all windows are in use: 192 KiB.
 const LAST_RESORT: usize = WINDOWS + 1;
 
@@ -110,7 +112,7 @@ impl Slot {
             (Some(number), _) => (0, number),
             (_, Some(number)) => (1, number),
             _ => {
-                let offset = addr.wrapping_sub(BASE);
+                let offset = addr.wrapping_sub(base());
                 let class = offset >> CLASS_SHIFT;
                 let in_class = offset & ((1 << CLASS_SHIFT) - 1);
                 (WINDOWS.checked_add(class)?, in_class >> (MIN_SHIFT as usize + class.min(CLASSES)))
@@ -172,7 +174,7 @@ impl Slot {
             return shape.stack(self.number());
         }
         let class = (self.class as usize - WINDOWS) << CLASS_SHIFT;
-        let start = BASE + class + (self.number() << self.shift());
+        let start = base() + class + (self.number() << self.shift());
         Stack { lo: start + GUARD, hi: start + (1 << self.shift()) }
     }
 
@@ -220,6 +222,18 @@ impl Slot {
     pub(super) fn set_private(self, private: bool) {
         self.record().private.store(private, Relaxed);
     }
+}
+
+/// Where the slots that are no windows start.
+#[inline]
+pub(super) fn base() -> usize {
+    BASE.load(Relaxed)
+}
+
+/// Says where slots start, windows and others, before there are any.
+pub(in crate::memory) fn set_base(windows: [usize; 2], others: usize) {
+    window::set_base(windows);
+    BASE.store(others, Relaxed);
 }
 
 /// Reserves the slots' records.

@@ -92,7 +92,7 @@ fn deep_stacks_come_back_and_lose_their_pages() {
 
 #[runtime::kernel_test]
 fn addresses_outside_are_no_stacks() {
-    let (start, end) = (slot::BASE, slot::BASE + (slot::CLASSES << slot::CLASS_SHIFT));
+    let (start, end) = (slot::base(), slot::base() + slot::RANGE);
     for addr in [0, 0x1000, start - 1, end, usize::MAX] {
         assert_eq!(handle_fault(addr, Faulting::IN_ADVANCE), FaultOutcome::NotAStack);
     }

@@ -49,9 +49,6 @@ use crate::memory::paging::{self, Window};
 use crate::memory::{demand_zero, tlb};
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
-/// Where windows start: in the lower half, which belongs to nobody else above the first 4 GiB.
-pub(super) const START: usize = 0x1000_0000_0000;
-
 /// Bytes of a window whose pages are its own while it shares tables: an eighth of what a page table maps.
 const OWN: usize = 256 << 10;
 /// Of its own pages, how many may be backed at a fault that can wait, and at any other.
@@ -62,7 +59,8 @@ const _: () = assert!(SHALLOW_AND_RESERVE * FRAME_SIZE + GUARD == OWN);
 
 /// A class of windows.
 pub(super) struct Shape {
-    start: usize,
+    /// Where its windows start: in the lower half, at a multiple of 1 GiB.
+    start: &'static AtomicUsize,
     /// Bytes of a window, as a power of two.
     shift: u32,
     /// How many there are.
@@ -77,9 +75,12 @@ pub(super) struct Shape {
     first_group: usize,
 }
 
+static HUGE_START: AtomicUsize = AtomicUsize::new(0);
+static LARGE_START: AtomicUsize = AtomicUsize::new(0);
+
 /// Go's limit.
 pub(super) const HUGE: Shape = Shape {
-    start: START,
+    start: &HUGE_START,
     shift: 30,
     slots: 1 << 16,
     group: 256,
@@ -90,7 +91,7 @@ pub(super) const HUGE: Shape = Shape {
 
 /// For a million goroutines.
 pub(super) const LARGE: Shape = Shape {
-    start: HUGE.end(),
+    start: &LARGE_START,
     shift: 25,
     slots: 1 << 20,
     group: 8,
@@ -99,14 +100,20 @@ pub(super) const LARGE: Shape = Shape {
     first_group: HUGE.slots / HUGE.group,
 };
 
-const _: () = assert!(HUGE.keeps_its_guard() && LARGE.keeps_its_guard() && LARGE.end() < 1 << 47);
+const _: () = assert!(HUGE.keeps_its_guard() && LARGE.keeps_its_guard());
 
 /// For each group of each shape the entry for the table that it shares: demand-zero memory.
 static GROUPS: AtomicUsize = AtomicUsize::new(0);
 
 impl Shape {
-    const fn end(&self) -> usize {
-        self.start + (self.slots << self.shift)
+    /// Bytes of addresses that its windows take.
+    pub(super) const fn range(&self) -> usize {
+        self.slots << self.shift
+    }
+
+    #[inline]
+    fn start(&self) -> usize {
+        self.start.load(Relaxed)
     }
 
     /// Whether the lowest stack of a window, and the guard area below it, lie in the window.
@@ -117,19 +124,19 @@ impl Shape {
     /// The number of the window that `addr` lies in.
     #[inline]
     pub(super) fn slot_of(&self, addr: usize) -> Option<usize> {
-        let number = addr.wrapping_sub(self.start) >> self.shift;
+        let number = addr.wrapping_sub(self.start()) >> self.shift;
         (number < self.slots).then_some(number)
     }
 
     /// The addresses that the stack in window `number` may use.
     #[inline]
     pub(super) fn stack(&self, number: usize) -> Stack {
-        let hi = self.start + ((number + 1) << self.shift) - number % self.group * OWN;
+        let hi = self.start() + ((number + 1) << self.shift) - number % self.group * OWN;
         Stack { lo: hi - self.room, hi }
     }
 
     fn window(&self, number: usize) -> Window {
-        let start = self.start + (number << self.shift);
+        let start = self.start() + (number << self.shift);
         let hi = self.stack(number).hi;
         Window { all: start..start + (1 << self.shift), own: hi - OWN..hi, level: self.level }
     }
@@ -139,6 +146,12 @@ impl Shape {
         // SAFETY: `init` reserved an entry for each group of each shape, for which zeroes are valid.
         unsafe { &*groups.add(self.first_group + number / self.group) }
     }
+}
+
+/// Says where the windows of both shapes start, before there are any.
+pub(super) fn set_base([huge, large]: [usize; 2]) {
+    HUGE_START.store(huge, Relaxed);
+    LARGE_START.store(large, Relaxed);
 }
 
 /// Reserves the groups' entries.
