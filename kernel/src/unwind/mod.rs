@@ -113,6 +113,35 @@ impl Registers {
     }
 }
 
+/// The body of a naked function that calls `$function` with its own argument and the [`Registers`] that its caller has at the return, in its own
+/// frame; `$after` is what follows the call.
+macro_rules! with_registers {
+    ($function:ident, $($after:literal),+) => {
+        naked_asm!(
+            ".cfi_startproc",
+            "sub rsp, 72",
+            ".cfi_def_cfa_offset 80",
+            "mov [rsp], rbx",
+            "mov [rsp + 8], rbp",
+            "mov [rsp + 16], r12",
+            "mov [rsp + 24], r13",
+            "mov [rsp + 32], r14",
+            "mov [rsp + 40], r15",
+            "lea rax, [rsp + 80]",
+            "mov [rsp + {rsp}], rax",
+            "mov rax, [rsp + 72]",
+            "mov [rsp + {rip}], rax",
+            "mov rsi, rsp",
+            "call {function}",
+            $($after,)+
+            ".cfi_endproc",
+            rsp = const offset_of!(Registers, rsp),
+            rip = const offset_of!(Registers, rip),
+            function = sym $function,
+        )
+    };
+}
+
 /// Unwinds the stack with `exception`. Returns only if it cannot be done: `END_OF_STACK` if no frame catches, `FATAL_PHASE1_ERROR` if a frame on
 /// the way must not be unwound.
 ///
@@ -121,30 +150,7 @@ impl Registers {
 #[unsafe(naked)]
 #[unsafe(no_mangle)]
 unsafe extern "C-unwind" fn _Unwind_RaiseException(exception: *mut UnwindException) -> UnwindReasonCode {
-    naked_asm!(
-        ".cfi_startproc",
-        "sub rsp, 72",
-        ".cfi_def_cfa_offset 80",
-        "mov [rsp], rbx",
-        "mov [rsp + 8], rbp",
-        "mov [rsp + 16], r12",
-        "mov [rsp + 24], r13",
-        "mov [rsp + 32], r14",
-        "mov [rsp + 40], r15",
-        "lea rax, [rsp + 80]",
-        "mov [rsp + {rsp}], rax",
-        "mov rax, [rsp + 72]",
-        "mov [rsp + {rip}], rax",
-        "mov rsi, rsp",
-        "call {raise}",
-        "add rsp, 72",
-        ".cfi_def_cfa_offset 8",
-        "ret",
-        ".cfi_endproc",
-        rsp = const offset_of!(Registers, rsp),
-        rip = const offset_of!(Registers, rip),
-        raise = sym raise,
-    )
+    with_registers!(raise, "add rsp, 72", ".cfi_def_cfa_offset 8", "ret")
 }
 
 /// Continues an unwinding behind a landing pad that has cleaned up.
@@ -154,28 +160,7 @@ unsafe extern "C-unwind" fn _Unwind_RaiseException(exception: *mut UnwindExcepti
 #[unsafe(naked)]
 #[unsafe(no_mangle)]
 unsafe extern "C-unwind" fn _Unwind_Resume(exception: *mut UnwindException) -> ! {
-    naked_asm!(
-        ".cfi_startproc",
-        "sub rsp, 72",
-        ".cfi_def_cfa_offset 80",
-        "mov [rsp], rbx",
-        "mov [rsp + 8], rbp",
-        "mov [rsp + 16], r12",
-        "mov [rsp + 24], r13",
-        "mov [rsp + 32], r14",
-        "mov [rsp + 40], r15",
-        "lea rax, [rsp + 80]",
-        "mov [rsp + {rsp}], rax",
-        "mov rax, [rsp + 72]",
-        "mov [rsp + {rip}], rax",
-        "mov rsi, rsp",
-        "call {resume}",
-        "ud2",
-        ".cfi_endproc",
-        rsp = const offset_of!(Registers, rsp),
-        rip = const offset_of!(Registers, rip),
-        resume = sym resume,
-    )
+    with_registers!(resume, "ud2")
 }
 
 /// Phase 1, and phase 2 as far as the first landing pad, at which phase 1 comes by.
