@@ -7,7 +7,7 @@ use bitflags::bitflags;
 use core::fmt::{self, Write};
 use core::num::NonZero;
 use core::sync::atomic::{AtomicBool, Ordering};
-use raw_cpuid::CpuId;
+use raw_cpuid::{CpuId, Hypervisor, cpuid};
 use spin::Once;
 use x86_64::registers::control::{Cr0, Cr0Flags, Cr4, Cr4Flags};
 use x86_64::registers::model_specific::{Efer, EferFlags, Msr};
@@ -75,7 +75,8 @@ fn probe() -> Features {
     let savable = xcr0_support();
     let saves = |registers| savable.contains(registers);
     if let Some(i) = id.get_feature_info() {
-        f.set(Features::XSAVE, i.has_xsave() && saves(xcr0(Features::empty())));
+        let settable = !emulator_refuses_xsave();
+        f.set(Features::XSAVE, i.has_xsave() && settable && saves(xcr0(Features::empty())));
         f.set(Features::AVX, f.contains(Features::XSAVE) && i.has_avx() && saves(xcr0(Features::AVX)));
         f.set(Features::PAT, i.has_pat());
         f.set(Features::MCE, i.has_mce());
@@ -98,6 +99,16 @@ fn probe() -> Features {
         f.set(Features::INVARIANT_TSC, i.has_invariant_tsc());
     }
     f
+}
+
+/// Whether this is QEMU's own emulation of a processor with XSAVE and none of its extensions (Opteron_G4 and G5). QEMU takes the extensions, leaf 0xd.1, for
+/// XSAVE itself and CR4.OSXSAVE for a reserved bit; and where it should raise an exception, it executes the instruction again, for ever
+/// (`cr4_reserved_bits`, `helper_write_crN`; 7.2). So whether the bit can be set cannot be tried. A real Opteron of these has all of it.
+fn emulator_refuses_xsave() -> bool {
+    const LEAF: u32 = 0xd;
+    let id = CpuId::new();
+    let emulated = id.get_hypervisor_info().is_some_and(|h| h.identify() == Hypervisor::QEMU);
+    emulated && id.get_extended_state_info().is_some() && cpuid!(LEAF, 1).eax == 0
 }
 
 /// The register sets that XSAVE can save here, by leaf 0xd of CPUID; none where there is no such leaf.
