@@ -145,7 +145,12 @@ class Standing:
         gdb.newest_frame().select()
         if self.place.borrowed:
             self.own = {name: register(name) for name in REGISTERS}
-            self.write(self.place.registers)
+            try:
+                self.write(self.place.registers)
+            except gdb.error:
+                # `__exit__` is not called.
+                self.__exit__()
+                raise
 
     def __exit__(self, *_):
         self.thread.switch()

@@ -7,6 +7,9 @@ from . import context, memory
 # What a goroutine does for its program is more telling than where in the runtime it waits.
 INNER = ("runtime::", "core::", "alloc::", "kernel::", "<", "__gzero", "unwinding::")
 
+# Of a goroutine whose stack is just being given back or changed, or has been overwritten.
+UNREADABLE = "its stack cannot be read now"
+
 
 def program_frame():
     """The innermost frame of the program's own code, from the selected registers; else the innermost frame."""
@@ -32,8 +35,12 @@ def place():
 
 def describe(g, all_cores, places):
     """One line about a goroutine. `places` has the places of stacks that were looked at before: many are alike."""
-    where = context.of(g, all_cores)
-    head = f"{'*' if where.core else ' '} {int(g['goid']):<5} {memory.state(g)}"
+    named = f"{int(g['goid']):<5} {memory.state(g)}"
+    try:
+        where = context.of(g, all_cores)
+    except gdb.MemoryError:
+        return f"  {named}  ({UNREADABLE})"
+    head = f"{'*' if where.core else ' '} {named}"
     if where.core is not None and where.core.id is not None:
         head += f" on core {where.core.id}"
     if where.registers is None:
@@ -84,7 +91,11 @@ class Goroutine(gdb.Command):
 
     @staticmethod
     def run(g, all_cores, command):
-        where = context.of(g, all_cores)
+        try:
+            where = context.of(g, all_cores)
+        except gdb.MemoryError:
+            print(UNREADABLE)
+            return
         if where.registers is None:
             print("it has not run yet: it has no stack")
             return

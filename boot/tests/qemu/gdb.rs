@@ -27,7 +27,7 @@ struct Look {
     output: &'static str,
 }
 
-const LOOKS: [Look; 5] = [
+const LOOKS: [Look; 6] = [
     Look {
         name: "gdb::parked_goroutines",
         program: &["chan_leak"],
@@ -57,6 +57,32 @@ const LOOKS: [Look; 5] = [
             "m     core  p     goroutine",
             // On standard error, which comes after standard output here.
             "no goroutine 99",
+        ],
+        output: "2 goroutines leaked:",
+    },
+    // As of one whose stack is just given back: here its saved stack pointer is spoiled for as long as gdb looks.
+    Look {
+        name: "gdb::unreadable_stack",
+        program: &["chan_leak"],
+        smp: 1,
+        stop: ("debug::goroutines()", ""),
+        commands: &[
+            "python from gzero_gdb import memory",
+            "python sp = int(memory.goroutines()[1]['sched_sp'].address)",
+            "python machine = gdb.selected_inferior()",
+            "python saved = machine.read_memory(sp, 8).tobytes()",
+            "python machine.write_memory(sp, (8).to_bytes(8, 'little'))",
+            "info goroutines",
+            "goroutine all bt 1",
+            "python machine.write_memory(sp, saved)",
+        ],
+        answers: &[
+            "* 1     running on core ",
+            "chan send (nil chan)  (its stack cannot be read now)",
+            "chan receive (nil chan)  programs::chan_leak::main::{closure#1} at ",
+            "goroutine 1 [running]:\n#0 ",
+            "[chan send (nil chan)]:\nits stack cannot be read now\n",
+            "[chan receive (nil chan)]:\n#0 ",
         ],
         output: "2 goroutines leaked:",
     },
