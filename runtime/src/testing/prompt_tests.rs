@@ -9,12 +9,12 @@ fn main() -> i32 {
     let args = args();
     let (token, names) = runner::token(&args[1..]);
     if names == ["-list"] {
-        for t in &PROMPT_TESTS {
+        for t in PROMPT_TESTS {
             println!("{}", t.name);
         }
         return 0;
     }
-    let Some(tests) = runner::choose(&PROMPT_TESTS, names) else { return NO_SUCH_TEST };
+    let Some(tests) = runner::choose(PROMPT_TESTS, names) else { return NO_SUCH_TEST };
     let tally = runner::run(token, &tests);
     tally.report(token);
     tally.status()

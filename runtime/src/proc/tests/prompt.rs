@@ -19,57 +19,53 @@ use alloc::sync::Arc;
 use core::hint::{black_box, spin_loop};
 use core::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
-/// All of them; a name begins with the number of cores that it is for.
-pub(crate) static TESTS: [KernelTest; 21] = [
-    KernelTest { name: "smp1::the_global_queue_has_its_turn", run: turns::the_global_queue_has_its_turn },
-    KernelTest { name: "smp1::timers_have_their_turn", run: turns::timers_have_their_turn },
-    KernelTest {
-        name: "smp1::parking_looks_at_the_global_queue",
-        run: turns::parking_looks_at_the_global_queue,
-    },
-    KernelTest { name: "smp1::who_is_readied_runs_next", run: turns::who_is_readied_runs_next },
-    KernelTest { name: "smp1::sleepers_go_before_who_yields", run: turns::sleepers_go_before_who_yields },
-    KernelTest { name: "smp1::a_mutex_goes_to_who_starves", run: turns::a_mutex_goes_to_who_starves },
-    KernelTest {
-        name: "smp1::a_blocking_call_leaves_its_queue",
-        run: turns::a_blocking_call_leaves_its_queue,
-    },
-    KernelTest {
-        name: "smp1::a_blocking_call_leaves_its_timers",
-        run: turns::a_blocking_call_leaves_its_timers,
-    },
-    KernelTest {
-        name: "smp1::sysmon_takes_the_queue_of_a_call",
-        run: turns::sysmon_takes_the_queue_of_a_call,
-    },
-    KernelTest { name: "smp1::hogs_take_turns_of_a_slice", run: slices::hogs_take_turns_of_a_slice },
-    KernelTest {
-        name: "smp1::a_slice_counts_from_its_beginning",
-        run: slices::a_slice_counts_from_its_beginning,
-    },
-    KernelTest { name: "smp1::a_timer_ends_a_lone_slice", run: slices::a_timer_ends_a_lone_slice },
-    KernelTest {
-        name: "smp1::a_call_returns_beside_a_lone_hog",
-        run: slices::a_call_returns_beside_a_lone_hog,
-    },
-    KernelTest { name: "smp1::a_pair_shares_a_slice", run: slices::a_pair_shares_a_slice },
-    KernelTest {
-        name: "smp1::a_pair_shares_a_slice_beside_timers",
-        run: slices::a_pair_shares_a_slice_beside_timers,
-    },
-    KernelTest {
-        name: "smp1::who_is_woken_at_the_end_of_a_slice_has_a_whole_one",
-        run: slices::who_is_woken_at_the_end_of_a_slice_has_a_whole_one,
-    },
-    KernelTest {
-        name: "smp1::a_refused_preemption_is_repeated",
-        run: slices::a_refused_preemption_is_repeated,
-    },
-    KernelTest { name: "smp1::no_preemption_without_room", run: slices::no_preemption_without_room },
-    KernelTest { name: "smp2::an_idle_p_is_found", run: cores::an_idle_p_is_found },
-    KernelTest { name: "smp2::a_timer_fires_beside_a_hog", run: cores::a_timer_fires_beside_a_hog },
-    KernelTest { name: "smp4::every_idle_p_is_woken", run: cores::every_idle_p_is_woken },
-];
+/// Names the tests, each once: on so many cores, of that file.
+macro_rules! tests {
+    ($($cores:ident { $($file:ident { $($test:ident)+ })+ })+) => {
+        /// All of them; a name begins with the number of cores that it is for.
+        pub(crate) static TESTS: &[KernelTest] = &[$($($(
+            KernelTest { name: concat!(stringify!($cores), "::", stringify!($test)), run: $file::$test },
+        )+)+)+];
+    };
+}
+
+tests! {
+    smp1 {
+        turns {
+            the_global_queue_has_its_turn
+            timers_have_their_turn
+            parking_looks_at_the_global_queue
+            who_is_readied_runs_next
+            sleepers_go_before_who_yields
+            a_mutex_goes_to_who_starves
+            a_blocking_call_leaves_its_queue
+            a_blocking_call_leaves_its_timers
+            sysmon_takes_the_queue_of_a_call
+        }
+        slices {
+            hogs_take_turns_of_a_slice
+            a_slice_counts_from_its_beginning
+            a_timer_ends_a_lone_slice
+            a_call_returns_beside_a_lone_hog
+            a_pair_shares_a_slice
+            a_pair_shares_a_slice_beside_timers
+            who_is_woken_at_the_end_of_a_slice_has_a_whole_one
+            a_refused_preemption_is_repeated
+            no_preemption_without_room
+        }
+    }
+    smp2 {
+        cores {
+            an_idle_p_is_found
+            a_timer_fires_beside_a_hog
+        }
+    }
+    smp4 {
+        cores {
+            every_idle_p_is_woken
+        }
+    }
+}
 
 const MS: i64 = 1_000_000;
 
