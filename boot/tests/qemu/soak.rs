@@ -2,7 +2,7 @@
 
 use crate::guests::Guests;
 use crate::harness::{Job, Outcome};
-use crate::programs::{CASES, run_seeded};
+use crate::programs::{cases, run_seeded};
 use std::time::{Duration, Instant};
 
 const LENGTH: Duration = Duration::from_secs(600);
@@ -16,8 +16,8 @@ pub fn jobs(guests: &Guests) -> Vec<Job<'_>> {
 /// Whatever a rare interleaving does to a program that is right in the others; a failure names the program and the seed.
 fn soak(guests: &Guests) -> Outcome {
     let start = Instant::now();
-    let cases = || CASES.iter().filter(|case| case.smp.contains(&CORES));
-    for (seed, case) in (1..).zip(std::iter::repeat_with(cases).flatten()) {
+    let on_all_cores = || cases().filter(|case| case.smp.contains(&CORES));
+    for (seed, case) in (1..).zip(std::iter::repeat_with(on_all_cores).flatten()) {
         if start.elapsed() > LENGTH {
             println!("soak: {} runs", seed - 1);
             break;
