@@ -2,7 +2,8 @@
 //! forms, from other folders.
 
 use crate::harness::{Job, Outcome};
-use crate::own_programs::{Folder, expect};
+use crate::own_programs::Folder;
+use crate::script::expect;
 use std::path::Path;
 use std::process::Command;
 

@@ -12,6 +12,9 @@ use std::time::Instant;
 /// What a test came to; a failure in words.
 pub type Outcome = Result<(), String>;
 
+/// A test's name and the test.
+pub type Row = (&'static str, fn() -> Outcome);
+
 /// Runs those of a job's tests that it is given and reports each.
 type Run<'a> = Box<dyn Fn(&[String], &Reporter) + Send + Sync + 'a>;
 
@@ -27,6 +30,11 @@ impl<'a> Job<'a> {
     pub fn one(name: impl Into<String>, run: impl Fn() -> Outcome + Send + Sync + 'a) -> Job<'a> {
         let run: Run<'a> = Box::new(move |names, reporter| reporter.report(&names[0], run()));
         Job { names: vec![name.into()], run, ignored: false }
+    }
+
+    /// A job for each row of a table, named `prefix::NAME`.
+    pub fn table(prefix: &str, tests: &'static [Row]) -> Vec<Job<'a>> {
+        tests.iter().map(|(name, run)| Job::one(format!("{prefix}::{name}"), run)).collect()
     }
 
     /// A job of many tests, which gets the names of those that are wanted.

@@ -1,6 +1,7 @@
 //! Programs of the user's own: files and packages outside the source tree, what is said of wrong ones, and that nothing is written beside them.
 
-use crate::harness::{Job, Outcome};
+use crate::harness::{Job, Outcome, Row};
+use crate::script::expect;
 use boot::source_root;
 use std::fs;
 use std::path::PathBuf;
@@ -41,17 +42,21 @@ const WRONG: &[Wrong] = &[
     },
 ];
 
+const TESTS: &[Row] = &[
+    ("any_file_name", any_file_name),
+    ("any_function_name", any_function_name),
+    ("own_warnings", own_warnings),
+    ("main_returns_an_error", main_returns_an_error),
+    ("prelude", prelude),
+    ("package", package),
+    ("package_without_library", package_without_library),
+];
+
 /// A job for each wrong file, and for each kind of program.
 pub fn jobs<'a>() -> Vec<Job<'a>> {
     let mut jobs: Vec<_> =
         WRONG.iter().map(|case| Job::one(format!("own_programs::{}", case.name), || wrong(case))).collect();
-    jobs.push(Job::one("own_programs::any_file_name", any_file_name));
-    jobs.push(Job::one("own_programs::any_function_name", any_function_name));
-    jobs.push(Job::one("own_programs::own_warnings", own_warnings));
-    jobs.push(Job::one("own_programs::main_returns_an_error", main_returns_an_error));
-    jobs.push(Job::one("own_programs::prelude", prelude));
-    jobs.push(Job::one("own_programs::package", package));
-    jobs.push(Job::one("own_programs::package_without_library", package_without_library));
+    jobs.extend(Job::table("own_programs", TESTS));
     jobs
 }
 
@@ -101,21 +106,6 @@ impl Drop for Folder {
         // A directory left over in /tmp is no reason to fail.
         _ = fs::remove_dir_all(&self.0);
     }
-}
-
-/// Compares how a run ended with what was wanted: standard output exactly, of standard error all pieces, or nothing if there are none.
-pub fn expect(output: &Output, status: i32, stdout: &str, stderr: &[&str]) -> Outcome {
-    let out = String::from_utf8_lossy(&output.stdout);
-    let err = String::from_utf8_lossy(&output.stderr);
-    let said =
-        if stderr.is_empty() { err.is_empty() } else { stderr.iter().all(|piece| err.contains(piece)) };
-    if output.status.code() == Some(status) && out == stdout && said {
-        return Ok(());
-    }
-    Err(format!(
-        "wanted {status}, '{stdout}', {stderr:?}; got {}\nstdout:\n{out}\nstderr:\n{err}",
-        output.status
-    ))
 }
 
 fn wrong(case: &Wrong) -> Outcome {
