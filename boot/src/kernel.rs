@@ -5,6 +5,7 @@
 
 use crate::code::Code;
 use crate::elf::Entry;
+use crate::images::{self, InUse};
 use crate::moved::start_anew_if_moved;
 use crate::toolchain::Toolchain;
 use crate::{Error, Result, elf, output_dir, source_root};
@@ -12,6 +13,7 @@ use std::fs::{self, File};
 use std::io::{IsTerminal, stderr};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 pub use crate::program::Variant;
@@ -25,9 +27,16 @@ pub struct Kernel {
     pub stripped: PathBuf,
     /// The programs in it.
     pub programs: Vec<Entry>,
+    /// Keeps the files there.
+    _in_use: Option<Arc<InUse>>,
 }
 
 impl Kernel {
+    /// An image that was built before and is never removed, without programs of its own.
+    pub(crate) fn that_stays(elf: PathBuf, stripped: PathBuf) -> Kernel {
+        Kernel { elf, stripped, programs: Vec::new(), _in_use: None }
+    }
+
     /// The kernel's code, to say where addresses are.
     ///
     /// # Errors
@@ -56,14 +65,18 @@ pub fn build(toolchain: &Toolchain, variant: &Variant) -> Result<Kernel> {
     if !output.join("x86_64-target").exists() && stderr().is_terminal() {
         eprintln!("gzero: building the kernel for the first time takes a minute or two");
     }
+    let in_use = Arc::new(InUse::begin(&dir)?);
+    let cargo_links = images::cargo_links(&output);
+    images::prune(&output.join("images"), &cargo_links, images::KEPT)?;
     compile(toolchain, variant, &output)?;
 
     let linked = output.join("x86_64-target/release").join(variant.name());
     let linked_at = modified(&linked)?;
     if modified(&stripped).is_ok_and(|made| made == linked_at) {
         let programs = elf::programs(&read(&stripped)?)?;
-        return Ok(Kernel { elf, stripped, programs });
+        return Ok(Kernel { elf, stripped, programs, _in_use: Some(in_use) });
     }
+    images::note_linked(&dir, &linked, &cargo_links)?;
     let mut image = read(&linked)?;
     elf::patch_symbols(&mut image)?;
     let loaded = elf::strip(&image)?;
@@ -76,7 +89,7 @@ pub fn build(toolchain: &Toolchain, variant: &Variant) -> Result<Kernel> {
         .open(&stripped)
         .and_then(|file| file.set_modified(linked_at))
         .map_err(Error::io(format_args!("date {}", stripped.display())))?;
-    Ok(Kernel { elf, stripped, programs })
+    Ok(Kernel { elf, stripped, programs, _in_use: Some(in_use) })
 }
 
 /// What the linker is told.

@@ -4,7 +4,7 @@
 //!
 //! - [`options`]: what the user asked for; [`command_line`]: what of it the kernel is told.
 //! - [`host`], [`packages`], [`toolchain`]: what this machine has, and getting what it lacks.
-//! - [`program`]: what is linked with the kernel; [`kernel`]: the build; [`moved`]: a checkout that was copied; [`elf`] and [`symbols`]: what happens to the ELF after the link; [`image`]: BIOS and UEFI disks.
+//! - [`program`]: what is linked with the kernel; [`kernel`]: the build; `images`: how many are kept; [`moved`]: a checkout that was copied; [`elf`] and [`symbols`]: what happens to the ELF after the link; [`image`]: BIOS and UEFI disks.
 //! - [`trial`]: whether QEMU has the machine; [`machine`]: QEMU's arguments; [`lifetime`]: its end with ours; [`guest`]: a running QEMU; [`streams`]: its output; [`control`]: its input and exit status; [`monitor`] and [`report`]: what it did when it did not end well.
 //! - [`go`]: Go programs and the user's `go` command.
 //! - [`code`] and [`traceback`]: file and line for the addresses in reports, the guest's and this tool's.
@@ -21,6 +21,7 @@ pub mod go;
 pub mod guest;
 pub mod host;
 pub mod image;
+mod images;
 pub mod kernel;
 pub mod lifetime;
 pub mod machine;

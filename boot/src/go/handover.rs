@@ -78,7 +78,7 @@ pub fn execute(host: &Host, words: &[OsString]) -> Result<Option<u8>> {
     match order.iter().map(OsString::as_os_str).collect::<Vec<_>>()[..] {
         [word] if word == "take" => take(dir, Path::new(program), arguments).map(|()| Some(0)),
         [word, elf, stripped, medium, ref options @ ..] if word == "boot" => {
-            let kernel = Kernel { elf: elf.into(), stripped: stripped.into(), programs: Vec::new() };
+            let kernel = Kernel::that_stays(elf.into(), stripped.into());
             // `--`: the program's path is no option, whatever it begins with.
             let words = options.iter().map(OsString::from).chain(["--".into(), program.clone()]);
             let options = Options::parse(words.chain(arguments.iter().cloned()), [])?;

@@ -26,7 +26,7 @@ pub fn get(host: &Host, door: Door) -> Result<(Kernel, PathBuf)> {
     let dir = Variant::Go.directory();
     let stamp = dir.join("stamp");
     let sources = fingerprint(source_root())?;
-    let kernel = Kernel { elf: dir.join("gzero.elf"), stripped: dir.join("gzero"), programs: Vec::new() };
+    let kernel = Kernel::that_stays(dir.join("gzero.elf"), dir.join("gzero"));
     let is_made = fs::read_to_string(&stamp).is_ok_and(|made_of| made_of == sources);
     if door == Door::Pvh && is_made && kernel.stripped.exists() {
         return Ok((kernel.clone(), kernel.stripped));
