@@ -70,9 +70,11 @@ pub(super) fn an_idle_p_is_found() {
 pub(super) fn a_timer_fires_beside_a_hog() {
     for _ in 0..10 {
         let later = after_func(Duration::from_millis(100), || ());
-        // An M has begun to wait for that.
+        // An M has begun to wait for that,
         compute(2 * MS);
+        // a slice has begun, and the M that was woken then has found nothing: it would tell the one that waits.
         gosched();
+        compute(MS);
         let fired = Moment::default();
         let f = fired.clone();
         let _timer = after_func(Duration::from_millis(1), move || f.is_now());
