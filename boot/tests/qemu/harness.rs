@@ -58,8 +58,9 @@ impl Reporter {
     }
 }
 
+/// The command line.
 #[derive(Debug, Default)]
-struct Arguments {
+pub struct Arguments {
     list: bool,
     exact: bool,
     /// Only tests that are otherwise ignored.
@@ -99,6 +100,12 @@ impl Arguments {
         Ok(args)
     }
 
+    /// Whether it may ask for a test that is not ignored and whose name begins with one of these: else nobody need find out which there are.
+    pub fn may_want(&self, prefixes: &[&str]) -> bool {
+        let begins = |name: &String| prefixes.iter().any(|prefix| name.starts_with(prefix));
+        !self.ignored && (!self.exact || self.filters.is_empty() || self.filters.iter().any(begins))
+    }
+
     fn wants(&self, name: &str) -> bool {
         let matches =
             |filter: &String| if self.exact { name == filter } else { name.contains(filter.as_str()) };
@@ -107,7 +114,7 @@ impl Arguments {
 }
 
 /// Runs the tests that the command line asks for.
-pub fn main<'a>(jobs: impl FnOnce() -> Vec<Job<'a>>) -> ExitCode {
+pub fn main<'a>(jobs: impl FnOnce(&Arguments) -> Vec<Job<'a>>) -> ExitCode {
     let start = Instant::now();
     let args = match Arguments::parse(env::args().skip(1)) {
         Ok(args) => args,
@@ -116,7 +123,7 @@ pub fn main<'a>(jobs: impl FnOnce() -> Vec<Job<'a>>) -> ExitCode {
             return ExitCode::from(101);
         }
     };
-    let mut jobs = jobs();
+    let mut jobs = jobs(&args);
     let all: usize = jobs.iter().map(|job| job.names.len()).sum();
     for job in &mut jobs {
         job.names.retain(|name| args.wants(name));

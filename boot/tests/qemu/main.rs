@@ -33,13 +33,18 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let guests = guests::Guests::new();
-    harness::main(|| {
+    harness::main(|args| {
         let mut jobs = script::jobs();
         jobs.extend(killed::jobs());
         jobs.extend(own_programs::jobs());
         jobs.extend(go_tool::jobs());
-        jobs.extend(kernel_tests::jobs(&guests));
-        jobs.extend(prompt::jobs(&guests));
+        // Guests name these.
+        if args.may_want(&["smp", "seeded::"]) {
+            jobs.extend(kernel_tests::jobs(&guests));
+        }
+        if args.may_want(&["prompt::"]) {
+            jobs.extend(prompt::jobs(&guests));
+        }
         jobs.extend(mutants::jobs());
         jobs.extend(verdicts::jobs(&guests));
         jobs.extend(programs::jobs(&guests));
