@@ -235,13 +235,21 @@ impl Buddy {
         Ok(Some(frame))
     }
 
-    /// Takes a frame back that a core's cache holds.
+    /// Takes frames back that a core's cache holds. Neighbours that follow each other, upwards or downwards, are merged at once: frames
+    /// that were lent together mostly come back together.
     ///
     /// # Errors
     /// As [`Buddy::alloc`].
-    pub fn take_back(&mut self, frame: usize) -> Result<(), Misuse> {
-        self.set(frame, INSIDE | self.state(frame) & !KIND);
-        self.merge(frame, 0)
+    pub fn take_back(&mut self, frames: &[u32]) -> Result<(), Misuse> {
+        for run in frames.chunk_by(|a, b| a.abs_diff(*b) == 1) {
+            let [.., last] = *run else { continue };
+            let first = run[0].min(last) as usize;
+            for f in first..first + run.len() {
+                self.set(f, INSIDE | self.state(f) & !KIND);
+            }
+            self.insert_range_merging(first, run.len())?;
+        }
+        Ok(())
     }
 
     /// Allocates `n` frames in a row, the first of which is a multiple of `align` (a power of two).

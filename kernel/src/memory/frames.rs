@@ -193,9 +193,7 @@ fn refill(cache: &mut Cache) {
 #[cold]
 fn drain(cache: &mut Cache, n: usize) {
     let mut buddy = BUDDY.lock();
-    for &number in &cache.numbers[..n] {
-        buddy.take_back(number as usize).unwrap_or_else(|misuse| fatal(misuse));
-    }
+    buddy.take_back(&cache.numbers[..n]).unwrap_or_else(|misuse| fatal(misuse));
     FREE.store(buddy.free_frames(), Relaxed);
     drop(buddy);
     cache.numbers.copy_within(n..cache.len, 0);

@@ -79,7 +79,7 @@ fn play(map: &[(usize, usize)], seed: u64, steps: usize, most: usize) {
     assert_eq!(buddy.free_frames(), total);
     let mut random = Random(seed);
     let mut taken: Vec<(usize, usize, Owner)> = Vec::new();
-    let mut lent: Vec<usize> = Vec::new();
+    let mut lent: Vec<u32> = Vec::new();
     for step in 0..steps {
         let owner = Owner::ALL[1 + random.below(OWNERS - 1)];
         match random.below(8) {
@@ -95,7 +95,7 @@ fn play(map: &[(usize, usize)], seed: u64, steps: usize, most: usize) {
                     let apart = |&(f, m, _): &(usize, usize, Owner)| frame + n <= f || f + m <= frame;
                     assert!(taken.iter().all(apart), "seed {seed}, step {step}: {frame:#x}+{n} is in use");
                     assert!(
-                        lent.iter().all(|&f| f < frame || frame + n <= f),
+                        lent.iter().all(|&f| (f as usize) < frame || frame + n <= f as usize),
                         "seed {seed}, step {step}: lent"
                     );
                     taken.push((frame, n, owner));
@@ -104,12 +104,20 @@ fn play(map: &[(usize, usize)], seed: u64, steps: usize, most: usize) {
             4 => {
                 let order = random.below(6);
                 if let Some(frame) = buddy.lend(order).expect("nobody writes to free frames") {
-                    lent.extend(frame..frame + (1 << order));
+                    lent.extend(frame as u32..(frame + (1 << order)) as u32);
                 }
             }
             5 if !lent.is_empty() => {
-                let frame = lent.swap_remove(random.below(lent.len()));
-                buddy.take_back(frame).expect("lent");
+                // Some that follow each other, upwards or downwards, or none that do.
+                let first = random.below(lent.len());
+                let n = 1 + random.below((lent.len() - first).min(40));
+                let mut back: Vec<u32> = lent.drain(first..first + n).collect();
+                match random.below(3) {
+                    0 => back.reverse(),
+                    1 => back.sort_by_key(|&f| f.wrapping_mul(0x9e37_79b9)),
+                    _ => {}
+                }
+                buddy.take_back(&back).expect("lent");
             }
             _ if !taken.is_empty() => {
                 let (frame, n, owner) = taken.swap_remove(random.below(taken.len()));
@@ -135,7 +143,7 @@ fn play(map: &[(usize, usize)], seed: u64, steps: usize, most: usize) {
         // SAFETY: as above.
         unsafe { buddy.free(frame, n, owner) }.expect("allocated");
     }
-    lent.into_iter().for_each(|frame| buddy.take_back(frame).expect("lent"));
+    buddy.take_back(&lent).expect("lent");
     check(&buddy);
     assert_eq!(buddy.free_blocks(), fresh, "seed {seed}: all merges back");
 }
@@ -230,7 +238,7 @@ fn misuse_names_the_frame_and_both_owners() {
     let lent = buddy.lend(0).expect("intact").expect("all is free");
     // SAFETY: as above.
     assert!(matches!(unsafe { buddy.free(lent, 1, by) }, Err(Misuse::DoubleFree { .. })));
-    buddy.take_back(lent).expect("lent");
+    buddy.take_back(&[lent as u32]).expect("lent");
     check(&buddy);
 }
 
