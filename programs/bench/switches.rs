@@ -110,9 +110,13 @@ pub fn async_preempt(b: &mut B) {
             while left.load(Ordering::Relaxed) > 0 {
                 // SAFETY: a goroutine has a P, and Ps are never freed.
                 let p = unsafe { (*getp()).id } as usize;
-                let now = nanotime() as u64;
+                let mut now = nanotime() as u64;
                 let before = last[p].swap(now << 8 | i, Ordering::Relaxed);
-                if before != 0 && before & 0xff != i && now > before >> 8 {
+                if before != 0 && before & 0xff != i {
+                    if now <= before >> 8 {
+                        // Preempted between the look and the swap: under `-icount` perhaps each time.
+                        now = nanotime() as u64;
+                    }
                     let taken = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1));
                     if let Ok(n) = taken {
                         costs[n as usize - 1].store(now - (before >> 8), Ordering::Relaxed);

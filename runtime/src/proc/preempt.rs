@@ -244,9 +244,10 @@ pub(super) unsafe fn slice_ends(mp: *mut M) {
     }
 }
 
+/// How long the current slice has lasted; where that is hours, less: a division of 128 bits would cost more than all else here.
 fn ran_ns(pp: &P) -> i64 {
     let ticks = port::cputicks() - pp.slice_start.load(Ordering::Relaxed);
-    (i128::from(ticks) * 1_000_000 / i128::from(port::cputicks_per_ms())) as i64
+    ticks.saturating_mul(1_000_000) / port::cputicks_per_ms()
 }
 
 /// A goroutine was put on the current P's queue.
