@@ -141,24 +141,42 @@ pub fn block() -> ! {
 /// As [`selectgo`]; `me` is the current goroutine after [`acquirem`].
 #[inline(always)]
 unsafe fn draw_poll_order(me: *mut G, cases: *const Scase, order: *mut u16, ncases: usize) -> usize {
-    let mut n = 0;
-    for i in 0..ncases {
-        // SAFETY: as the caller promises; `j` is below what is written.
+    let (mut case, mut i) = (cases, 0_usize);
+    // SAFETY: as the caller promises: there are `ncases` cases.
+    let end = unsafe { cases.add(ncases) };
+    // The first arm has no choice, and so no random number and no place in the loop.
+    loop {
+        if case == end {
+            return 0;
+        }
+        // SAFETY: it is before the end.
         unsafe {
-            if (*cases.add(i)).c.is_null() {
-                continue;
+            if !(*case).c.is_null() {
+                break;
             }
-            if n != 0 {
+            case = case.add(1);
+        }
+        i += 1;
+    }
+    // SAFETY: as the caller promises: there is room.
+    unsafe { *order = i as u16 };
+    let mut n = 1;
+    loop {
+        // SAFETY: it is before the end; `j` is not above `n`, below which all is written.
+        unsafe {
+            case = case.add(1);
+            i += 1;
+            if case == end {
+                return n;
+            }
+            if !(*case).c.is_null() {
                 let j = cheaprandn(me, n as u32 + 1) as usize;
                 *order.add(n) = *order.add(j);
                 *order.add(j) = i as u16;
-            } else {
-                *order = i as u16;
+                n += 1;
             }
         }
-        n += 1;
     }
-    n
 }
 
 /// An arm whose channel is not nil.
