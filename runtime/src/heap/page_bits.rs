@@ -11,15 +11,13 @@ const WORDS: usize = CHUNK_PAGES / 64;
 #[derive(Clone)]
 pub(super) struct PageBits([u64; WORDS]);
 
-/// The bits of word `w` that lie in `pages`.
-fn mask(w: usize, pages: &Range<usize>) -> u64 {
-    let lo = pages.start.saturating_sub(w * 64);
-    let hi = (pages.end - w * 64).min(64);
-    (u64::MAX >> (64 - (hi - lo))) << lo
-}
-
-fn words(pages: &Range<usize>) -> Range<usize> {
-    pages.start / 64..pages.end.div_ceil(64)
+/// The words that a non-empty range of pages lies in, and of each the bits.
+#[inline(always)]
+fn masks(pages: &Range<usize>) -> impl Iterator<Item = (usize, u64)> {
+    let (first, last) = (pages.start / 64, (pages.end - 1) / 64);
+    let (start, end) = (u64::MAX << (pages.start % 64), u64::MAX >> (63 - (pages.end - 1) % 64));
+    (first..=last)
+        .map(move |w| (w, if w == first { start } else { u64::MAX } & if w == last { end } else { u64::MAX }))
 }
 
 /// The lowest place of `n` (1 to 64) set bits in a row, by and-ing the word with itself shifted, twice as far each time
@@ -38,16 +36,12 @@ fn find_in_word(mut word: u64, n: usize) -> Option<usize> {
 impl PageBits {
     /// Marks a non-empty range free.
     pub(super) fn set(&mut self, pages: Range<usize>) {
-        for w in words(&pages) {
-            self.0[w] |= mask(w, &pages);
-        }
+        masks(&pages).for_each(|(w, mask)| self.0[w] |= mask);
     }
 
     /// Marks a non-empty range used.
     pub(super) fn clear(&mut self, pages: Range<usize>) {
-        for w in words(&pages) {
-            self.0[w] &= !mask(w, &pages);
-        }
+        masks(&pages).for_each(|(w, mask)| self.0[w] &= !mask);
     }
 
     /// Whether no page is free.
@@ -57,15 +51,12 @@ impl PageBits {
 
     /// Whether all of a non-empty range is free.
     pub(super) fn all(&self, pages: Range<usize>) -> bool {
-        words(&pages).all(|w| {
-            let m = mask(w, &pages);
-            self.0[w] & m == m
-        })
+        masks(&pages).all(|(w, mask)| self.0[w] & mask == mask)
     }
 
     /// Whether any of a non-empty range is free.
     pub(super) fn any(&self, pages: Range<usize>) -> bool {
-        words(&pages).any(|w| self.0[w] & mask(w, &pages) != 0)
+        masks(&pages).any(|(w, mask)| self.0[w] & mask != 0)
     }
 
     /// The lowest place of `n` free pages in a row.
