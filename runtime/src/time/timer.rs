@@ -104,9 +104,10 @@ impl TimerCore {
         self.when.set(when);
         self.period.set(period);
         let (mut add, mut wake) = (false, false);
-        if self.state() & HEAPED != 0 {
-            self.set_state(self.state() | MODIFIED);
-            wake = self.wanted.get() != 0 && self.revive();
+        let state = self.state();
+        if state & HEAPED != 0 {
+            self.set_state(state | MODIFIED);
+            wake = self.wanted.get() != 0 && self.revive(state | MODIFIED);
         } else {
             add = self.wanted.get() != 0;
         }
@@ -147,7 +148,7 @@ impl TimerCore {
         let (mut add, mut wake) = (false, false);
         if when != 0 {
             add = self.state() & HEAPED == 0;
-            wake = !add && self.revive();
+            wake = !add && self.revive(self.state());
         }
         self.lock.unlock_pinned();
         if add {
@@ -249,12 +250,11 @@ impl TimerCore {
     }
 
     /// It is heaped, has a time, and is wanted: its entry must not be taken out, nor looked at too late. Returns whether an M must be told.
-    /// Under its lock.
+    /// Under its lock; `state` is its state.
     #[inline]
-    fn revive(&self) -> bool {
+    fn revive(&self, state: u8) -> bool {
         // SAFETY: it is heaped; Ps are never freed.
         let ts = unsafe { &*self.ts.get() };
-        let state = self.state();
         if state & ZOMBIE != 0 {
             self.set_state(state & !ZOMBIE);
             ts.zombie_revived();
