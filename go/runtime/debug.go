@@ -13,6 +13,10 @@ func Stack(buf []byte, all bool) int {
 	n := 0
 	if len(buf) > 0 {
 		gp := getg()
+		if all {
+			gzStopTheWorld(1)
+		}
+		gzDescribe(gp)
 		systemstack(func() {
 			me := getg()
 			me.m.traceback = 1
@@ -26,6 +30,9 @@ func Stack(buf []byte, all bool) int {
 			n = len(me.writebuf)
 			me.writebuf = nil
 		})
+		if all {
+			gzStopTheWorld(0)
+		}
 	}
 	return n
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // gzVersion changes with every change of the table or of gzLayout. The kernel refuses another.
-const gzVersion = 1
+const gzVersion = 2
 
 // gzLayout is runtime/src/goabi/layout.rs's Layout, word for word.
 type gzLayout struct {
@@ -147,9 +147,13 @@ func gzGomaxprocs(n uintptr) uintptr
 func gzNumgoroutine() uintptr
 func gzLockOSThread(lock uintptr)
 func gzFreezeTheWorld()
+func gzStopTheWorld(stop uintptr)
 
 //go:noescape
 func gzNextG(after *g) *g
+
+//go:noescape
+func gzDescribe(gp *g)
 func gzCoroStart(fn *funcval) *g
 func gzCoroSwitch(to *g)
 func gzCoroExit(to *g)

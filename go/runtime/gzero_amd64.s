@@ -6,7 +6,7 @@
 #include "funcdata.h"
 
 // The kernel's functions, in the order of TABLE in runtime/src/goabi/table.rs.
-#define TABLE 46
+#define TABLE 48
 GLOBL runtime·gztable(SB), NOPTR, $(8*TABLE)
 
 // Go's ABIInternal passes integers in AX BX CX DI SI R8 and returns them in AX BX; R14 is g, X15 is 0, SP and BP are kept, all else is the caller's to save.
@@ -110,6 +110,8 @@ RUST(runtime·gzTimerInit, 40, ARG5)
 RUST(runtime·gzTimerStop, 41, ARG1)
 RUST(runtime·gzTimerReset, 42, ARG3)
 RUST(runtime·gzNcpu, 43, ARG0)
+RUST(runtime·gzDescribe, 46, ARG1)
+PARKS(runtime·gzStopTheWorld, 47, ARG1)
 
 // func newproc(fn *funcval): the caller's address is where the go statement stands.
 TEXT runtime·newproc<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-8

@@ -169,12 +169,22 @@ var gzwaitreasons = [...]waitReason{
 	waitReasonCoroutine,
 }
 
-func freezetheworld()          { gzFreezeTheWorld() }
+// freezetheworld begins a fatal report, whose first goroutine is the current one.
+func freezetheworld() {
+	if gp := getg().m.curg; gp != nil {
+		gzDescribe(gp)
+	}
+	gzFreezeTheWorld()
+}
+
 func schedtrace(detailed bool) {}
 
 // gzdeadlock is called by the kernel, on a scheduler's stack, when no goroutine can go on.
 func gzdeadlock() {
 	getg().m.curg = nil
+	if gzNumgoroutine() == 0 {
+		fatal("no goroutines (main called runtime.Goexit) - deadlock!")
+	}
 	fatal("all goroutines are asleep - deadlock!")
 }
 

@@ -47,6 +47,10 @@ pub enum Error {
     LongerThanMemory {
         start: u64,
     },
+    /// A segment of which the file has not all bytes.
+    Cut {
+        start: u64,
+    },
     /// A segment that could be both written and executed.
     WritableCode {
         start: u64,
@@ -78,6 +82,9 @@ impl fmt::Display for Error {
             ),
             Error::LongerThanMemory { start } => {
                 write!(f, "its segment at {start:#x} is larger in the file than in memory")
+            }
+            Error::Cut { start } => {
+                write!(f, "its segment at {start:#x} reaches beyond the end of the file")
             }
             Error::WritableCode { start } => {
                 write!(f, "its segment at {start:#x} may be written and executed; expected one or the other")
@@ -136,7 +143,7 @@ fn map_segment(file: &[u8], segment: &ProgramHeader64<LE>) -> Result<(), Error> 
     let (start, bytes) = (segment.p_vaddr(LE), segment.p_memsz(LE));
     let end = start.checked_add(bytes).filter(|&end| start >= ROOM.start && end <= ROOM.end);
     let end = end.ok_or(Error::OutOfRoom { start, bytes })?;
-    let contents = segment.data(LE, file).map_err(|()| Error::LongerThanMemory { start })?;
+    let contents = segment.data(LE, file).map_err(|()| Error::Cut { start })?;
     if contents.len() as u64 > bytes {
         return Err(Error::LongerThanMemory { start });
     }
@@ -178,3 +185,6 @@ fn map_page(page: u64, access: Access, bytes: &[u8], at: usize) -> Result<(), Er
         }
     })
 }
+
+#[cfg(feature = "kernel-tests")]
+mod tests;

@@ -10,7 +10,7 @@ use core::mem::size_of;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 /// `gzVersion` in `gzero.go`.
-const VERSION: usize = 1;
+const VERSION: usize = 2;
 
 macro_rules! layout {
     ($($(#[$doc:meta])* $name:ident,)*) => {

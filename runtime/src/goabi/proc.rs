@@ -3,7 +3,8 @@
 use super::layout::layout;
 use crate::lock::Lock;
 use crate::port;
-use crate::proc::{self, WaitReason};
+use crate::proc::{self, StoppedWorld, WaitReason};
+use core::cell::UnsafeCell;
 use core::ptr::null_mut;
 
 /// Starts a goroutine that runs a func value; `pc` is where the `go` statement stands.
@@ -45,6 +46,22 @@ pub(super) extern "C" fn ncpu() -> usize {
 
 pub(super) extern "C" fn lock_os_thread(lock: usize) {
     if lock != 0 { proc::lock_os_thread() } else { proc::unlock_os_thread() }
+}
+
+/// The world that Go code has stopped; touched by who stopped it only.
+struct Stopped(UnsafeCell<Option<StoppedWorld>>);
+
+// SAFETY: one goroutine at a time stops the world.
+unsafe impl Sync for Stopped {}
+
+static STOPPED: Stopped = Stopped(UnsafeCell::new(None));
+
+/// Stops all other goroutines, or lets them go on. The caller does not park in between.
+pub(super) extern "C" fn stop_the_world(stop: usize) {
+    let world = if stop != 0 { Some(proc::stop_the_world("runtime.Stack")) } else { None };
+    // SAFETY: the world stands for this goroutine, before or from here on.
+    let before = unsafe { core::mem::replace(&mut *STOPPED.0.get(), world) };
+    drop(before);
 }
 
 /// `mutex.key` of Go's is a lock of the runtime's.

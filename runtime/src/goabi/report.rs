@@ -42,6 +42,12 @@ pub(super) unsafe extern "C" fn next_g(after: *mut G) -> *mut G {
     }
 }
 
+/// Writes into the current goroutine's `g` what a trace of it names.
+pub(super) unsafe extern "C" fn describe_current(gp: *mut G) {
+    // SAFETY: the current goroutine.
+    unsafe { describe(layout(), gp) };
+}
+
 /// Writes into a goroutine's `g` what it does and where it stands.
 ///
 /// # Safety
@@ -60,6 +66,10 @@ unsafe fn describe(l: &Layout, gp: *mut G) {
         word::<_, usize>(gp, l.g_syscallsp).write(0);
         if (*gp).status() == Status::Running {
             return;
+        }
+        if is_fatal() {
+            // It will not come back to an M.
+            word::<_, usize>(gp, l.g_m).write(0);
         }
         let at = place(l, gp).unwrap_or_else(|| start(l, gp));
         word::<_, usize>(gp, l.g_sched + l.gobuf_pc).write(at.pc);

@@ -66,6 +66,8 @@ table! {
     "gzNcpu" => proc::ncpu,
     "gzChansendNB" => chan::send_nb,
     "gzChanrecvNB" => chan::recv_nb,
+    "gzDescribe" => report::describe_current,
+    "gzStopTheWorld" => proc::stop_the_world,
 }
 
 /// Enters the program at `entry` as the main goroutine, with the table.

@@ -101,6 +101,6 @@ pub(crate) use sched::caches;
 pub(crate) use sched::timers_len;
 pub(crate) use shrink::shrink_stacks;
 pub(crate) use spin::{can_spin, do_spin};
-pub(crate) use stw::stop_the_world;
+pub(crate) use stw::{StoppedWorld, stop_the_world};
 #[cfg(all(feature = "kernel-tests", not(test)))]
 pub(crate) use tests::prompt::TESTS as PROMPT_TESTS;
