@@ -55,7 +55,7 @@ func chanrecv2(c *hchan, elem unsafe.Pointer) bool
 
 // What does not wait is told apart: it may run on a scheduler's stack.
 func chansend(c *hchan, ep unsafe.Pointer, block bool) bool {
-	var r uintptr
+	var r uint8
 	if block {
 		r = gzChansend(c, ep)
 	} else {
@@ -68,7 +68,7 @@ func chansend(c *hchan, ep unsafe.Pointer, block bool) bool {
 }
 
 func chanrecv(c *hchan, ep unsafe.Pointer, block bool) (selected, received bool) {
-	var r uintptr
+	var r uint8
 	if block {
 		r = gzChanrecv(c, ep)
 	} else {
@@ -77,11 +77,11 @@ func chanrecv(c *hchan, ep unsafe.Pointer, block bool) (selected, received bool)
 	return r != 1, r == 0
 }
 
-func selectnbsend(c *hchan, elem unsafe.Pointer) bool { return chansend(c, elem, false) }
+//go:noescape
+func selectnbsend(c *hchan, elem unsafe.Pointer) bool
 
-func selectnbrecv(elem unsafe.Pointer, c *hchan) (selected, received bool) {
-	return chanrecv(c, elem, false)
-}
+//go:noescape
+func selectnbrecv(elem unsafe.Pointer, c *hchan) (selected, received bool)
 
 func closechan(c *hchan) {
 	switch gzClosechan(c) {

@@ -10,7 +10,7 @@ import (
 )
 
 // gzVersion changes with every change of the table or of gzLayout. The kernel refuses another.
-const gzVersion = 2
+const gzVersion = 3
 
 // gzLayout is runtime/src/goabi/layout.rs's Layout, word for word.
 type gzLayout struct {
@@ -135,12 +135,10 @@ func gzWrite(fd uintptr, p unsafe.Pointer, n uintptr) int
 
 //go:noescape
 func gzRead(p unsafe.Pointer, n uintptr) int
-func gzWalltime() (int64, uintptr)
 
 //go:noescape
 func gzAlloc(size uintptr, zero uintptr) unsafe.Pointer
 func gzGoexit()
-func gzGosched()
 func gzPark(reason uintptr)
 func gzProcid() uintptr
 func gzGomaxprocs(n uintptr) uintptr
@@ -160,16 +158,16 @@ func gzCoroExit(to *g)
 func gzMakechan(c *hchan, buf unsafe.Pointer, elemsize, n uintptr)
 
 //go:noescape
-func gzChansend(c *hchan, elem unsafe.Pointer) uintptr
+func gzChansend(c *hchan, elem unsafe.Pointer) uint8
 
 //go:noescape
-func gzChansendNB(c *hchan, elem unsafe.Pointer) uintptr
+func gzChansendNB(c *hchan, elem unsafe.Pointer) uint8
 
 //go:noescape
-func gzChanrecv(c *hchan, elem unsafe.Pointer) uintptr
+func gzChanrecv(c *hchan, elem unsafe.Pointer) uint8
 
 //go:noescape
-func gzChanrecvNB(c *hchan, elem unsafe.Pointer) uintptr
+func gzChanrecvNB(c *hchan, elem unsafe.Pointer) uint8
 func gzClosechan(c *hchan) uintptr
 
 //go:noescape
@@ -193,6 +191,4 @@ func gzNotifyAll(l *notifyList)
 func gzNotifyOne(l *notifyList)
 func gzSleep(ns int64)
 func gzTimerInit(k *[16]uintptr, t *timeTimer, when, period int64, c *hchan)
-func gzTimerStop(k *[16]uintptr) uintptr
-func gzTimerReset(k *[16]uintptr, when, period int64) uintptr
 func gzNcpu() uintptr

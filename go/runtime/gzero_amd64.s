@@ -46,6 +46,10 @@ GLOBL runtime·gztable(SB), NOPTR, $(8*TABLE)
 	MOVQ	SI, R8 \
 	ARG4
 
+// The kernel's part of a timer.
+#define TIMER \
+	ADDQ	$timeTimer_kernel, AX
+
 // A function that returns at once, on whatever stack.
 #define RUST(name, index, args) \
 TEXT name<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-0 \
@@ -72,7 +76,6 @@ RUST(runtime·write1, 5, ARG3)
 PARKS(runtime·gzRead, 6, ARG2)
 RUST(runtime·exit, 7, ARG1)
 RUST(runtime·nanotime1, 8, ARG0)
-RUST(runtime·gzWalltime, 9, ARG0)
 RUST(runtime·gzAlloc, 10, ARG2)
 RUST(runtime·lock, 11, ARG1)
 RUST(runtime·lock2, 11, ARG1)
@@ -80,7 +83,7 @@ RUST(runtime·unlock, 12, ARG1)
 RUST(runtime·unlock2, 12, ARG1)
 RUST(runtime·osyield, 13, ARG0)
 RUST(runtime·gzGoexit, 15, ARG0)
-PARKS(runtime·gzGosched, 16, ARG0)
+PARKS(runtime·Gosched, 16, ARG0)
 PARKS(runtime·gzPark, 17, ARG1)
 RUST(runtime·gzProcid, 18, ARG0)
 PARKS(runtime·gzGomaxprocs, 19, ARG1)
@@ -107,8 +110,8 @@ RUST(runtime·gzNotifyAll, 37, ARG1)
 RUST(runtime·gzNotifyOne, 38, ARG1)
 PARKS(runtime·gzSleep, 39, ARG1)
 RUST(runtime·gzTimerInit, 40, ARG5)
-RUST(runtime·gzTimerStop, 41, ARG1)
-RUST(runtime·gzTimerReset, 42, ARG3)
+RUST(time·stopTimer, 41, TIMER ARG1)
+RUST(time·resetTimer, 42, TIMER ARG3)
 RUST(runtime·gzNcpu, 43, ARG0)
 RUST(runtime·gzDescribe, 46, ARG1)
 PARKS(runtime·gzStopTheWorld, 47, ARG1)
@@ -120,16 +123,40 @@ TEXT runtime·newproc<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-8
 	CALLRUST(14)
 	RET
 
+// A send or receive ends with 0: done, 1: would block, 2: the channel is closed; in AL.
+
 // func chansend1(c *hchan, elem unsafe.Pointer)
 TEXT runtime·chansend1<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-16
 	ARG2
 	CALLRUST(28)
 	BIND
-	TESTQ	AX, AX
+	TESTB	AX, AX
 	JNE	closed
 	RET
 closed:
 	JMP	runtime·panicsendclosed<ABIInternal>(SB)
+
+// func selectnbsend(c *hchan, elem unsafe.Pointer) bool
+TEXT runtime·selectnbsend<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-17
+	ARG2
+	CALLRUST(44)
+	CMPB	AX, $1
+	JHI	closed
+	SETNE	AX
+	RET
+closed:
+	JMP	runtime·panicsendclosed<ABIInternal>(SB)
+
+// func selectnbrecv(elem unsafe.Pointer, c *hchan) (selected, received bool)
+TEXT runtime·selectnbrecv<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-18
+	MOVQ	BX, DI
+	MOVQ	AX, SI
+	CALLRUST(45)
+	TESTB	AX, AX
+	SETEQ	BX
+	CMPB	AX, $1
+	SETNE	AX
+	RET
 
 // func chanrecv1(c *hchan, elem unsafe.Pointer)
 TEXT runtime·chanrecv1<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-16
@@ -143,7 +170,7 @@ TEXT runtime·chanrecv2<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-17
 	ARG2
 	CALLRUST(29)
 	BIND
-	TESTQ	AX, AX
+	TESTB	AX, AX
 	SETEQ	AX
 	RET
 
@@ -265,13 +292,18 @@ TEXT runtime·usleep<ABIInternal>(SB), NOSPLIT|NOFRAME, $0
 
 // func time.now() (sec int64, nsec int32, mono int64)
 TEXT time·now<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-24
-	CALLRUST(9)
-	PUSHQ	AX
-	PUSHQ	DX
-	CALLRUST(8)
-	MOVQ	AX, CX
-	POPQ	BX
-	POPQ	AX
+	PUSHQ	BP
+	MOVQ	SP, BP
+	SUBQ	$16, SP
+	ANDQ	$~15, SP
+	MOVQ	SP, DI
+	MOVQ	runtime·gztable+(8*9)(SB), R11
+	CALL	R11
+	MOVQ	0(SP), CX
+	MOVQ	BP, SP
+	POPQ	BP
+	XORPS	X15, X15
+	MOVQ	DX, BX
 	RET
 
 // What the kept files name and nothing here reaches.

@@ -123,8 +123,8 @@ func goexit1() {
 }
 
 //go:linkname Gosched
-func Gosched()        { gzGosched() }
-func goschedguarded() { gzGosched() }
+func Gosched()
+func goschedguarded() { Gosched() }
 
 func LockOSThread()        { gzLockOSThread(1) }
 func UnlockOSThread()      { gzLockOSThread(0) }

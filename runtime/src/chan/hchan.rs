@@ -164,6 +164,13 @@ impl Hchan {
         true
     }
 
+    /// Whether the channel was, at some moment, open and had nothing to receive.
+    #[inline(always)]
+    pub(crate) fn is_idle(&self) -> bool {
+        // In this order: see the head comment of `chan/mod.rs`.
+        self.empty() && self.timer.is_null() && !self.closed.load(Ordering::Acquire)
+    }
+
     /// Receives to `elem` with the help of `sg`, a sender that waited: its element, or, if there is a buffer, which is full then, the oldest element
     /// there, and the sender's takes its place.
     ///

@@ -10,9 +10,10 @@ use crate::proc::{G, WaitReason, acquirem, ready_pinned, releasem};
 
 /// How a receive ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
 pub enum Received {
     /// An element was moved to the address given.
-    Element,
+    Element = 0,
     /// The channel is not ready, and the caller did not want to wait.
     WouldBlock,
     /// The channel is closed and drained; nothing was written.

@@ -9,6 +9,7 @@ use crate::proc::{G, WaitReason, acquirem, ready_pinned, releasem};
 
 /// How a send ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
 pub enum Sent {
     /// The element was moved out of the sender's hands.
     Done,

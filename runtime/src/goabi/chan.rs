@@ -1,5 +1,7 @@
 //! Channels of Go code (Go: `chan.go`, `select.go`).
 //!
+//! How a send or receive ended goes to Go as the number of [`Sent`] or [`Received`].
+//!
 //! What Go's channels do beside Rust's: the room for an element may be missing (`<-c`), and a receive from a closed channel zeroes it.
 
 use crate::chan::{Hchan, Received, Scase, Sent, Sudog, chanrecv, chansend, close, selectgo};
@@ -21,15 +23,6 @@ pub(super) unsafe extern "C" fn make(c: *mut Hchan, buf: *mut u8, elemsize: usiz
     unsafe { c.write(Hchan::new(n, buf, elemsize)) };
 }
 
-/// Go's code for how a send ended: 0 sent, 1 would block, 2 closed.
-fn sent(s: Sent) -> usize {
-    match s {
-        Sent::Done => 0,
-        Sent::WouldBlock => 1,
-        Sent::Closed => 2,
-    }
-}
-
 /// The size of the channel's elements, which Go does not pass.
 ///
 /// # Safety
@@ -40,38 +33,42 @@ unsafe fn size_of_elem(c: *const Hchan) -> usize {
     unsafe { c.as_ref() }.map_or(0, Hchan::elem_size)
 }
 
-pub(super) unsafe extern "C" fn send(c: *const Hchan, elem: *const u8) -> usize {
+/// Bytes of the elements that have short ways: their copy is one move, and nothing has to be kept over a call.
+const WORD: usize = 8;
+
+pub(super) unsafe extern "C" fn send(c: *const Hchan, elem: *const u8) -> Sent {
     // SAFETY: a channel of Go's and an element of it.
-    sent(unsafe { chansend(c, elem, size_of_elem(c), true) })
+    unsafe { if size_of_elem(c) == WORD { chansend(c, elem, WORD, true) } else { send_any(c, elem) } }
 }
 
-pub(super) unsafe extern "C" fn send_nb(c: *const Hchan, elem: *const u8) -> usize {
+/// # Safety
+/// As [`send`].
+#[inline(never)]
+unsafe fn send_any(c: *const Hchan, elem: *const u8) -> Sent {
+    // SAFETY: as the caller promises.
+    unsafe { chansend(c, elem, size_of_elem(c), true) }
+}
+
+pub(super) unsafe extern "C" fn send_nb(c: *const Hchan, elem: *const u8) -> Sent {
     // SAFETY: as in `send`.
-    sent(unsafe { chansend(c, elem, size_of_elem(c), false) })
+    unsafe { chansend(c, elem, size_of_elem(c), false) }
 }
 
-/// How a receive ended: 0 an element, 1 would block, 2 closed.
-///
 /// # Safety
 /// `c` is null or a channel; `elem` is null or room for an element.
 #[inline(always)]
-unsafe fn receive(c: *const Hchan, elem: *mut u8, block: bool) -> usize {
+unsafe fn receive(c: *const Hchan, elem: *mut u8, block: bool) -> Received {
     // SAFETY: as the caller promises.
     unsafe {
         let size = size_of_elem(c);
         if elem.is_null() && size != 0 {
             return discard(c, size, block);
         }
-        match chanrecv(c, elem, size, block) {
-            Received::Element => 0,
-            Received::WouldBlock => 1,
-            Received::Closed => {
-                if size != 0 {
-                    elem.write_bytes(0, size);
-                }
-                2
-            }
+        let received = chanrecv(c, elem, size, block);
+        if received == Received::Closed && size != 0 {
+            elem.write_bytes(0, size);
         }
+        received
     }
 }
 
@@ -80,7 +77,7 @@ unsafe fn receive(c: *const Hchan, elem: *mut u8, block: bool) -> usize {
 /// # Safety
 /// As [`receive`].
 #[cold]
-unsafe fn discard(c: *const Hchan, size: usize, block: bool) -> usize {
+unsafe fn discard(c: *const Hchan, size: usize, block: bool) -> Received {
     // SAFETY: as the caller promises.
     unsafe {
         if size <= SCRAP {
@@ -93,14 +90,35 @@ unsafe fn discard(c: *const Hchan, size: usize, block: bool) -> usize {
     }
 }
 
-pub(super) unsafe extern "C" fn recv(c: *const Hchan, elem: *mut u8) -> usize {
+pub(super) unsafe extern "C" fn recv(c: *const Hchan, elem: *mut u8) -> Received {
     // SAFETY: a channel of Go's and room for an element of it.
+    unsafe {
+        if size_of_elem(c) != WORD || elem.is_null() {
+            return recv_any(c, elem);
+        }
+        // What a closed channel gives; written before, nothing has to be done after.
+        elem.cast::<u64>().write_unaligned(0);
+        chanrecv(c, elem, WORD, true)
+    }
+}
+
+/// # Safety
+/// As [`recv`].
+#[inline(never)]
+unsafe fn recv_any(c: *const Hchan, elem: *mut u8) -> Received {
+    // SAFETY: as the caller promises.
     unsafe { receive(c, elem, true) }
 }
 
-pub(super) unsafe extern "C" fn recv_nb(c: *const Hchan, elem: *mut u8) -> usize {
+pub(super) unsafe extern "C" fn recv_nb(c: *const Hchan, elem: *mut u8) -> Received {
     // SAFETY: as in `recv`.
-    unsafe { receive(c, elem, false) }
+    unsafe {
+        // The usual end of a `select` with a default arm.
+        match c.as_ref() {
+            Some(c) if c.is_idle() => Received::WouldBlock,
+            _ => receive(c, elem, false),
+        }
+    }
 }
 
 /// 0 closed, 1 was nil, 2 was closed.

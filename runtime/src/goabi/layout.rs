@@ -10,7 +10,7 @@ use core::mem::size_of;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 /// `gzVersion` in `gzero.go`.
-const VERSION: usize = 2;
+const VERSION: usize = 3;
 
 macro_rules! layout {
     ($($(#[$doc:meta])* $name:ident,)*) => {
@@ -149,6 +149,7 @@ pub(super) unsafe extern "C" fn register(info: *const Layout) {
     // SAFETY: the one call, before `ON`.
     unsafe { LAYOUT.0.get().write(info) };
     ON.store(true, Ordering::SeqCst);
+    super::os::init();
     super::m::init_all();
 }
 

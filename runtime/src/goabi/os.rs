@@ -4,6 +4,7 @@ use crate::port::{self, Stream};
 use crate::{console, io};
 use alloc::vec::Vec;
 use core::slice;
+use core::sync::atomic::{AtomicI64, Ordering};
 
 /// How often somebody who writes to standard error and may not wait looks whether another is done.
 const TRIES: u32 = 1000;
@@ -56,9 +57,22 @@ pub(super) extern "C" fn nanotime() -> i64 {
 #[repr(C)]
 pub(super) struct Wall(i64, usize);
 
-pub(super) extern "C" fn walltime() -> Wall {
-    let (seconds, ns) = port::walltime();
-    Wall(seconds, ns as usize)
+const SECOND: i64 = 1_000_000_000;
+
+/// Wall time at the clock's start, in nanoseconds.
+static STARTED_AT: AtomicI64 = AtomicI64::new(0);
+
+/// Reads wall time once: from here on it follows the clock.
+pub(super) fn init() {
+    let ((seconds, ns), now) = (port::walltime(), port::nanotime());
+    STARTED_AT.store(seconds * SECOND + i64::from(ns) - now, Ordering::Relaxed);
+}
+
+/// Wall time, and the clock's of the same moment.
+pub(super) extern "C" fn now(mono: &mut i64) -> Wall {
+    *mono = port::nanotime();
+    let ns = (STARTED_AT.load(Ordering::Relaxed) + *mono) as u64;
+    Wall((ns / SECOND as u64) as i64, (ns % SECOND as u64) as usize)
 }
 
 /// The `i`th word after the kernel's name of the program: its address, null if there is none; the length goes to `len`.

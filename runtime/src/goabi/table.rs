@@ -29,14 +29,14 @@ table! {
     "gzRead" => os::read,
     "exit" => os::exit,
     "nanotime1" => os::nanotime,
-    "gzWalltime" => os::walltime,
+    "now" => os::now,
     "gzAlloc" => malloc::alloc,
     "lock" => proc::lock,
     "unlock" => proc::unlock,
     "osyield" => proc::osyield,
     "newproc" => proc::newproc,
     "gzGoexit" => proc::goexit,
-    "gzGosched" => proc::gosched,
+    "Gosched" => proc::gosched,
     "gzPark" => proc::park,
     "gzProcid" => proc::procid,
     "gzGomaxprocs" => proc::gomaxprocs,
@@ -61,8 +61,8 @@ table! {
     "gzNotifyOne" => sema::notify_one,
     "gzSleep" => time::sleep,
     "gzTimerInit" => time::init,
-    "gzTimerStop" => time::stop,
-    "gzTimerReset" => time::reset,
+    "stopTimer" => time::stop,
+    "resetTimer" => time::reset,
     "gzNcpu" => proc::ncpu,
     "gzChansendNB" => chan::send_nb,
     "gzChanrecvNB" => chan::recv_nb,
@@ -84,13 +84,13 @@ mod tests {
     use std::collections::BTreeMap;
     use std::string::String;
 
-    /// The stubs: `RUST(runtime·NAME, NUMBER, …)`, `PARKS(…)`.
+    /// The stubs: `RUST(PACKAGE·NAME, NUMBER, …)`, `PARKS(…)`.
     fn stubs() -> BTreeMap<String, usize> {
         include_str!("../../../go/runtime/gzero_amd64.s")
             .lines()
             .filter_map(|line| line.strip_prefix("RUST(").or(line.strip_prefix("PARKS(")))
             .filter_map(|rest| {
-                let (name, rest) = rest.strip_prefix("runtime·")?.split_once(", ")?;
+                let (name, rest) = rest.split_once('·')?.1.split_once(", ")?;
                 Some((name.into(), rest.split_once(',')?.0.parse().ok()?))
             })
             .collect()
@@ -104,7 +104,7 @@ mod tests {
             let name = name.strip_suffix('2').filter(|n| ["lock", "unlock"].contains(n)).unwrap_or(name);
             assert_eq!(NAMES[number], name, "stub {number} in gzero_amd64.s");
         }
-        let by_hand = ["newproc"];
+        let by_hand = ["newproc", "now"];
         for name in NAMES.iter().filter(|name| !by_hand.contains(name)) {
             assert!(stubs.contains_key(*name), "gzero_amd64.s has no stub for {name}");
         }

@@ -6,7 +6,7 @@
 //!
 //! Whoever is locked to an M, or waits for one that is, goes by the queues: that M alone may run it.
 
-use super::newproc::{goroutine_entry, reap};
+use super::newproc::{give_stack, goroutine_entry, reap};
 use super::preempt::{acquirem, releasem};
 use super::sched::ATTENTION;
 use super::schedule::{execute, schedule};
@@ -79,6 +79,15 @@ unsafe fn run(mp: *mut super::M, to: *mut G) -> ! {
             schedule()
         }
         (*to).cas_status(Status::Waiting, Status::Runnable);
-        execute(mp, to, true)
+        let pp = (*mp).p;
+        if !(*pp).lone.load(Ordering::Relaxed) {
+            execute(mp, to, true)
+        }
+        // Nobody waits, as before: whoever queues work for this P finds the mark and has the timer armed.
+        if (*to).saved_sp() == 0 {
+            give_stack(pp, to);
+        }
+        handover::take(mp, to);
+        arch::gogo(to)
     }
 }
