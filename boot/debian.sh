@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Gets packages of Debian for `qemu-run.sh` and `boot/src/packages.rs`:
 #
-#   boot/debian.sh FOLDER WHAT PACKAGE…
+#   boot/debian.sh [-unpack] FOLDER WHAT PACKAGE…
 #
-# Root installs them with apt-get. Where that would remove a package, or fails, or the user is not
+# With -unpack they are not installed, whoever the user is. Else root installs them with apt-get. Where that would remove a package, or fails, or the user is not
 # root, they and all that they depend on are unpacked into FOLDER, and nothing on the system
 # changes:
 #
@@ -22,6 +22,11 @@
 # Exit status 69 if there are no such packages to be had; apt's messages are on stderr then.
 set -euo pipefail
 
+install=1
+if [[ $1 == -unpack ]]; then
+    install=
+    shift
+fi
 folder=$1 what=$2
 shift 2
 command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null || exit 69
@@ -37,7 +42,7 @@ fi
 
 export DEBIAN_FRONTEND=noninteractive
 log=$state/log
-if [[ $(id -u) == 0 ]]; then
+if [[ $install && $(id -u) == 0 ]]; then
     echo "gzero: no $what here: installing $* with apt-get" >&2
     options=(-qq -o DPkg::Lock::Timeout=300)
     if {

@@ -4,6 +4,7 @@
 use crate::host::Host;
 use crate::{Error, Result, source_root};
 use std::env;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 /// Something that must be on the machine.
@@ -40,7 +41,7 @@ pub fn ensure<T>(host: &Host, need: Need, find: impl Fn(&Host) -> Option<T>) -> 
     if let Some(found) = find(host) {
         return Ok(found);
     }
-    if get(host, need)?
+    if get(host, need, &[])?
         && let Some(found) = find(host)
     {
         return Ok(found);
@@ -53,12 +54,24 @@ pub fn ensure<T>(host: &Host, need: Need, find: impl Fn(&Host) -> Option<T>) -> 
     )))
 }
 
+/// The folder that `need`'s packages are unpacked into, of which none is to be installed.
+///
+/// # Errors
+/// [`Error::Missing`] if they cannot be had.
+pub fn unpacked(host: &Host, need: Need) -> Result<PathBuf> {
+    if get(host, need, &["-unpack"])? {
+        return Ok(host.unpacked.join(need.folder));
+    }
+    Err(Error::Missing(format!("{} cannot be had: Debian's {}", need.what, need.packages.join(" "))))
+}
+
 /// Runs `boot/debian.sh`, whose messages go to stderr as they come; returns whether it succeeded.
-fn get(host: &Host, need: Need) -> Result<bool> {
+fn get(host: &Host, need: Need, options: &[&str]) -> Result<bool> {
     let path =
         host.programs().chain(env::var_os("PATH").iter().flat_map(env::split_paths)).collect::<Vec<_>>();
     let status = Command::new("bash")
         .arg(source_root().join("boot/debian.sh"))
+        .args(options)
         .arg(host.unpacked.join(need.folder))
         .arg(need.what)
         .args(need.packages)
@@ -75,7 +88,7 @@ mod tests {
     use super::*;
     use crate::toolchain::tests::{FakeRoot, script};
     use std::fs;
-    use std::path::{Path, PathBuf};
+    use std::path::Path;
 
     const NEED: Need =
         Need { what: "frobnicator", folder: "frob", packages: &["frob", "frob-data"], elsewhere: "" };
@@ -165,6 +178,16 @@ mod tests {
         }
     }
 
+    /// Root, too, may want a package unpacked that nothing on the system needs.
+    #[test]
+    fn unpacked_and_not_installed() {
+        let root = machine(0, DOWNLOADS);
+        build_packages(&root.host.root.join("usr/bin/apt-get.debs"));
+        let folder = unpacked(&root.host, Need { packages: &["libfrob"], ..NEED }).unwrap();
+        assert_eq!(fs::read(folder.join("usr/share/frob/data")).unwrap(), b"data\n");
+        assert!(!log(&root).contains("--no-remove"), "{}", log(&root));
+    }
+
     /// A download that ends in the middle leaves nothing that looks like a whole one, and the next
     /// one is whole.
     #[test]
@@ -184,7 +207,7 @@ mod tests {
         build_packages(&root.host.root.join("usr/bin/apt-get.debs"));
         let need = Need { packages: &["frob"], ..NEED };
         std::thread::scope(|scope| {
-            for run in [(); 4].map(|()| scope.spawn(|| get(&root.host, need))) {
+            for run in [(); 4].map(|()| scope.spawn(|| get(&root.host, need, &[]))) {
                 assert!(run.join().unwrap().unwrap());
             }
         });

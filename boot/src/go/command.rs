@@ -56,17 +56,11 @@ impl Go {
         }
     }
 
-    /// Builds a program from the words that `go build` takes for one, into `elf`.
-    ///
-    /// # Errors
-    /// If `go` refuses; it has said why on stderr.
-    pub fn build(&self, words: &[&OsStr], elf: &Path) -> Result<()> {
+    /// What builds a program into `elf` from `go build`'s words for it.
+    pub fn build<W: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = W>, elf: &Path) -> Command {
         let mut go = self.toolchain.go();
         go.arg("build").args(self.flags(None)).arg("-o").arg(elf).args(words).stdin(Stdio::null());
-        match status(&mut go)? {
-            0 => Ok(()),
-            status => Err(Error::Failed(format!("go build of {words:?} ended with status {status}"))),
-        }
+        go
     }
 
     /// Runs `go` with the user's words, to its exit status.

@@ -104,7 +104,10 @@ fn built() -> Result<&'static PathBuf, String> {
         for entry in source_root().join("programs/go").read_dir().map_err(|error| error.to_string())? {
             let source = entry.map_err(|error| error.to_string())?.path();
             let elf = dir.join(source.file_stem().unwrap_or_default());
-            go.build(&[source.as_os_str()], &elf).map_err(|error| error.to_string())?;
+            let built = go.build([&source], &elf).output().map_err(|error| error.to_string())?;
+            if !built.status.success() {
+                return Err(String::from_utf8_lossy(&built.stderr).into_owned());
+            }
         }
         Ok(dir)
     };
