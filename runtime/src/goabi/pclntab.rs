@@ -176,3 +176,6 @@ pub(super) unsafe fn safe_point(l: &Layout, pc: usize) -> SafePoint {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
