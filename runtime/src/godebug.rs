@@ -49,6 +49,14 @@ words! {
     MALLOCDEBUG = "mallocdebug", 1;
     /// The machine's own: whether addresses are drawn at boot, which it reads before this is (`kernel/src/entry/kaslr.rs`).
     KASLR = "kaslr", 1;
+    /// Fills free memory of the collected heap, and looks at it when it is allocated (`gc/sweep.rs`).
+    CLOBBERFREE = "clobberfree", 1;
+    /// Checks the collected heap in each cycle (`gc/verify.rs`).
+    GCVERIFY = "gcverify", 1;
+    /// Collects whenever so many KiB were allocated (`gc/pacer.rs`).
+    GCSTRESS = "gcstress", 1 << 20;
+    /// A line for each cycle (`gc/port.rs`).
+    GCTRACE = "gctrace", 1;
     /// The machine's own: the core that comes late (`kernel/src/cpu/smp.rs`).
     SMPLATE = "smplate", u32::MAX;
 }

@@ -15,6 +15,7 @@ mod console;
 pub mod context;
 pub mod debug;
 pub mod env;
+pub mod gc;
 pub mod goabi;
 pub mod godebug;
 pub mod heap;

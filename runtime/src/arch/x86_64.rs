@@ -317,3 +317,33 @@ pub(crate) fn here() -> usize {
     unsafe { core::arch::asm!("lea {}, [rip]", out(reg) pc, options(nomem, nostack, preserves_flags)) };
     pc
 }
+
+/// Asks for the cache line at any address, without an access.
+#[inline(always)]
+pub(crate) fn prefetch(addr: usize) {
+    // SAFETY: a hint, which never faults.
+    unsafe { asm!("prefetcht0 [{}]", in(reg) addr, options(nostack, preserves_flags, readonly)) };
+}
+
+/// Calls `f` with an address on the current stack from which on all lies that the callers hold in
+/// callee-saved registers, and all of their frames.
+#[inline(never)]
+pub(crate) fn with_saved_registers<R>(f: impl FnOnce(usize) -> R) -> R {
+    let mut registers = [0usize; 6];
+    // SAFETY: six words are there.
+    unsafe {
+        asm!(
+            "mov [{at}], rbx",
+            "mov [{at} + 8], rbp",
+            "mov [{at} + 16], r12",
+            "mov [{at} + 24], r13",
+            "mov [{at} + 32], r14",
+            "mov [{at} + 40], r15",
+            at = in(reg) &raw mut registers,
+            options(nostack, preserves_flags),
+        );
+    }
+    let r = f((&raw const registers).expose_provenance());
+    core::hint::black_box(&registers);
+    r
+}

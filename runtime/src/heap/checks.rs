@@ -60,7 +60,7 @@ pub(super) fn alloc(layout: Layout) -> *mut u8 {
 }
 
 /// Whether a goroutine runs here: what is allocated on a scheduler stack is the runtime's own.
-fn on_goroutine() -> bool {
+pub(crate) fn on_goroutine() -> bool {
     let gp = port::getg();
     // SAFETY: the current G, whose M is the current one.
     !gp.is_null() && unsafe { !(*gp).m.is_null() && (*(*gp).m).g0 != gp }

@@ -41,10 +41,12 @@ pub(crate) fn init() -> Result<(), EnvError> {
     if let Some(v) = var_bytes("GOMEMLIMIT") {
         set_memory_limit(text(v).and_then(parse_limit).ok_or(EnvError::MemLimit(v))?);
     }
-    // What Rust programs allocate they free: a collector's pace means nothing to them, but a mistake in it is one all the same.
-    if let Some(v) = var_bytes("GOGC").filter(|v| !text(v).is_some_and(is_percentage)) {
-        return Err(EnvError::Gogc(v));
-    }
+    // Rust programs without collected objects never meet the collector, but a mistake in its pace is one all the same.
+    let percent = match var_bytes("GOGC") {
+        Some(v) => Some(text(v).and_then(parse_percentage).ok_or(EnvError::Gogc(v))?),
+        None => None,
+    };
+    crate::gc::init(percent);
     if let Some(v) = var_bytes("GZERO_FAILALLOC") {
         let n = text(v).and_then(|v| v.parse().ok()).filter(|&n| n > 0);
         checks::fail_at(n.ok_or(EnvError::FailAlloc(v))?);
@@ -55,9 +57,13 @@ pub(crate) fn init() -> Result<(), EnvError> {
     Ok(())
 }
 
-/// Whether `text` is a `GOGC` (Go: `readGOGC`): a number, less than 0 for no collection at all, `off` or nothing.
-fn is_percentage(text: &str) -> bool {
-    matches!(text, "" | "off") || text.parse::<i32>().is_ok()
+/// A `GOGC` (Go: `readGOGC`): a number, less than 0 for no collection at all, `off` or nothing.
+fn parse_percentage(text: &str) -> Option<i32> {
+    match text {
+        "" => Some(100),
+        "off" => Some(-1),
+        number => number.parse().ok(),
+    }
 }
 
 /// A number of bytes as Go writes it in `GOMEMLIMIT` (Go: `readGOMEMLIMIT`, `parseByteCount`); `off` and nothing: no limit.
@@ -80,10 +86,15 @@ mod tests {
 
     #[test]
     fn percentages_are_written_as_in_go() {
-        for (text, right) in
-            [("", true), ("off", true), ("100", true), ("-1", true), ("banana", false), ("5%", false)]
-        {
-            assert_eq!(is_percentage(text), right, "{text:?}");
+        for (text, percent) in [
+            ("", Some(100)),
+            ("off", Some(-1)),
+            ("100", Some(100)),
+            ("-1", Some(-1)),
+            ("banana", None),
+            ("5%", None),
+        ] {
+            assert_eq!(parse_percentage(text), percent, "{text:?}");
         }
     }
 

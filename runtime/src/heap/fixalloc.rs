@@ -7,24 +7,24 @@ use core::ptr::null_mut;
 const CHUNK_BYTES: usize = 4 * PAGE_SIZE;
 
 /// Memory that is never freed, by moving a pointer.
-pub(super) struct Persistent {
+pub(crate) struct Persistent {
     next: usize,
     left: usize,
     chunk: *mut u8,
     /// Bytes that came from the machine.
-    pub(super) sys: usize,
+    pub(crate) sys: usize,
 }
 
 // SAFETY: the pointer is to memory of this allocator alone.
 unsafe impl Send for Persistent {}
 
 impl Persistent {
-    pub(super) const fn new() -> Persistent {
+    pub(crate) const fn new() -> Persistent {
         Persistent { next: 0, left: 0, chunk: null_mut(), sys: 0 }
     }
 
     /// `bytes` of memory aligned to 16, all zero; null if there is none.
-    pub(super) fn alloc<S: System>(&mut self, sys: &S, bytes: usize) -> *mut u8 {
+    pub(crate) fn alloc<S: System>(&mut self, sys: &S, bytes: usize) -> *mut u8 {
         let bytes = bytes.next_multiple_of(16);
         if bytes > self.left {
             let chunk = bytes.next_multiple_of(PAGE_SIZE).max(CHUNK_BYTES);
@@ -54,7 +54,7 @@ impl Persistent {
 }
 
 /// Records of one size that are freed and allocated again, as records of the same type (type-stable memory).
-pub(super) struct FixAlloc {
+pub(crate) struct FixAlloc {
     size: usize,
     free: *mut *mut u8,
     /// Records there are, in use and free.
@@ -68,13 +68,13 @@ unsafe impl Send for FixAlloc {}
 
 impl FixAlloc {
     /// An allocator of records of `size` bytes, at least a pointer's.
-    pub(super) const fn new(size: usize) -> FixAlloc {
+    pub(crate) const fn new(size: usize) -> FixAlloc {
         assert!(size >= size_of::<*mut u8>());
         FixAlloc { size, free: null_mut(), made: 0, in_use: 0 }
     }
 
     /// A record aligned to 16: zero if new, with the contents it was freed with (but for the first word) if not. Null if there is no memory.
-    pub(super) fn alloc<S: System>(&mut self, sys: &S, from: &mut Persistent) -> *mut u8 {
+    pub(crate) fn alloc<S: System>(&mut self, sys: &S, from: &mut Persistent) -> *mut u8 {
         if self.free.is_null() {
             let p = from.alloc(sys, self.size);
             self.made += usize::from(!p.is_null());
@@ -92,7 +92,7 @@ impl FixAlloc {
     ///
     /// # Safety
     /// `p` came from `alloc`, and nothing uses the record's first word any more.
-    pub(super) unsafe fn free(&mut self, p: *mut u8) {
+    pub(crate) unsafe fn free(&mut self, p: *mut u8) {
         let p = p.cast::<*mut u8>();
         // SAFETY: the record is ours again, aligned and at least a word.
         unsafe { *p = self.free.cast() };
@@ -101,7 +101,7 @@ impl FixAlloc {
     }
 
     /// Bytes of the records in use, and of all records.
-    pub(super) fn bytes(&self) -> (usize, usize) {
+    pub(crate) fn bytes(&self) -> (usize, usize) {
         (self.in_use * self.size, self.made * self.size)
     }
 }

@@ -29,6 +29,8 @@ pub(super) struct MHeap {
     magazines: usize,
     /// Most bytes that the heap may have from the machine; `usize::MAX`: all there is.
     limit: usize,
+    /// Free pages that are kept for the collector.
+    reserve: usize,
     /// Counters of pages and large objects.
     pub(super) stats: PageStats,
 }
@@ -68,6 +70,7 @@ impl MHeap {
             bits: FixAlloc::new(BITS_BYTES),
             magazines: 0,
             limit: usize::MAX,
+            reserve: 0,
             stats: PageStats {
                 in_use: 0,
                 released: 0,
@@ -245,6 +248,35 @@ impl MHeap {
         self.trim(sys);
     }
 
+    /// Takes a run of pages that has no span; null if there is no memory.
+    pub(super) fn alloc_run<S: System>(&mut self, sys: &S, map: &ArenaMap, npages: usize) -> *mut u8 {
+        match self.alloc_pages(sys, map, npages, 1) {
+            Some(page) => {
+                self.stats.in_use += npages;
+                self.ptr(page)
+            }
+            None => core::ptr::null_mut(),
+        }
+    }
+
+    /// Frees runs of pages, keeps `reserve` free pages from now on, and gives back what is too much.
+    ///
+    /// # Safety
+    /// Each came whole from [`MHeap::alloc_run`] and is not used any more.
+    pub(super) unsafe fn free_runs<S: System>(
+        &mut self,
+        sys: &S,
+        runs: impl Iterator<Item = (*mut u8, usize)>,
+        reserve: usize,
+    ) {
+        for (p, npages) in runs {
+            self.stats.in_use -= npages;
+            self.pages.free(self.page(p), npages);
+        }
+        self.reserve = reserve;
+        self.trim(sys);
+    }
+
     /// Makes a large object's span `npages` long without moving it, if the pages behind it allow.
     pub(super) fn resize<S: System>(
         &mut self,
@@ -271,7 +303,7 @@ impl MHeap {
     }
 
     fn trim<S: System>(&mut self, sys: &S) {
-        let keep = KEEP_PAGES.max(self.stats.in_use / KEEP_DIVISOR);
+        let keep = KEEP_PAGES.max(self.stats.in_use / KEEP_DIVISOR).max(self.reserve);
         if self.pages.free_pages() > keep + SLACK_PAGES {
             self.release(sys, keep);
         }

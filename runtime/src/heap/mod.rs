@@ -37,7 +37,7 @@ mod arena;
 mod checks;
 mod debug;
 mod env;
-mod fixalloc;
+pub(crate) mod fixalloc;
 #[cfg(all(feature = "kernel-tests", not(test)))]
 mod machine_tests;
 mod mcache;
@@ -46,15 +46,15 @@ mod mheap;
 mod oom;
 mod page_alloc;
 mod page_bits;
-mod port;
-mod size_class;
+pub(crate) mod port;
+pub(crate) mod size_class;
 mod span;
 mod stats;
-mod system;
+pub(crate) mod system;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
-pub(crate) use checks::{main_begins, program_ends};
+pub(crate) use checks::{main_begins, on_goroutine, program_ends};
 pub use env::EnvError;
 pub(crate) use env::init;
 pub use mcache::MCache;
@@ -183,6 +183,38 @@ impl<S: System> Heap<S> {
     unsafe fn free_span(&self, span: &'static Span) {
         // SAFETY: as the caller promises.
         unsafe { self.mheap.lock().free_span(&self.sys, span) };
+    }
+
+    /// Free pages.
+    pub(crate) fn idle_pages(&self) -> usize {
+        self.mheap.lock().free_pages()
+    }
+
+    /// The machine under the heap.
+    pub(crate) fn sys(&self) -> &S {
+        &self.sys
+    }
+
+    /// `npages` pages in a row with any contents, for objects that this heap does not know: the
+    /// collector's. Null if there is no memory. On a stack that is fully backed, with no lock held.
+    pub(crate) fn alloc_pages(&self, npages: usize) -> *mut u8 {
+        let attempt = || self.mheap.lock().alloc_run(&self.sys, &self.map, npages);
+        let p = attempt();
+        if !p.is_null() {
+            return p;
+        }
+        self.release_all();
+        attempt()
+    }
+
+    /// Frees runs of pages under one lock. Of free pages at least `reserve` stay with the heap from
+    /// now on: the collector will want them before its next cycle.
+    ///
+    /// # Safety
+    /// Each run came whole from [`Heap::alloc_pages`] and is not used any more.
+    pub(crate) unsafe fn free_pages(&self, runs: impl Iterator<Item = (*mut u8, usize)>, reserve: usize) {
+        // SAFETY: as the caller promises.
+        unsafe { self.mheap.lock().free_runs(&self.sys, runs, reserve) };
     }
 
     fn alloc_magazine(&self, bytes: usize) -> *mut u8 {

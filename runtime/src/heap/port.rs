@@ -28,7 +28,7 @@ unsafe impl RawLock for Lock {
 }
 
 /// The port's memory.
-struct PortSystem;
+pub(crate) struct PortSystem;
 
 // SAFETY: the port's contract.
 unsafe impl System for PortSystem {
@@ -56,7 +56,7 @@ unsafe impl System for PortSystem {
     }
 }
 
-static HEAP: Heap<PortSystem> = Heap::new(
+pub(crate) static HEAP: Heap<PortSystem> = Heap::new(
     PortSystem,
     [const { Locked::new(Lock::new(Rank::Mcentral), Central::new()) }; NUM_SIZE_CLASSES],
     Locked::new(Lock::new(Rank::Mheap), MHeap::new()),

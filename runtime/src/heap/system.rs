@@ -38,7 +38,7 @@ pub unsafe trait System: Sync {
 }
 
 /// A value behind a lock.
-pub(super) struct Locked<L, T> {
+pub(crate) struct Locked<L, T> {
     lock: L,
     value: UnsafeCell<T>,
 }
@@ -47,22 +47,22 @@ pub(super) struct Locked<L, T> {
 unsafe impl<L: RawLock, T: Send> Sync for Locked<L, T> {}
 
 impl<L: RawLock, T> Locked<L, T> {
-    pub(super) const fn new(lock: L, value: T) -> Self {
+    pub(crate) const fn new(lock: L, value: T) -> Self {
         Locked { lock, value: UnsafeCell::new(value) }
     }
 
     /// The value without the lock: for a report that ends the program, when nobody else runs.
-    pub(super) fn peek(&self) -> *const T {
+    pub(crate) fn peek(&self) -> *const T {
         self.value.get()
     }
 
-    pub(super) fn lock(&self) -> LockedGuard<'_, L, T> {
+    pub(crate) fn lock(&self) -> LockedGuard<'_, L, T> {
         self.lock.lock();
         LockedGuard { of: self }
     }
 }
 
-pub(super) struct LockedGuard<'a, L: RawLock, T> {
+pub(crate) struct LockedGuard<'a, L: RawLock, T> {
     of: &'a Locked<L, T>,
 }
 

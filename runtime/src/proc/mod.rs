@@ -96,9 +96,9 @@ pub(crate) use park::{goyield, park_pinned, park_pinned_locks, ready_list, ready
 pub(crate) use preempt::{acquirem, async_preempt2, lock_count_down, lock_count_up, releasem};
 #[cfg(debug_assertions)]
 pub(crate) use preempt::{lock_rank_pop, lock_rank_push};
-pub(crate) use sched::caches;
 #[cfg(all(feature = "kernel-tests", not(test)))]
 pub(crate) use sched::timers_len;
+pub(crate) use sched::{all_runs, caches};
 pub(crate) use shrink::shrink_stacks;
 pub(crate) use spin::{can_spin, do_spin};
 pub(crate) use stw::{StoppedWorld, stop_the_world};

@@ -2,6 +2,7 @@
 
 use super::runq::RunQueue;
 use super::{G, M};
+use crate::gc::Runs;
 use crate::heap::MCache;
 use crate::port::{self, Stack};
 use crate::time::Timers;
@@ -66,6 +67,8 @@ pub struct P {
     pub(super) runq: RunQueue,
     /// Its part of the heap.
     pub mcache: MCache,
+    /// Its part of the collected heap.
+    pub runs: Runs,
     /// Its timers.
     pub timers: Timers,
     /// Dead goroutines for reuse.
@@ -94,6 +97,7 @@ impl P {
             link: null_mut(),
             runq: RunQueue::new(),
             mcache: MCache::new(),
+            runs: Runs::new(),
             timers: Timers::new(),
             gfree: GList::new(),
             stacks: StackCache { list: [Stack::NONE; STACKS_MAX], n: 0 },

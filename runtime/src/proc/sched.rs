@@ -136,6 +136,11 @@ pub(crate) fn caches() -> impl Iterator<Item = &'static MCache> {
     all_ps().map(|p| &p.mcache)
 }
 
+/// The runs of all Ps.
+pub(crate) fn all_runs() -> impl Iterator<Item = &'static crate::gc::Runs> {
+    all_ps().map(|p| &p.runs)
+}
+
 /// Adds a P, the one with the next number.
 pub(super) fn add_p(pp: alloc::boxed::Box<P>) {
     ALLP[pp.id as usize].store(alloc::boxed::Box::into_raw(pp), Ordering::Release);

@@ -17,6 +17,11 @@ pub const JUNK: u8 = 0xa5;
 
 pub struct SpinLock(AtomicBool);
 
+/// A lock that is free.
+pub fn lock() -> SpinLock {
+    SpinLock(AtomicBool::new(false))
+}
+
 std::thread_local! {
     /// How often this thread has taken a lock of a heap.
     pub static LOCKED: Cell<usize> = const { Cell::new(0) };
@@ -149,7 +154,6 @@ unsafe impl System for Source {
 
 /// A heap over an arena of so many bytes. It is leaked, since spans live for ever.
 pub fn heap(bytes: usize) -> &'static Heap<Source> {
-    let lock = || SpinLock(AtomicBool::new(false));
     Box::leak(Box::new(Heap::new(
         Source::new(bytes),
         core::array::from_fn::<_, NUM_SIZE_CLASSES, _>(|_| Locked::new(lock(), Central::new())),

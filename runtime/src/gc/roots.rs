@@ -1,0 +1,44 @@
+//! What the collector asks of whoever owns memory outside it: where pointers into it may be.
+
+/// Who knows the roots.
+///
+/// # Safety
+/// All memory outside the collected heap from which objects may be reached is named, and what is named is
+/// readable while the world stands.
+pub unsafe trait Roots {
+    /// Names the roots to `sink`.
+    fn scan(&self, sink: &mut dyn Sink);
+}
+
+/// What takes roots: the marker.
+pub trait Sink {
+    /// Every aligned word in `lo..hi` may be a pointer, to anywhere into an object, or none at all: data,
+    /// saved registers, stacks.
+    ///
+    /// # Safety
+    /// The range is readable.
+    unsafe fn conservative(&mut self, lo: usize, hi: usize);
+
+    /// Words from `base` on are pointers or null where `mask`, as in
+    /// [`TypeDesc`](super::TypeDesc), has a bit; `words` of them.
+    ///
+    /// # Safety
+    /// Words and mask are readable.
+    unsafe fn masked(&mut self, base: usize, words: usize, mask: *const u8);
+
+    /// A pointer that somebody holds.
+    fn pointer(&mut self, addr: usize);
+}
+
+/// Ranges of words, for those whose roots are a few variables.
+pub struct Ranges<'a>(pub &'a [(usize, usize)]);
+
+// SAFETY: as whoever made it promised.
+unsafe impl Roots for Ranges<'_> {
+    fn scan(&self, sink: &mut dyn Sink) {
+        for &(lo, hi) in self.0 {
+            // SAFETY: as above.
+            unsafe { sink.conservative(lo, hi) };
+        }
+    }
+}
