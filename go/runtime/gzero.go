@@ -10,7 +10,7 @@ import (
 )
 
 // gzVersion changes with every change of the table or of gzLayout. The kernel refuses another.
-const gzVersion = 3
+const gzVersion = 4
 
 // gzLayout is runtime/src/goabi/layout.rs's Layout, word for word.
 type gzLayout struct {
@@ -39,6 +39,18 @@ type gzLayout struct {
 	// Code that the kernel enters.
 	gostart, goexit, sigpanic, callgo  uintptr
 	minit, deadlock, timerFire        uintptr
+
+	// For the collector.
+	poolCleanup                                 uintptr
+	data, edata, bss, ebss                      uintptr
+	typeSize, typePtrBytes, typeFlags, typeMask uintptr
+
+	// What the assembly for allocation assumes.
+	kernelMP, kernelPRuns                                            uintptr
+	kernelRunBytes                                                   uintptr
+	kernelRunNext, kernelRunEnd, kernelRunBitmap, kernelRunSize      uintptr
+	kernelTiny, kernelTinyOffset, kernelTinyAllocs                   uintptr
+	classes                                                          uintptr
 }
 
 // The offsets of the kernel's fields in gzero_amd64.s.
@@ -48,6 +60,24 @@ const (
 	gzKernelGGoid     = 472
 	gzKernelGStartarg = 480
 	gzKernelMGoM      = 8
+	gzKernelMP        = 24
+
+	// A P's runs of free slots, and in a run.
+	gzKernelPRuns      = 4832
+	gzKernelRunBytes   = 48
+	gzKernelRunNext    = 0
+	gzKernelRunEnd     = 8
+	gzKernelRunBitmap  = 16
+	gzKernelRunSize    = 24
+	gzKernelTinyInRuns = 136 * gzKernelRunBytes
+	gzKernelTiny       = gzKernelPRuns + gzKernelTinyInRuns
+	gzKernelTinyOffset = gzKernelTiny + 8
+	gzKernelTinyAllocs = gzKernelTiny + 16
+
+	// A type's descriptor, for the assembly.
+	gzTypeSize     = unsafe.Offsetof(_type{}.Size_)
+	gzTypePtrBytes = unsafe.Offsetof(_type{}.PtrBytes)
+	gzTypeMask     = unsafe.Offsetof(_type{}.GCData)
 )
 
 // gzM is what each of the kernel's Ms has of Go's: an m, and as much of a p as the kept files want, which is a cache of free _defers.
@@ -103,6 +133,17 @@ func gzregister() {
 		sigpanic: abi.FuncPCABI0(sigpanic0), callgo: abi.FuncPCABI0(gzcallgo),
 		minit: abi.FuncPCABIInternal(minit), deadlock: abi.FuncPCABIInternal(gzdeadlock),
 		timerFire: abi.FuncPCABIInternal(timerFire),
+
+		poolCleanup: abi.FuncPCABIInternal(gzpoolcleanup),
+		data:        md.data, edata: md.edata, bss: md.bss, ebss: md.ebss,
+		typeSize: gzTypeSize, typePtrBytes: gzTypePtrBytes,
+		typeFlags: unsafe.Offsetof(_type{}.TFlag), typeMask: gzTypeMask,
+		kernelMP: gzKernelMP, kernelPRuns: gzKernelPRuns, kernelRunBytes: gzKernelRunBytes,
+		kernelRunNext: gzKernelRunNext, kernelRunEnd: gzKernelRunEnd,
+		kernelRunBitmap: gzKernelRunBitmap, kernelRunSize: gzKernelRunSize,
+		kernelTiny: gzKernelTinyInRuns, kernelTinyOffset: gzKernelTinyInRuns + 8,
+		kernelTinyAllocs: gzKernelTinyInRuns + 16,
+		classes:          gzclassesaddr(),
 	}
 	gzRegister(&info)
 }
@@ -136,8 +177,7 @@ func gzWrite(fd uintptr, p unsafe.Pointer, n uintptr) int
 //go:noescape
 func gzRead(p unsafe.Pointer, n uintptr) int
 
-//go:noescape
-func gzAlloc(size uintptr, zero uintptr) unsafe.Pointer
+func gzPersistent(size uintptr) unsafe.Pointer
 func gzGoexit()
 func gzPark(reason uintptr)
 func gzProcid() uintptr
@@ -192,3 +232,21 @@ func gzNotifyOne(l *notifyList)
 func gzSleep(ns int64)
 func gzTimerInit(k *[16]uintptr, t *timeTimer, when, period int64, c *hchan)
 func gzNcpu() uintptr
+func gzGC()
+func gzSetGCPercent(percent int32) int
+func gzSetMemoryLimit(limit int64) int64
+func gzFreeOSMemory()
+
+//go:noescape
+func gzMemStats(s *gzStats)
+
+//go:noescape
+func gzAddSpecial(kind uintptr, p unsafe.Pointer, payload *[4]uintptr) uint64
+func gzRemoveSpecial(kind uintptr, p uintptr, id uint64)
+func gzWeakHandle(p unsafe.Pointer) unsafe.Pointer
+
+//go:noescape
+func gzNextReady(kind uintptr, out *[5]uintptr)
+func gzReady() (finalizers, cleanups uintptr)
+func gzFindObject(p uintptr) (base, size uintptr)
+func gzclassesaddr() uintptr

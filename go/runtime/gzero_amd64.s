@@ -6,7 +6,7 @@
 #include "funcdata.h"
 
 // The kernel's functions, in the order of TABLE in runtime/src/goabi/table.rs.
-#define TABLE 48
+#define TABLE 60
 GLOBL runtime·gztable(SB), NOPTR, $(8*TABLE)
 
 // Go's ABIInternal passes integers in AX BX CX DI SI R8 and returns them in AX BX; R14 is g, X15 is 0, SP and BP are kept, all else is the caller's to save.
@@ -76,7 +76,7 @@ RUST(runtime·write1, 5, ARG3)
 PARKS(runtime·gzRead, 6, ARG2)
 RUST(runtime·exit, 7, ARG1)
 RUST(runtime·nanotime1, 8, ARG0)
-RUST(runtime·gzAlloc, 10, ARG2)
+RUST(runtime·gzPersistent, 10, ARG1)
 RUST(runtime·lock, 11, ARG1)
 RUST(runtime·lock2, 11, ARG1)
 RUST(runtime·unlock, 12, ARG1)
@@ -115,6 +115,17 @@ RUST(time·resetTimer, 42, TIMER ARG3)
 RUST(runtime·gzNcpu, 43, ARG0)
 RUST(runtime·gzDescribe, 46, ARG1)
 PARKS(runtime·gzStopTheWorld, 47, ARG1)
+PARKS(runtime·gzGC, 49, ARG0)
+RUST(runtime·gzSetGCPercent, 50, ARG1)
+RUST(runtime·gzSetMemoryLimit, 51, ARG1)
+PARKS(runtime·gzFreeOSMemory, 52, ARG0)
+PARKS(runtime·gzMemStats, 53, ARG1)
+RUST(runtime·gzAddSpecial, 54, ARG3)
+RUST(runtime·gzRemoveSpecial, 55, ARG3)
+RUST(runtime·gzWeakHandle, 56, ARG1)
+PARKS(runtime·gzNextReady, 57, ARG2)
+RUST(runtime·gzReady, 58, ARG0)
+RUST(runtime·gzFindObject, 59, ARG1)
 
 // func newproc(fn *funcval): the caller's address is where the go statement stands.
 TEXT runtime·newproc<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-8
@@ -233,6 +244,8 @@ TEXT runtime·gzgostart(SB), NOSPLIT|NOFRAME|TOPFRAME, $0
 	MOVQ	const_gzKernelGGoid(R14), AX
 	MOVQ	AX, g_goid(R14)
 	MOVQ	const_gzKernelGStartarg(R14), DX
+	// Or the closure would live as long as the goroutine.
+	MOVQ	$0, const_gzKernelGStartarg(R14)
 	MOVQ	SP, g_stktopsp(R14)
 	// As if goexit had called.
 	LEAQ	runtime·goexit+1(SB), AX

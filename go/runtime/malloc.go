@@ -1,4 +1,4 @@
-// Allocation: the kernel's heap.
+// Allocation: the kernel's collected heap. Small objects in malloc_amd64.s.
 
 package runtime
 
@@ -10,14 +10,9 @@ import (
 // mallocgc allocates an object of a type, or several back to back. Without a type it holds no pointers.
 //
 //go:linkname mallocgc
-func mallocgc(size uintptr, typ *_type, needzero bool) unsafe.Pointer {
-	if size == 0 {
-		return unsafe.Pointer(&zerobase)
-	}
-	return gzAlloc(size, gzbool(needzero))
-}
+func mallocgc(size uintptr, typ *_type, needzero bool) unsafe.Pointer
 
-func newobject(typ *_type) unsafe.Pointer { return mallocgc(typ.Size_, typ, true) }
+func newobject(typ *_type) unsafe.Pointer
 
 //go:linkname newarray
 func newarray(typ *_type, n int) unsafe.Pointer {
@@ -30,55 +25,30 @@ func newarray(typ *_type, n int) unsafe.Pointer {
 
 // The compiler calls these for sizes that it knows.
 
-func mallocgcTinySC2(size uintptr, typ *_type, nz bool) unsafe.Pointer { return mallocgc(size, typ, nz) }
-func mallocgcSmallNoScanSC1(size uintptr, typ *_type, nz bool) unsafe.Pointer {
-	return mallocgc(size, typ, nz)
-}
-func mallocgcSmallNoScanSC2(size uintptr, typ *_type, nz bool) unsafe.Pointer {
-	return mallocgc(size, typ, nz)
-}
-func mallocgcSmallNoScanSC3(size uintptr, typ *_type, nz bool) unsafe.Pointer {
-	return mallocgc(size, typ, nz)
-}
-func mallocgcSmallNoScanSC4(size uintptr, typ *_type, nz bool) unsafe.Pointer {
-	return mallocgc(size, typ, nz)
-}
-func mallocgcSmallNoScanSC5(size uintptr, typ *_type, nz bool) unsafe.Pointer {
-	return mallocgc(size, typ, nz)
-}
-func mallocgcSmallNoScanSC6(size uintptr, typ *_type, nz bool) unsafe.Pointer {
-	return mallocgc(size, typ, nz)
-}
-func mallocgcSmallNoScanSC7(size uintptr, typ *_type, nz bool) unsafe.Pointer {
-	return mallocgc(size, typ, nz)
-}
-func mallocgcSmallScanNoHeaderSC1(size uintptr, typ *_type, nz bool) unsafe.Pointer {
-	return mallocgc(size, typ, nz)
-}
-func mallocgcSmallScanNoHeaderSC2(size uintptr, typ *_type, nz bool) unsafe.Pointer {
-	return mallocgc(size, typ, nz)
-}
-func mallocgcSmallScanNoHeaderSC3(size uintptr, typ *_type, nz bool) unsafe.Pointer {
-	return mallocgc(size, typ, nz)
-}
-func mallocgcSmallScanNoHeaderSC4(size uintptr, typ *_type, nz bool) unsafe.Pointer {
-	return mallocgc(size, typ, nz)
-}
-func mallocgcSmallScanNoHeaderSC5(size uintptr, typ *_type, nz bool) unsafe.Pointer {
-	return mallocgc(size, typ, nz)
-}
-func mallocgcSmallScanNoHeaderSC6(size uintptr, typ *_type, nz bool) unsafe.Pointer {
-	return mallocgc(size, typ, nz)
-}
-func mallocgcSmallScanNoHeaderSC7(size uintptr, typ *_type, nz bool) unsafe.Pointer {
-	return mallocgc(size, typ, nz)
-}
+func mallocgcTinySC2(size uintptr, typ *_type, needzero bool) unsafe.Pointer
+func mallocgcSmallNoScanSC1(size uintptr, typ *_type, needzero bool) unsafe.Pointer
+func mallocgcSmallNoScanSC2(size uintptr, typ *_type, needzero bool) unsafe.Pointer
+func mallocgcSmallNoScanSC3(size uintptr, typ *_type, needzero bool) unsafe.Pointer
+func mallocgcSmallNoScanSC4(size uintptr, typ *_type, needzero bool) unsafe.Pointer
+func mallocgcSmallNoScanSC5(size uintptr, typ *_type, needzero bool) unsafe.Pointer
+func mallocgcSmallNoScanSC6(size uintptr, typ *_type, needzero bool) unsafe.Pointer
+func mallocgcSmallNoScanSC7(size uintptr, typ *_type, needzero bool) unsafe.Pointer
+func mallocgcSmallScanNoHeaderSC1(size uintptr, typ *_type, needzero bool) unsafe.Pointer
+func mallocgcSmallScanNoHeaderSC2(size uintptr, typ *_type, needzero bool) unsafe.Pointer
+func mallocgcSmallScanNoHeaderSC3(size uintptr, typ *_type, needzero bool) unsafe.Pointer
+func mallocgcSmallScanNoHeaderSC4(size uintptr, typ *_type, needzero bool) unsafe.Pointer
+func mallocgcSmallScanNoHeaderSC5(size uintptr, typ *_type, needzero bool) unsafe.Pointer
+func mallocgcSmallScanNoHeaderSC6(size uintptr, typ *_type, needzero bool) unsafe.Pointer
+func mallocgcSmallScanNoHeaderSC7(size uintptr, typ *_type, needzero bool) unsafe.Pointer
 
 func freegc(ptr unsafe.Pointer, size uintptr, noscan bool) bool { return false }
 
-func persistentalloc(size, align uintptr, stat *sysMemStat) unsafe.Pointer { return gzAlloc(size, 1) }
+func persistentalloc(size, align uintptr, stat *sysMemStat) unsafe.Pointer { return gzPersistent(size) }
 
-func findObject(p, refBase, refOff uintptr) (base uintptr, s *mspan, objIndex uintptr) { return }
+func findObject(p, refBase, refOff uintptr) (base uintptr, s *mspan, objIndex uintptr) {
+	base, _ = gzFindObject(p)
+	return
+}
 
 //go:linkname maps_newarray internal/runtime/maps.newarray
 func maps_newarray(typ *_type, n int) unsafe.Pointer { return newarray(typ, n) }

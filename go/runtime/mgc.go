@@ -1,68 +1,96 @@
-// What a program asks of the collector. There is none so far: memory is not taken back, finalizers and cleanups do not run, weak pointers stay strong.
+// What a program asks of the collector, which is the kernel's (runtime/src/gc, runtime/src/goabi/collect.rs).
 
 package runtime
 
-import "unsafe"
+import (
+	"internal/runtime/atomic"
+	"unsafe"
+)
 
-func GC() {}
+// GC collects: what nobody can reach now is free when it returns.
+func GC() { gzGC() }
 
-// A data segment's pointers as a bitmap: nobody asks.
+// A data segment's pointers as a bitmap: nobody asks, since data is looked at word by word.
 func progToPointerMask(prog *byte, size uintptr) bitvector { return bitvector{} }
 
+// gzpools are caches that a collection empties.
+var gzpools struct {
+	pool   func()
+	caches []unsafe.Pointer
+}
+
 //go:linkname sync_runtime_registerPoolCleanup sync.runtime_registerPoolCleanup
-func sync_runtime_registerPoolCleanup(f func()) {}
+func sync_runtime_registerPoolCleanup(f func()) { gzpools.pool = f }
 
 //go:linkname boring_registerCache crypto/internal/boring/bcache.registerCache
-func boring_registerCache(p unsafe.Pointer) {}
+func boring_registerCache(p unsafe.Pointer) {
+	gzpools.caches = append(gzpools.caches, p)
+}
+
+// gzpoolcleanup is called by the kernel, on a scheduler's stack, with the world stopped, when a collection begins.
+func gzpoolcleanup() {
+	if gzpools.pool != nil {
+		gzpools.pool()
+	}
+	for _, p := range gzpools.caches {
+		atomicstorep(p, nil)
+	}
+}
 
 //go:linkname setGCPercent runtime/debug.setGCPercent
-func setGCPercent(in int32) (out int32) { return 100 }
+func setGCPercent(in int32) (out int32) { return int32(gzSetGCPercent(in)) }
 
 //go:linkname setMemoryLimit runtime/debug.setMemoryLimit
-func setMemoryLimit(in int64) (out int64) { return 1<<63 - 1 }
+func setMemoryLimit(in int64) (out int64) { return gzSetMemoryLimit(in) }
 
 //go:linkname runtime_debug_freeOSMemory runtime/debug.freeOSMemory
-func runtime_debug_freeOSMemory() {}
+func runtime_debug_freeOSMemory() { gzFreeOSMemory() }
 
 //go:linkname reflect_gcbits reflect.gcbits
 func reflect_gcbits(x any) []byte { return nil }
 
-//go:linkname internal_weak_runtime_registerWeakPointer weak.runtime_registerWeakPointer
-func internal_weak_runtime_registerWeakPointer(p unsafe.Pointer) unsafe.Pointer {
-	b := new(unsafe.Pointer)
-	*b = p
-	return unsafe.Pointer(b)
+// gzweakcell is the handle of something that is not the collector's, such as a variable of a package: it never dies.
+type gzweakcell struct {
+	p    unsafe.Pointer
+	next *gzweakcell
 }
 
+var gzimmortal struct {
+	lock mutex
+	list *gzweakcell
+}
+
+//go:linkname internal_weak_runtime_registerWeakPointer weak.runtime_registerWeakPointer
+func internal_weak_runtime_registerWeakPointer(p unsafe.Pointer) unsafe.Pointer {
+	if h := gzWeakHandle(p); h != nil {
+		KeepAlive(p)
+		return h
+	}
+	fresh := new(gzweakcell)
+	fresh.p = p
+	lock(&gzimmortal.lock)
+	c := gzimmortal.list
+	for c != nil && c.p != p {
+		c = c.next
+	}
+	if c == nil {
+		fresh.next = gzimmortal.list
+		gzimmortal.list = fresh
+		c = fresh
+	}
+	unlock(&gzimmortal.lock)
+	return unsafe.Pointer(&c.p)
+}
+
+// A collection clears handles with the world stopped, when it has found nobody who holds the object.
+//
 //go:linkname internal_weak_runtime_makeStrongFromWeak weak.runtime_makeStrongFromWeak
 func internal_weak_runtime_makeStrongFromWeak(u unsafe.Pointer) unsafe.Pointer {
 	if u == nil {
 		return nil
 	}
-	return *(*unsafe.Pointer)(u)
+	return atomic.Loadp(u)
 }
-
-//go:linkname unique_runtime_blockUntilEmptyCleanupQueue unique.runtime_blockUntilEmptyCleanupQueue
-func unique_runtime_blockUntilEmptyCleanupQueue(timeout int64) bool { return true }
-
-//go:linkname sync_test_runtime_blockUntilEmptyCleanupQueue sync_test.runtime_blockUntilEmptyCleanupQueue
-func sync_test_runtime_blockUntilEmptyCleanupQueue(timeout int64) bool { return true }
-
-type Cleanup struct {
-	id  uint64
-	ptr uintptr
-}
-
-func (c Cleanup) Stop() {}
-
-func AddCleanup[T, S any](ptr *T, cleanup func(S), arg S) Cleanup { return Cleanup{} }
-
-func SetFinalizer(obj any, finalizer any) {}
-
-type Pinner struct{ *pinner }
-
-func (p *Pinner) Pin(pointer any) {}
-func (p *Pinner) Unpin()          {}
 
 // Arenas are an experiment that is off.
 
@@ -70,7 +98,9 @@ func (p *Pinner) Unpin()          {}
 func arena_newArena() unsafe.Pointer { panic(plainError("arenas are not supported")) }
 
 //go:linkname arena_arena_New arena.runtime_arena_arena_New
-func arena_arena_New(arena unsafe.Pointer, typ any) any { panic(plainError("arenas are not supported")) }
+func arena_arena_New(arena unsafe.Pointer, typ any) any {
+	panic(plainError("arenas are not supported"))
+}
 
 //go:linkname arena_arena_Slice arena.runtime_arena_arena_Slice
 func arena_arena_Slice(arena unsafe.Pointer, slice any, cap int) {

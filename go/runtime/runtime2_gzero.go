@@ -46,7 +46,6 @@ type (
 	mLockProfile                struct{}
 	mOS                         struct{}
 	sigset                      [2]uint32
-	pinner                      struct{ _ uintptr }
 	xRegPerG                    struct{}
 	xRegPerP                    struct{}
 	gList                       struct{ head guintptr }

@@ -40,6 +40,7 @@
 
 mod central;
 
+pub(crate) mod layout;
 #[cfg(all(feature = "kernel-tests", not(test)))]
 mod machine_tests;
 mod mark;
@@ -270,8 +271,7 @@ impl<S: System + 'static> GcHeap<S> {
             }
         }
         // The block is an object as any other: nobody may hold it any more.
-        runs.tiny.set(0);
-        runs.tiny_offset.set(0);
+        runs.drop_tiny();
     }
 
     /// Gives back the spans of a P that is no more.

@@ -42,7 +42,7 @@ pub struct Run {
 #[repr(C)]
 pub struct Runs {
     pub(super) run: [Run; NUM_SPAN_CLASSES],
-    /// The block from which tiny objects are taken, 0 if there is none, and how much of it is.
+    /// The block from which tiny objects are taken, and how much of it is; all of it if there is none.
     pub(super) tiny: Cell<usize>,
     pub(super) tiny_offset: Cell<usize>,
     /// Objects that found room in a block that was there.
@@ -151,7 +151,7 @@ impl Runs {
         Runs {
             run: [const { Run::new() }; NUM_SPAN_CLASSES],
             tiny: Cell::new(0),
-            tiny_offset: Cell::new(0),
+            tiny_offset: Cell::new(TINY_BLOCK),
             tiny_allocs: Cell::new(0),
         }
     }
@@ -199,7 +199,7 @@ impl Runs {
             _ => 1,
         };
         let offset = self.tiny_offset.get().next_multiple_of(align);
-        if self.tiny.get() == 0 || offset + size > TINY_BLOCK {
+        if offset + size > TINY_BLOCK {
             return 0;
         }
         self.tiny_offset.set(offset + size);
@@ -207,9 +207,15 @@ impl Runs {
         self.tiny.get() + offset
     }
 
+    /// Forgets the block at hand.
+    pub(super) fn drop_tiny(&self) {
+        self.tiny.set(0);
+        self.tiny_offset.set(TINY_BLOCK);
+    }
+
     /// A new block, of which `used` bytes are taken, unless the one at hand has more room.
     pub(super) fn tiny_block(&self, block: usize, used: usize) {
-        if self.tiny.get() == 0 || used < self.tiny_offset.get() {
+        if used < self.tiny_offset.get() {
             self.tiny.set(block);
             self.tiny_offset.set(used);
         }

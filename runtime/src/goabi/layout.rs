@@ -4,13 +4,15 @@
 //! runtime's structures is compared.
 
 use super::refuse;
-use crate::proc::{G, M};
+use crate::gc::TypeDesc;
+use crate::gc::layout::{CLASSES, RUN, RUN_BYTES, TINY, class_entry};
+use crate::proc::{G, M, P};
 use core::cell::UnsafeCell;
 use core::mem::size_of;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 /// `gzVersion` in `gzero.go`.
-const VERSION: usize = 3;
+const VERSION: usize = 4;
 
 macro_rules! layout {
     ($($(#[$doc:meta])* $name:ident,)*) => {
@@ -85,6 +87,31 @@ layout! {
     minit,
     deadlock,
     timer_fire,
+    /// Called when a collection begins.
+    pool_cleanup,
+    /// The program's data.
+    data,
+    edata,
+    bss,
+    ebss,
+    /// Fields of a type's descriptor.
+    type_size,
+    type_ptr_bytes,
+    type_flags,
+    type_mask,
+    /// What the program's assembly for allocation assumes: where an M's P is and that one's runs are, offsets in a
+    /// run and among the runs, and its table of size classes.
+    kernel_m_p,
+    kernel_p_runs,
+    kernel_run_bytes,
+    kernel_run_next,
+    kernel_run_end,
+    kernel_run_bitmap,
+    kernel_run_size,
+    kernel_tiny,
+    kernel_tiny_offset,
+    kernel_tiny_allocs,
+    classes,
 }
 
 struct Cell(UnsafeCell<Layout>);
@@ -131,8 +158,25 @@ pub(super) unsafe extern "C" fn register(info: *const Layout) {
         (info.kernel_g_goid, core::mem::offset_of!(G, goid)),
         (info.kernel_g_startarg, G::STARTARG_OFFSET),
         (info.kernel_m_go_m, core::mem::offset_of!(M, go_m)),
+        (info.kernel_m_p, core::mem::offset_of!(M, p)),
+        (info.kernel_p_runs, core::mem::offset_of!(P, runs)),
+        (info.kernel_run_bytes, RUN_BYTES),
+        (info.kernel_run_next, RUN[0]),
+        (info.kernel_run_end, RUN[1]),
+        (info.kernel_run_bitmap, RUN[2]),
+        (info.kernel_run_size, RUN[3]),
+        (info.kernel_tiny, TINY[0]),
+        (info.kernel_tiny_offset, TINY[1]),
+        (info.kernel_tiny_allocs, TINY[2]),
+        (info.type_size, core::mem::offset_of!(TypeDesc, size)),
+        (info.type_ptr_bytes, core::mem::offset_of!(TypeDesc, ptr_bytes)),
+        (info.type_flags, core::mem::offset_of!(TypeDesc, flags)),
+        (info.type_mask, core::mem::offset_of!(TypeDesc, mask)),
     ];
-    for (assumed, is) in assumed {
+    // SAFETY: the table that the program registered has an entry of 16 bits for each.
+    let class = |i: usize| unsafe { usize::from((info.classes as *const u16).add(i).read()) };
+    let classes = (0..CLASSES).map(|i| (class(i), class_entry(i)));
+    for (assumed, is) in assumed.into_iter().chain(classes) {
         if assumed != is {
             refuse(format_args!(
                 "the Go program expects a field of the kernel's at {assumed}, and it is at {is}"
@@ -151,6 +195,7 @@ pub(super) unsafe extern "C" fn register(info: *const Layout) {
     ON.store(true, Ordering::SeqCst);
     super::os::init();
     super::m::init_all();
+    super::collect::begin();
 }
 
 /// The word of Go's at `base + offset`.
@@ -161,4 +206,38 @@ pub(super) unsafe extern "C" fn register(info: *const Layout) {
 pub(super) unsafe fn word<T, W>(base: *mut T, offset: usize) -> *mut W {
     // SAFETY: as the caller promises.
     unsafe { base.cast::<u8>().add(offset).cast() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::mem::offset_of;
+
+    /// The constants of `gzero.go` that say where fields of the kernel's are.
+    #[test]
+    fn the_go_half_knows_where_fields_are() {
+        let text = include_str!("../../../go/runtime/gzero.go");
+        for (name, is) in [
+            ("GM", offset_of!(G, m)),
+            ("GStatus", G::STATUS_OFFSET),
+            ("GGoid", offset_of!(G, goid)),
+            ("GStartarg", G::STARTARG_OFFSET),
+            ("MGoM", offset_of!(M, go_m)),
+            ("MP", offset_of!(M, p)),
+            ("PRuns", offset_of!(P, runs)),
+            ("RunBytes", RUN_BYTES),
+            ("RunNext", RUN[0]),
+            ("RunEnd", RUN[1]),
+            ("RunBitmap", RUN[2]),
+            ("RunSize", RUN[3]),
+        ] {
+            let words = std::format!("\tgzKernel{name} ");
+            let line =
+                text.lines().find(|line| line.starts_with(&words)).unwrap_or_else(|| panic!("no {words}"));
+            let says = line.split('=').nth(1).unwrap().trim();
+            assert_eq!(says, std::format!("{is}"), "gzKernel{name} in gzero.go");
+        }
+        let runs = crate::gc::NUM_SPAN_CLASSES * RUN_BYTES;
+        assert_eq!(TINY, [runs, runs + 8, runs + 16], "gzKernelTiny… in gzero.go");
+    }
 }

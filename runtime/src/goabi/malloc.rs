@@ -1,24 +1,26 @@
-//! Memory of Go code (Go: `malloc.go`).
+//! Memory of Go code (Go: `malloc.go`): what the assembly in `go/runtime/malloc_amd64.s` leaves to be done.
 
+use crate::gc::{self, TypeDesc};
 use core::alloc::{GlobalAlloc, Layout};
 
-/// `size` bytes, which is not 0; all zeros if `zero` is not.
-pub(super) unsafe extern "C" fn alloc(size: usize, zero: usize) -> *mut u8 {
-    // Multiples of 16 are aligned so, as Go's size classes are.
-    let align = if size.is_multiple_of(16) { 16 } else { 8 };
-    // SAFETY: a power of two, and Go asks for less than 2^48 bytes.
-    unsafe {
-        let p = crate::heap::Allocator.alloc(Layout::from_size_align_unchecked(size, align));
-        if p.is_null() {
-            crate::panic::throw("out of memory");
-        }
-        if zero != 0 {
-            match size {
-                1..=8 => p.cast::<u64>().write(0),
-                9..=16 => p.cast::<[u64; 2]>().write([0; 2]),
-                _ => p.write_bytes(0, size),
-            }
-        }
-        p
+/// Go's `mallocgc` of a size that is not 0, when the P's run is at its end, or the object is not small. May collect.
+pub(super) unsafe extern "C" fn mallocgc(size: usize, typ: *const TypeDesc, zero: usize) -> *mut u8 {
+    // SAFETY: a type's descriptor begins as `TypeDesc` does (`layout.rs` compares), and stays; the caller
+    // runs Go code and so holds a P.
+    let p = unsafe { gc::alloc(size, typ.as_ref(), zero != 0) };
+    if p.is_null() {
+        crate::panic::throw("out of memory");
     }
+    p
+}
+
+/// `size` bytes for ever, all zeros, that hold no pointers to what Go allocates.
+pub(super) unsafe extern "C" fn persistent(size: usize) -> *mut u8 {
+    // SAFETY: a power of two, and Go asks for less than 2^48 bytes, not 0.
+    let p =
+        unsafe { crate::heap::Allocator.alloc_zeroed(Layout::from_size_align_unchecked(size.max(1), 16)) };
+    if p.is_null() {
+        crate::panic::throw("out of memory");
+    }
+    p
 }

@@ -10,7 +10,7 @@
 //! | `m.rs` | `gzero.go` | Go's `m` of each M; calls of Go code from the scheduler |
 //! | `proc.rs` `coro.rs` | `proc.go` `coro.go` | goroutines |
 //! | `chan.rs` `sema.rs` `time.rs` | `chan.go` `select.go` `sema.go` `time.go` | channels, semaphores, timers |
-//! | `malloc.rs` | `malloc.go` | memory |
+//! | `malloc.rs` `collect.rs` | `malloc.go` `mgc.go` `mfinal.go` `mstats.go` | memory, and the collector's roots |
 //! | `os.rs` | `os_linux.go` | console, arguments, end |
 //! | `fault.rs` | `signal_unix.go` | faults become panics |
 //! | `preempt.rs` `pclntab.rs` | `stack.go` | where Go code may be preempted |
@@ -26,6 +26,7 @@
 //! - Go code called from here runs on a scheduler's stack ([`m::call`]), where nothing is preempted.
 
 mod chan;
+mod collect;
 mod coro;
 mod fault;
 mod layout;

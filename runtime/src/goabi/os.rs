@@ -1,7 +1,7 @@
 //! What Go code asks of the machine: console, arguments, clocks, end (Go: `os_linux.go`, `sys_linux_amd64.s`).
 
 use crate::port::{self, Stream};
-use crate::{console, io};
+use crate::{arch, console, io};
 use alloc::vec::Vec;
 use core::slice;
 use core::sync::atomic::{AtomicI64, Ordering};
@@ -14,7 +14,7 @@ pub(super) unsafe extern "C" fn write(fd: usize, p: *const u8, n: usize) -> usiz
     let stream = if fd == 1 { Stream::Out } else { Stream::Err };
     if n != 0 {
         // SAFETY: Go's bytes.
-        console::write(stream, unsafe { slice::from_raw_parts(p, n) });
+        standing(p, || console::write(stream, unsafe { slice::from_raw_parts(p, n) }));
     }
     n
 }
@@ -42,7 +42,20 @@ pub(super) unsafe extern "C" fn write1(_fd: usize, p: *const u8, n: u32) -> i32 
 /// Reads what has come on standard input; 0 at its end. On a goroutine, which may be parked.
 pub(super) unsafe extern "C" fn read(p: *mut u8, n: usize) -> usize {
     // SAFETY: Go's room.
-    io::stdin().read(unsafe { slice::from_raw_parts_mut(p, n) })
+    standing(p, || io::stdin().read(unsafe { slice::from_raw_parts_mut(p, n) }))
+}
+
+/// Calls `f`, which may be a blocking call of the machine: a collection meanwhile finds on the stack what the goroutine
+/// holds, `p` too.
+fn standing<R>(p: *const u8, f: impl FnOnce() -> R) -> R {
+    let held = [p];
+    let r = arch::with_saved_registers(|sp| {
+        // SAFETY: the current goroutine, which is not switched away from here.
+        unsafe { (*port::getg()).sched_sp = sp };
+        f()
+    });
+    core::hint::black_box(&held);
+    r
 }
 
 pub(super) extern "C" fn exit(status: i32) -> ! {

@@ -1,7 +1,7 @@
 //! The functions that Go code calls, by number: `go/runtime/gzero_amd64.s` has a stub for each, which passes Go's registers as this target's calling convention wants
 //! them. A test compares both lists.
 
-use super::{chan, coro, layout, malloc, os, proc, report, sema, time};
+use super::{chan, collect, coro, layout, malloc, os, proc, report, sema, time};
 
 /// The address of a function of any type.
 #[derive(Clone, Copy)]
@@ -30,7 +30,7 @@ table! {
     "exit" => os::exit,
     "nanotime1" => os::nanotime,
     "now" => os::now,
-    "gzAlloc" => malloc::alloc,
+    "gzPersistent" => malloc::persistent,
     "lock" => proc::lock,
     "unlock" => proc::unlock,
     "osyield" => proc::osyield,
@@ -68,6 +68,18 @@ table! {
     "gzChanrecvNB" => chan::recv_nb,
     "gzDescribe" => report::describe_current,
     "gzStopTheWorld" => proc::stop_the_world,
+    "mallocgc" => malloc::mallocgc,
+    "gzGC" => collect::gc_now,
+    "gzSetGCPercent" => collect::set_percent,
+    "gzSetMemoryLimit" => collect::set_limit,
+    "gzFreeOSMemory" => collect::free_os_memory,
+    "gzMemStats" => collect::stats,
+    "gzAddSpecial" => collect::add_special,
+    "gzRemoveSpecial" => collect::remove_special,
+    "gzWeakHandle" => collect::weak_handle,
+    "gzNextReady" => collect::next_ready,
+    "gzReady" => collect::ready,
+    "gzFindObject" => collect::find_object,
 }
 
 /// Enters the program at `entry` as the main goroutine, with the table.
@@ -104,7 +116,7 @@ mod tests {
             let name = name.strip_suffix('2').filter(|n| ["lock", "unlock"].contains(n)).unwrap_or(name);
             assert_eq!(NAMES[number], name, "stub {number} in gzero_amd64.s");
         }
-        let by_hand = ["newproc", "now"];
+        let by_hand = ["newproc", "now", "mallocgc"];
         for name in NAMES.iter().filter(|name| !by_hand.contains(name)) {
             assert!(stubs.contains_key(*name), "gzero_amd64.s has no stub for {name}");
         }

@@ -98,7 +98,7 @@ pub(crate) use preempt::{acquirem, async_preempt2, lock_count_down, lock_count_u
 pub(crate) use preempt::{lock_rank_pop, lock_rank_push};
 #[cfg(all(feature = "kernel-tests", not(test)))]
 pub(crate) use sched::timers_len;
-pub(crate) use sched::{all_runs, caches};
+pub(crate) use sched::{all_runs, caches, each_timer};
 pub(crate) use shrink::shrink_stacks;
 pub(crate) use spin::{can_spin, do_spin};
 pub(crate) use stw::{StoppedWorld, stop_the_world};

@@ -141,6 +141,15 @@ pub(crate) fn all_runs() -> impl Iterator<Item = &'static crate::gc::Runs> {
     all_ps().map(|p| &p.runs)
 }
 
+/// Calls `f` with the address of each timer that is armed.
+///
+/// # Safety
+/// The world stands.
+pub(crate) unsafe fn each_timer(mut f: impl FnMut(usize)) {
+    // SAFETY: as the caller promises.
+    all_ps().for_each(|p| unsafe { p.timers.for_each(&mut f) });
+}
+
 /// Adds a P, the one with the next number.
 pub(super) fn add_p(pp: alloc::boxed::Box<P>) {
     ALLP[pp.id as usize].store(alloc::boxed::Box::into_raw(pp), Ordering::Release);

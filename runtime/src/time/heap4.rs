@@ -20,6 +20,11 @@ impl<T: Copy> Heap4<T> {
         self.0.len()
     }
 
+    /// All values.
+    pub(super) fn values(&self) -> impl Iterator<Item = T> + '_ {
+        self.0.iter().map(|&(_, value)| value)
+    }
+
     /// A value with the smallest key, and that key.
     #[inline]
     pub(super) fn first(&self) -> Option<(i64, T)> {

@@ -281,6 +281,18 @@ impl Timers {
         }
     }
 
+    /// Calls `f` with the address of each timer in the heap.
+    ///
+    /// # Safety
+    /// The world stands.
+    pub(crate) unsafe fn for_each(&self, mut f: impl FnMut(usize)) {
+        for value in self.heap().values() {
+            if let Named::Timer(t) = value.names() {
+                f(t.addr());
+            }
+        }
+    }
+
     /// Under the lock.
     #[inline]
     #[expect(clippy::mut_from_ref, reason = "the lock admits one M at a time, and no two calls overlap")]

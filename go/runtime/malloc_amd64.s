@@ -1,0 +1,408 @@
+// Allocation of small objects: from the current P's runs of free slots (runtime/src/gc/run.rs in the kernel), by adding. What is not to be had so
+// is left to the kernel: a run at its end, and objects above 512 bytes.
+//
+// Nobody is preempted in here, as in all assembly: the P is ours, and no collection sees a slot that was taken before its bits are written.
+
+#include "go_asm.h"
+#include "textflag.h"
+
+// A run of a span class, from a P on; without pointers it is the one behind.
+#define RUN(class, noscan)	(const_gzKernelPRuns+(2*(class)+(noscan))*const_gzKernelRunBytes)
+#define NEXT	const_gzKernelRunNext
+#define END	const_gzKernelRunEnd
+#define BITMAP	const_gzKernelRunBitmap
+#define SLOT	const_gzKernelRunSize
+
+// The current P.
+#define GETP \
+	MOVQ	const_gzKernelGM(R14), DX \
+	MOVQ	const_gzKernelMP(DX), DX
+
+// R8 is a slot of the run.
+#define TAKE(class, noscan, size) \
+	GETP \
+	MOVQ	(RUN(class, noscan)+NEXT)(DX), R8 \
+	CMPQ	R8, (RUN(class, noscan)+END)(DX) \
+	JAE	slow \
+	LEAQ	size(R8), R9 \
+	MOVQ	R9, (RUN(class, noscan)+NEXT)(DX)
+
+// R11 is the byte of a span's bitmap where the bits of the slot R8 begin: a span of small objects with pointers is a page of 8 KiB, and a byte
+// stands for 64 bytes.
+#define BYTE \
+	MOVQ	R8, R11 \
+	SHRQ	$6, R11 \
+	ANDL	$127, R11
+
+// Which words of the slot R8 are pointers is in R10. Bits of a taken slot are clear.
+#define BITS(bitmap) \
+	BYTE \
+	MOVQ	R8, CX \
+	SHRQ	$3, CX \
+	ANDL	$7, CX \
+	SHLQ	CX, R10 \
+	MOVQ	bitmap(DX), R9 \
+	ORQ	R10, (R9)(R11*1)
+
+// The same of an object of the type BX, for a size that the compiler knows.
+#define TYPE(class) \
+	MOVQ	const_gzTypeMask(BX), R10 \
+	MOVQ	(R10), R10 \
+	BITS((RUN(class, 0)+BITMAP))
+
+#define DONE \
+	MOVQ	R8, AX \
+	RET \
+slow: \
+	JMP	runtime·mallocgc<ABIInternal>(SB)
+
+#define Z8(at)	MOVQ	$0, at(R8)
+#define Z16(at)	MOVUPS	X15, at(R8)
+
+// The run of each size up to 512 bytes, by (size+7)/8, as its distance from the first.
+
+DATA	gzclasses<>+0(SB)/2, $(2*const_gzKernelRunBytes)
+DATA	gzclasses<>+2(SB)/2, $(2*const_gzKernelRunBytes)
+DATA	gzclasses<>+4(SB)/2, $(4*const_gzKernelRunBytes)
+DATA	gzclasses<>+6(SB)/2, $(6*const_gzKernelRunBytes)
+DATA	gzclasses<>+8(SB)/2, $(8*const_gzKernelRunBytes)
+DATA	gzclasses<>+10(SB)/2, $(10*const_gzKernelRunBytes)
+DATA	gzclasses<>+12(SB)/2, $(10*const_gzKernelRunBytes)
+DATA	gzclasses<>+14(SB)/2, $(12*const_gzKernelRunBytes)
+DATA	gzclasses<>+16(SB)/2, $(12*const_gzKernelRunBytes)
+DATA	gzclasses<>+18(SB)/2, $(14*const_gzKernelRunBytes)
+DATA	gzclasses<>+20(SB)/2, $(14*const_gzKernelRunBytes)
+DATA	gzclasses<>+22(SB)/2, $(16*const_gzKernelRunBytes)
+DATA	gzclasses<>+24(SB)/2, $(16*const_gzKernelRunBytes)
+DATA	gzclasses<>+26(SB)/2, $(18*const_gzKernelRunBytes)
+DATA	gzclasses<>+28(SB)/2, $(18*const_gzKernelRunBytes)
+DATA	gzclasses<>+30(SB)/2, $(20*const_gzKernelRunBytes)
+DATA	gzclasses<>+32(SB)/2, $(20*const_gzKernelRunBytes)
+DATA	gzclasses<>+34(SB)/2, $(22*const_gzKernelRunBytes)
+DATA	gzclasses<>+36(SB)/2, $(22*const_gzKernelRunBytes)
+DATA	gzclasses<>+38(SB)/2, $(24*const_gzKernelRunBytes)
+DATA	gzclasses<>+40(SB)/2, $(24*const_gzKernelRunBytes)
+DATA	gzclasses<>+42(SB)/2, $(26*const_gzKernelRunBytes)
+DATA	gzclasses<>+44(SB)/2, $(26*const_gzKernelRunBytes)
+DATA	gzclasses<>+46(SB)/2, $(28*const_gzKernelRunBytes)
+DATA	gzclasses<>+48(SB)/2, $(28*const_gzKernelRunBytes)
+DATA	gzclasses<>+50(SB)/2, $(30*const_gzKernelRunBytes)
+DATA	gzclasses<>+52(SB)/2, $(30*const_gzKernelRunBytes)
+DATA	gzclasses<>+54(SB)/2, $(32*const_gzKernelRunBytes)
+DATA	gzclasses<>+56(SB)/2, $(32*const_gzKernelRunBytes)
+DATA	gzclasses<>+58(SB)/2, $(34*const_gzKernelRunBytes)
+DATA	gzclasses<>+60(SB)/2, $(34*const_gzKernelRunBytes)
+DATA	gzclasses<>+62(SB)/2, $(36*const_gzKernelRunBytes)
+DATA	gzclasses<>+64(SB)/2, $(36*const_gzKernelRunBytes)
+DATA	gzclasses<>+66(SB)/2, $(38*const_gzKernelRunBytes)
+DATA	gzclasses<>+68(SB)/2, $(38*const_gzKernelRunBytes)
+DATA	gzclasses<>+70(SB)/2, $(38*const_gzKernelRunBytes)
+DATA	gzclasses<>+72(SB)/2, $(38*const_gzKernelRunBytes)
+DATA	gzclasses<>+74(SB)/2, $(40*const_gzKernelRunBytes)
+DATA	gzclasses<>+76(SB)/2, $(40*const_gzKernelRunBytes)
+DATA	gzclasses<>+78(SB)/2, $(40*const_gzKernelRunBytes)
+DATA	gzclasses<>+80(SB)/2, $(40*const_gzKernelRunBytes)
+DATA	gzclasses<>+82(SB)/2, $(42*const_gzKernelRunBytes)
+DATA	gzclasses<>+84(SB)/2, $(42*const_gzKernelRunBytes)
+DATA	gzclasses<>+86(SB)/2, $(42*const_gzKernelRunBytes)
+DATA	gzclasses<>+88(SB)/2, $(42*const_gzKernelRunBytes)
+DATA	gzclasses<>+90(SB)/2, $(44*const_gzKernelRunBytes)
+DATA	gzclasses<>+92(SB)/2, $(44*const_gzKernelRunBytes)
+DATA	gzclasses<>+94(SB)/2, $(44*const_gzKernelRunBytes)
+DATA	gzclasses<>+96(SB)/2, $(44*const_gzKernelRunBytes)
+DATA	gzclasses<>+98(SB)/2, $(46*const_gzKernelRunBytes)
+DATA	gzclasses<>+100(SB)/2, $(46*const_gzKernelRunBytes)
+DATA	gzclasses<>+102(SB)/2, $(46*const_gzKernelRunBytes)
+DATA	gzclasses<>+104(SB)/2, $(46*const_gzKernelRunBytes)
+DATA	gzclasses<>+106(SB)/2, $(48*const_gzKernelRunBytes)
+DATA	gzclasses<>+108(SB)/2, $(48*const_gzKernelRunBytes)
+DATA	gzclasses<>+110(SB)/2, $(48*const_gzKernelRunBytes)
+DATA	gzclasses<>+112(SB)/2, $(48*const_gzKernelRunBytes)
+DATA	gzclasses<>+114(SB)/2, $(50*const_gzKernelRunBytes)
+DATA	gzclasses<>+116(SB)/2, $(50*const_gzKernelRunBytes)
+DATA	gzclasses<>+118(SB)/2, $(50*const_gzKernelRunBytes)
+DATA	gzclasses<>+120(SB)/2, $(50*const_gzKernelRunBytes)
+DATA	gzclasses<>+122(SB)/2, $(52*const_gzKernelRunBytes)
+DATA	gzclasses<>+124(SB)/2, $(52*const_gzKernelRunBytes)
+DATA	gzclasses<>+126(SB)/2, $(52*const_gzKernelRunBytes)
+DATA	gzclasses<>+128(SB)/2, $(52*const_gzKernelRunBytes)
+GLOBL	gzclasses<>(SB), RODATA|NOPTR, $130
+
+// func gzclassesaddr() uintptr
+TEXT runtime·gzclassesaddr(SB), NOSPLIT, $0-8
+	LEAQ	gzclasses<>(SB), AX
+	MOVQ	AX, ret+0(FP)
+	RET
+
+TEXT runtime·mallocgcSmallScanNoHeaderSC1<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-32
+	TAKE(1, 0, 8)
+	Z8(0)
+	DONE
+
+TEXT runtime·mallocgcSmallNoScanSC1<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-32
+	TAKE(1, 1, 8)
+	Z8(0)
+	DONE
+
+TEXT runtime·mallocgcSmallScanNoHeaderSC2<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-32
+	TAKE(2, 0, 16)
+	TYPE(2)
+	Z16(0)
+	DONE
+
+TEXT runtime·mallocgcSmallNoScanSC2<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-32
+	TAKE(2, 1, 16)
+	Z16(0)
+	DONE
+
+TEXT runtime·mallocgcSmallScanNoHeaderSC3<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-32
+	TAKE(3, 0, 24)
+	TYPE(3)
+	Z16(0)
+	Z8(16)
+	DONE
+
+TEXT runtime·mallocgcSmallNoScanSC3<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-32
+	TAKE(3, 1, 24)
+	Z16(0)
+	Z8(16)
+	DONE
+
+TEXT runtime·mallocgcSmallScanNoHeaderSC4<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-32
+	TAKE(4, 0, 32)
+	TYPE(4)
+	Z16(0)
+	Z16(16)
+	DONE
+
+TEXT runtime·mallocgcSmallNoScanSC4<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-32
+	TAKE(4, 1, 32)
+	Z16(0)
+	Z16(16)
+	DONE
+
+TEXT runtime·mallocgcSmallScanNoHeaderSC5<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-32
+	TAKE(5, 0, 48)
+	TYPE(5)
+	Z16(0)
+	Z16(16)
+	Z16(32)
+	DONE
+
+TEXT runtime·mallocgcSmallNoScanSC5<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-32
+	TAKE(5, 1, 48)
+	Z16(0)
+	Z16(16)
+	Z16(32)
+	DONE
+
+TEXT runtime·mallocgcSmallScanNoHeaderSC6<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-32
+	TAKE(6, 0, 64)
+	// A byte of its own.
+	MOVQ	const_gzTypeMask(BX), R10
+	MOVBLZX	(R10), R10
+	BYTE
+	MOVQ	(RUN(6, 0)+BITMAP)(DX), R9
+	MOVB	R10, (R9)(R11*1)
+	Z16(0)
+	Z16(16)
+	Z16(32)
+	Z16(48)
+	DONE
+
+TEXT runtime·mallocgcSmallNoScanSC6<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-32
+	TAKE(6, 1, 64)
+	Z16(0)
+	Z16(16)
+	Z16(32)
+	Z16(48)
+	DONE
+
+TEXT runtime·mallocgcSmallScanNoHeaderSC7<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-32
+	TAKE(7, 0, 80)
+	TYPE(7)
+	Z16(0)
+	Z16(16)
+	Z16(32)
+	Z16(48)
+	Z16(64)
+	DONE
+
+TEXT runtime·mallocgcSmallNoScanSC7<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-32
+	TAKE(7, 1, 80)
+	Z16(0)
+	Z16(16)
+	Z16(32)
+	Z16(48)
+	Z16(64)
+	DONE
+
+// Objects of less than 16 bytes without pointers share blocks of 16. AX is the size, R8 where the block at hand has room if it has.
+#define TINY \
+	GETP \
+	MOVQ	const_gzKernelTinyOffset(DX), R8 \
+	TESTB	$7, AX \
+	JNE	unaligned \
+	ADDQ	$7, R8 \
+	ANDQ	$~7, R8 \
+aligned: \
+	LEAQ	(R8)(AX*1), R9 \
+	CMPQ	R9, $16 \
+	JHI	block \
+	MOVQ	R9, const_gzKernelTinyOffset(DX) \
+	INCQ	const_gzKernelTinyAllocs(DX) \
+	ADDQ	const_gzKernelTiny(DX), R8 \
+	MOVQ	R8, AX \
+	RET \
+unaligned: \
+	TESTB	$1, AX \
+	JNE	aligned \
+	INCQ	R8 \
+	ANDQ	$~1, R8 \
+	TESTB	$3, AX \
+	JNE	aligned \
+	ADDQ	$3, R8 \
+	ANDQ	$~3, R8 \
+	JMP	aligned \
+block: \
+	MOVQ	(RUN(2, 1)+NEXT)(DX), R8 \
+	CMPQ	R8, (RUN(2, 1)+END)(DX) \
+	JAE	tinyslow \
+	LEAQ	16(R8), R9 \
+	MOVQ	R9, (RUN(2, 1)+NEXT)(DX) \
+	Z16(0) \
+	CMPQ	AX, const_gzKernelTinyOffset(DX) \
+	JAE	kept \
+	MOVQ	R8, const_gzKernelTiny(DX) \
+	MOVQ	AX, const_gzKernelTinyOffset(DX) \
+kept: \
+	MOVQ	R8, AX \
+	RET
+
+TEXT runtime·mallocgcTinySC2<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-32
+	TINY
+tinyslow:
+	JMP	runtime·gzmalloc<>(SB)
+
+// func newobject(typ *_type) unsafe.Pointer
+TEXT runtime·newobject<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-16
+	MOVQ	AX, BX
+	MOVQ	const_gzTypeSize(AX), AX
+	MOVL	$1, CX
+	JMP	runtime·mallocgc<ABIInternal>(SB)
+
+// func mallocgc(size uintptr, typ *_type, needzero bool) unsafe.Pointer
+TEXT runtime·mallocgc<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-32
+	CMPQ	AX, $512
+	JHI	slow
+	TESTQ	BX, BX
+	JEQ	noscan
+	CMPQ	const_gzTypePtrBytes(BX), $0
+	JEQ	noscan
+	GETP
+	LEAQ	7(AX), SI
+	SHRQ	$3, SI
+	LEAQ	gzclasses<>(SB), DI
+	MOVWLZX	(DI)(SI*2), SI
+	ADDQ	SI, DX
+	MOVQ	(RUN(0, 0)+NEXT)(DX), R8
+	CMPQ	R8, (RUN(0, 0)+END)(DX)
+	JAE	slow
+	MOVQ	(RUN(0, 0)+SLOT)(DX), DI
+	ADDQ	R8, DI
+	MOVQ	DI, (RUN(0, 0)+NEXT)(DX)
+	MOVQ	const_gzTypeMask(BX), R10
+	MOVQ	(R10), R10
+	MOVQ	const_gzTypeSize(BX), R9
+	CMPQ	AX, R9
+	JNE	repeat
+bits:
+	BITS((RUN(0, 0)+BITMAP))
+clear:
+	// From R8 to DI.
+	LEAQ	16(R8), R10
+	CMPQ	R10, DI
+	JHI	tail
+loop:
+	MOVUPS	X15, -16(R10)
+	ADDQ	$16, R10
+	CMPQ	R10, DI
+	JLS	loop
+tail:
+	SUBQ	$16, R10
+	CMPQ	R10, DI
+	JEQ	done
+	MOVQ	$0, (R10)
+done:
+	MOVQ	R8, AX
+	RET
+repeat:
+	// An array: each round doubles the elements that the bits in R10 cover. What lies behind the object is cut off.
+	SHRQ	$3, R9
+	MOVQ	AX, R11
+	SHRQ	$3, R11
+double:
+	CMPQ	R9, R11
+	JAE	cut
+	MOVQ	R9, CX
+	MOVQ	R10, R12
+	SHLQ	CX, R12
+	ORQ	R12, R10
+	SHLQ	$1, R9
+	JMP	double
+cut:
+	MOVL	$64, CX
+	SUBQ	R11, CX
+	SHLQ	CX, R10
+	SHRQ	CX, R10
+	JMP	bits
+noscan:
+	CMPQ	AX, $16
+	JCS	small
+	GETP
+	LEAQ	7(AX), SI
+	SHRQ	$3, SI
+	LEAQ	gzclasses<>(SB), DI
+	MOVWLZX	(DI)(SI*2), SI
+	ADDQ	SI, DX
+	MOVQ	(RUN(0, 1)+NEXT)(DX), R8
+	CMPQ	R8, (RUN(0, 1)+END)(DX)
+	JAE	slow
+	MOVQ	(RUN(0, 1)+SLOT)(DX), DI
+	ADDQ	R8, DI
+	MOVQ	DI, (RUN(0, 1)+NEXT)(DX)
+	TESTB	CX, CX
+	JNE	clear
+	JMP	done
+small:
+	TESTQ	AX, AX
+	JEQ	nothing
+	TINY
+tinyslow:
+slow:
+	JMP	runtime·gzmalloc<>(SB)
+nothing:
+	LEAQ	runtime·zerobase(SB), AX
+	RET
+
+// The kernel's mallocgc, which may collect: the goroutine may come back on another M. On a scheduler's stack, too, which stays where it is.
+TEXT runtime·gzmalloc<>(SB), NOSPLIT|NOFRAME, $0
+	MOVQ	AX, DI
+	MOVQ	BX, SI
+	MOVBLZX	CX, DX
+	PUSHQ	BP
+	MOVQ	SP, BP
+	ANDQ	$~15, SP
+	MOVQ	runtime·gztable+(8*48)(SB), R11
+	CALL	R11
+	MOVQ	BP, SP
+	POPQ	BP
+	XORPS	X15, X15
+	MOVQ	const_gzKernelGM(R14), R11
+	MOVQ	const_gzKernelMGoM(R11), R11
+	CMPQ	R14, m_g0(R11)
+	JEQ	scheduler
+	MOVQ	R11, g_m(R14)
+	MOVQ	R14, m_curg(R11)
+scheduler:
+	RET

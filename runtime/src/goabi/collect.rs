@@ -1,0 +1,237 @@
+//! The collector of Go programs: its roots, and what Go code asks of it (Go: `mgc.go`, `mfinal.go`,
+//! `mcleanup.go`, `mstats.go`).
+//!
+//! # Roots
+//! - the data and bss segments, word by word;
+//! - each M's `m` of Go's, with the free `_defer`s that it keeps;
+//! - of each goroutine of Go code its `G`, which begins with Go's `g` and holds the closure that it was
+//!   started with, and its stack. The stack of the one that collects from its first frame of Go code: what
+//!   older frames of Rust's left there would keep things alive;
+//! - timers that are armed: they lie in Go's memory, and only a P's heap of timers knows them.
+//!
+//! Channels and what waits in them lie in collected memory or on stacks, and so do select's arms.
+
+use super::layout::{layout, word};
+use super::m;
+use crate::gc::port::GC;
+use crate::gc::{self, Kind, Mutator, PAUSES, Sink, scan_stacks};
+use crate::heap::{self, PAGE_SIZE};
+use crate::port;
+use crate::proc::{self, ALLGS, ALLM, G, Status, WaitReason, systemstack};
+use crate::sync::{semacquire, semrelease};
+use core::sync::atomic::{AtomicU32, Ordering};
+
+struct Go;
+
+static GO: &dyn Mutator = &Go;
+
+/// Whoever runs finalizers, and cleanups, waits here.
+static DUE: [AtomicU32; 2] = [AtomicU32::new(0), AtomicU32::new(0)];
+
+/// A Go program has registered: from here on there are cycles. Its memory limit is soft.
+pub(super) fn begin() {
+    GC.set_memory_limit(heap::set_memory_limit(usize::MAX));
+    gc::register(&GO);
+}
+
+// SAFETY: see "Roots" in the module's text.
+unsafe impl Mutator for Go {
+    fn may_collect(&self) -> bool {
+        let (l, gp) = (layout(), port::getg());
+        // SAFETY: the current goroutine's g and m, if it has one.
+        unsafe {
+            let m = word::<_, *mut u8>(gp, l.g_m).read();
+            (*gp).is_go()
+                && !m.is_null()
+                && word::<_, i32>(m, l.m_locks).read() == 0
+                && word::<_, i32>(m, l.m_mallocing).read() == 0
+                // A string: its length.
+                && word::<_, usize>(m, l.m_preemptoff + 8).read() == 0
+        }
+    }
+
+    fn begin(&self) {
+        // SAFETY: what the program registered for this neither allocates nor panics.
+        systemstack(|| unsafe { m::call(layout().pool_cleanup, 0, 0, 0) });
+    }
+
+    fn scan(&self, me: *mut G, sp: usize, sink: &mut dyn Sink) {
+        let l = layout();
+        // SAFETY: segments, records and stacks that are there; the world stands.
+        unsafe {
+            sink.conservative(l.data, l.edata);
+            sink.conservative(l.bss, l.ebss);
+            ALLM.for_each(|mp| {
+                let own = (*mp).go_m.load(Ordering::Acquire).addr();
+                if own != 0 {
+                    sink.conservative(own, own + l.m_size);
+                }
+            });
+            ALLGS.for_each(|gp| {
+                if (*gp).is_go() && !matches!((*gp).status(), Status::Idle | Status::Dead) {
+                    sink.conservative(gp.addr(), gp.addr() + size_of::<G>());
+                }
+            });
+            sink.conservative(first_go_frame(me, sp), (*me).stack.hi);
+            // Whoever calls the machine has said where it stands: `os.rs`.
+            scan_stacks(sink, me, G::is_go, G::saved_sp);
+            proc::each_timer(|t| {
+                let at = [t];
+                sink.conservative(at.as_ptr().addr(), at.as_ptr().addr() + 8);
+            });
+        }
+    }
+
+    fn end(&self, finalizers: usize, cleanups: usize) {
+        for (due, n) in DUE.iter().zip([finalizers, cleanups]) {
+            if n != 0 {
+                semrelease(due, false);
+            }
+        }
+    }
+}
+
+/// Where the innermost frame of Go code on the current stack begins, up the frame pointers from `sp`, where the
+/// callee-saved registers are.
+///
+/// # Safety
+/// `sp` came from `with_saved_registers` on the stack of `me`.
+unsafe fn first_go_frame(me: *mut G, sp: usize) -> usize {
+    let l = layout();
+    // SAFETY: frame pointers lead up the stack; below its top both words are there.
+    unsafe {
+        let mut fp = *(sp as *const usize).add(1);
+        while fp > sp && fp < (*me).stack.hi - 16 && fp.is_multiple_of(8) {
+            if (l.text..l.etext).contains(&*(fp as *const usize).add(1)) {
+                return fp + 16;
+            }
+            fp = *(fp as *const usize);
+        }
+    }
+    sp
+}
+
+pub(super) extern "C" fn gc_now() {
+    gc::collect();
+}
+
+pub(super) extern "C" fn set_percent(percent: i32) -> isize {
+    GC.set_percent(percent) as isize
+}
+
+/// A negative limit asks only.
+pub(super) extern "C" fn set_limit(limit: i64) -> i64 {
+    let old = match usize::try_from(limit) {
+        Ok(limit) => GC.set_memory_limit(if limit == i64::MAX as usize { gc::UNLIMITED } else { limit }),
+        Err(_) => GC.memory_limit(),
+    };
+    i64::try_from(old).unwrap_or(i64::MAX)
+}
+
+pub(super) extern "C" fn free_os_memory() {
+    gc::free_os_memory();
+}
+
+fn kind(number: usize) -> Kind {
+    match number {
+        0 => Kind::Finalizer,
+        _ => Kind::Cleanup,
+    }
+}
+
+/// Registers a finalizer (0) or a cleanup (1): its number, 0 if there is no object, all bits if there is a finalizer.
+pub(super) extern "C" fn add_special(number: usize, addr: usize, payload: &[usize; 4]) -> u64 {
+    systemstack(|| GC.add_special(kind(number), addr, *payload)).unwrap_or(u64::MAX)
+}
+
+/// Takes a finalizer or a cleanup away.
+pub(super) extern "C" fn remove_special(number: usize, addr: usize, id: u64) {
+    systemstack(|| match kind(number) {
+        Kind::Finalizer => GC.remove_finalizer(addr),
+        _ => GC.remove_cleanup(addr, id),
+    });
+}
+
+pub(super) extern "C" fn weak_handle(addr: usize) -> usize {
+    gc::weak_handle(addr)
+}
+
+/// Waits for a finalizer (0) or a cleanup (1) that is due: its object and what was registered.
+pub(super) extern "C" fn next_ready(number: usize, out: &mut [usize; 5]) {
+    loop {
+        if let Some(ready) = systemstack(|| GC.next_ready(kind(number))) {
+            out[0] = ready.addr;
+            out[1..].copy_from_slice(&ready.payload);
+            return;
+        }
+        semacquire(&DUE[number & 1], false, WaitReason::Semacquire);
+    }
+}
+
+/// How many finalizers, and cleanups, are due.
+#[repr(C)]
+pub(super) struct Ready(usize, usize);
+
+pub(super) extern "C" fn ready() -> Ready {
+    let (finalizers, cleanups) = systemstack(|| GC.ready());
+    Ready(finalizers, cleanups)
+}
+
+/// The object that an address leads to: its first byte, 0 if there is none, and its size.
+#[repr(C)]
+pub(super) struct Found(usize, usize);
+
+pub(super) extern "C" fn find_object(addr: usize) -> Found {
+    GC.find_object(addr).map_or(Found(0, 0), |o| Found(o.base, o.size))
+}
+
+/// Size classes that Go's `MemStats` shows.
+const BY_SIZE: usize = 61;
+const FIGURES: usize = 20;
+/// Words that [`stats`] writes: `gzMemStats` in `mstats.go`.
+const STATS: usize = FIGURES + 3 * BY_SIZE + 2 * PAUSES;
+
+pub(super) extern "C" fn stats(out: &mut [u64; STATS]) {
+    let heap = crate::mem_stats();
+    let s = gc::stats();
+    let (seconds, ns) = port::walltime();
+    let to_wall = (seconds as u64)
+        .wrapping_mul(1_000_000_000)
+        .wrapping_add(u64::from(ns))
+        .wrapping_sub(port::nanotime() as u64);
+    let last = GC.pauses().next().map_or(0, |(_, end)| end.wrapping_add(to_wall));
+    let machine = heap.sys + s.records;
+    let figures: [u64; FIGURES] = [
+        s.mallocs,
+        s.frees,
+        s.total_alloc,
+        s.heap_alloc,
+        s.heap_inuse,
+        s.next_gc,
+        s.records,
+        s.spans_inuse,
+        s.spans_sys,
+        s.cycles,
+        s.forced,
+        s.pause_total,
+        heap.heap_idle,
+        heap.stack_inuse,
+        heap.stack_sys,
+        heap.mcache_inuse,
+        machine,
+        heap.heap_released,
+        last,
+        PAGE_SIZE as u64,
+    ];
+    out[..FIGURES].copy_from_slice(&figures);
+    for (row, b) in out[FIGURES..].chunks_mut(3).zip(&s.by_size[..BY_SIZE]) {
+        row.copy_from_slice(&[u64::from(b.size), b.mallocs, b.frees]);
+    }
+    let rings = &mut out[FIGURES + 3 * BY_SIZE..];
+    rings.fill(0);
+    for (back, (length, end)) in GC.pauses().enumerate() {
+        let i = (s.cycles as usize).wrapping_sub(1 + back) % PAUSES;
+        rings[i] = length;
+        rings[PAUSES + i] = end.wrapping_add(to_wall);
+    }
+}
