@@ -25,7 +25,7 @@ use super::table::View;
 use super::workbuf::WorkStack;
 use super::{GcHeap, arch_prefetch};
 use crate::heap::System;
-use core::ptr::null_mut;
+use core::ptr::{null, null_mut};
 use core::sync::atomic::Ordering::Relaxed;
 
 /// Addresses whose memory is on its way.
@@ -62,59 +62,81 @@ impl<'h, S: System + 'static> Marker<'h, S> {
     }
 
     unsafe fn drain_as<const CHECK: bool>(&mut self) {
-        let mut ring = [0; RING];
-        let (mut i, mut idle) = (0, 0);
+        const EMPTY: (usize, *const Span) = (0, null());
+        let view = self.view;
+        let mut ring = [EMPTY; RING];
+        let mut i = 0;
+        let mut at = self.stack.at;
         loop {
-            let addr = self.stack.pop();
-            if addr == 0 {
-                idle += 1;
-                if idle > RING {
-                    // SAFETY: as the caller promises.
-                    if !unsafe { self.next_piece() } {
-                        return;
-                    }
-                    idle = 0;
-                    continue;
-                }
-            } else {
-                idle = 0;
-                let span = self.view.entry(addr);
+            let addr = at.pop();
+            let (due, span) = if addr != 0 {
+                let span = view.entry(addr);
                 arch_prefetch(span.addr());
                 arch_prefetch(addr);
-            }
-            let due = core::mem::replace(&mut ring[i % RING], addr);
-            i += 1;
-            if due != 0 {
+                let due = core::mem::replace(&mut ring[i % RING], (addr, span));
+                i += 1;
+                due
+            } else {
+                self.stack.at = at;
+                if self.stack.refill() {
+                    at = self.stack.at;
+                    continue;
+                }
+                // Nothing is left but what waits in the ring.
+                let mut due = EMPTY;
+                for _ in 0..RING {
+                    due = core::mem::replace(&mut ring[i % RING], EMPTY);
+                    i += 1;
+                    if !due.1.is_null() {
+                        break;
+                    }
+                }
                 // SAFETY: as the caller promises.
-                unsafe { self.visit::<CHECK>(due) };
+                if due.1.is_null() && !unsafe { self.next_piece() } {
+                    return;
+                }
+                at = self.stack.at;
+                due
+            };
+            // No address, or one that no span ever had.
+            // SAFETY: entries are null or type-stable records.
+            let Some(span) = (unsafe { span.as_ref() }) else { continue };
+            let offset = due.wrapping_sub(span.base.get());
+            if offset >= span.bytes.get() {
+                continue;
+            }
+            let slot = span.slot(offset);
+            // SAFETY: as the caller promises; the slot is there.
+            unsafe {
+                if CHECK && !span.is_in_use(slot) {
+                    self.bad_pointer(due);
+                }
+                if !span.mark(slot) {
+                    continue;
+                }
+                if span.bitmap.get() != 0 {
+                    scan::small(span, slot * span.size.get(), &mut |word| {
+                        if view.in_range(word) && !at.push(word) {
+                            self.stack.at = at;
+                            self.stack.spill();
+                            at = self.stack.at;
+                            at.push(word);
+                        }
+                    });
+                } else if !span.types.get().is_null() {
+                    self.stack.at = at;
+                    self.look_at_typed(span, slot);
+                    at = self.stack.at;
+                }
             }
         }
     }
 
-    /// Looks at the object that an address in range lies in, if any, unless it is marked.
-    #[inline(always)]
-    unsafe fn visit<const CHECK: bool>(&mut self, addr: usize) {
-        // SAFETY: entries are null or type-stable records.
-        let Some(span) = (unsafe { self.view.entry(addr).as_ref() }) else { return };
-        let offset = addr.wrapping_sub(span.base.get());
-        if offset >= span.bytes.get() {
-            return;
-        }
-        let slot = span.slot(offset);
-        // SAFETY: as the caller promises; the slot is there.
-        unsafe {
-            if CHECK && !span.is_in_use(slot) {
-                self.bad_pointer(addr, span);
-            }
-            if span.mark(slot) {
-                self.look(span, slot);
-            }
-        }
-    }
-
-    /// Finds the pointers of a slot in use.
-    #[inline(always)]
-    unsafe fn look(&mut self, span: &Span, slot: usize) {
+    /// Pushes what an object in use points to, without marking it.
+    ///
+    /// # Safety
+    /// The world stands, and the slot is in use.
+    pub(super) unsafe fn referents(&mut self, span: &Span, slot: usize) {
         let (view, stack) = (self.view, &mut self.stack);
         let mut push = |v| {
             if view.in_range(v) {
@@ -165,20 +187,9 @@ impl<'h, S: System + 'static> Marker<'h, S> {
         true
     }
 
-    /// Pushes what an object in use points to, without marking it.
-    ///
-    /// # Safety
-    /// The world stands, and the slot is in use.
-    pub(super) unsafe fn referents(&mut self, span: &Span, slot: usize) {
-        // SAFETY: as the caller promises. Large objects of one span leave a pair in `large`, as when
-        // they are marked.
-        unsafe { self.look(span, slot) };
-    }
-
     #[cold]
     #[inline(never)]
-    fn bad_pointer(&self, addr: usize, span: &Span) {
-        let _ = span;
+    fn bad_pointer(&self, addr: usize) {
         self.gc.pages.sys().misuse(
             "found bad pointer in the collected heap: it points to a free slot",
             core::ptr::with_exposed_provenance_mut(addr),

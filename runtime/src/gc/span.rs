@@ -223,10 +223,13 @@ impl Span {
         // SAFETY: as the caller promises, the word is there and ours.
         unsafe {
             let word = self.marks.get().add(slot / 64);
-            let bit = 1 << (slot % 64);
             let old = *word;
-            *word = old | bit;
-            old & bit == 0
+            // In this form the compiler tests and sets the bit with an instruction each.
+            if old >> (slot % 64) & 1 != 0 {
+                return false;
+            }
+            *word = old | 1 << (slot % 64);
+            true
         }
     }
 

@@ -14,15 +14,51 @@ pub(super) struct WorkBuf {
     entries: [usize; ENTRIES],
 }
 
+/// Where a buffer has its last address.
+#[derive(Clone, Copy)]
+pub(super) struct Cursor {
+    /// Behind the last address, and where the buffer begins and ends.
+    top: *mut usize,
+    bottom: *mut usize,
+    end: *mut usize,
+}
+
+impl Cursor {
+    /// Adds an address; false if the buffer is full.
+    #[inline(always)]
+    pub(super) fn push(&mut self, addr: usize) -> bool {
+        if self.top == self.end {
+            return false;
+        }
+        // SAFETY: below the end.
+        unsafe {
+            *self.top = addr;
+            self.top = self.top.add(1);
+        }
+        true
+    }
+
+    /// Takes the last address; 0 if the buffer is empty.
+    #[inline(always)]
+    pub(super) fn pop(&mut self) -> usize {
+        if self.top == self.bottom {
+            return 0;
+        }
+        // SAFETY: above the bottom.
+        unsafe {
+            self.top = self.top.sub(1);
+            *self.top
+        }
+    }
+}
+
 /// A stack of addresses. Full buffers hang behind the one at hand; with several markers they are what
 /// is shared.
 pub(super) struct WorkStack<'h, S: System + 'static> {
     gc: &'h GcHeap<S>,
     buf: *mut WorkBuf,
-    /// Behind the last address in `buf`, and where the buffer begins and ends.
-    top: *mut usize,
-    bottom: *mut usize,
-    end: *mut usize,
+    /// In `buf`. Who pushes and pops much keeps it in registers meanwhile.
+    pub(super) at: Cursor,
     full: *mut WorkBuf,
     /// One empty buffer, so that a stack that goes up and down over an edge asks for none.
     spare: *mut WorkBuf,
@@ -33,9 +69,7 @@ impl<'h, S: System + 'static> WorkStack<'h, S> {
         let mut stack = WorkStack {
             gc,
             buf: null_mut(),
-            top: null_mut(),
-            bottom: null_mut(),
-            end: null_mut(),
+            at: Cursor { top: null_mut(), bottom: null_mut(), end: null_mut() },
             full: null_mut(),
             spare: null_mut(),
         };
@@ -60,40 +94,30 @@ impl<'h, S: System + 'static> WorkStack<'h, S> {
         self.buf = buf;
         // SAFETY: a buffer has that many entries.
         unsafe {
-            self.bottom = (&raw mut (*buf).entries).cast();
-            self.top = self.bottom.add(used);
-            self.end = self.bottom.add(ENTRIES);
+            let bottom = (&raw mut (*buf).entries).cast::<usize>();
+            self.at = Cursor { top: bottom.add(used), bottom, end: bottom.add(ENTRIES) };
         }
     }
 
     #[inline(always)]
     pub(super) fn push(&mut self, addr: usize) {
-        if self.top == self.end {
+        while !self.at.push(addr) {
             self.spill();
-        }
-        // SAFETY: below the end.
-        unsafe {
-            *self.top = addr;
-            self.top = self.top.add(1);
         }
     }
 
     /// The address that was pushed last; 0: there is none.
-    #[inline(always)]
     pub(super) fn pop(&mut self) -> usize {
-        if self.top == self.bottom && !self.refill() {
-            return 0;
-        }
-        // SAFETY: above the bottom.
-        unsafe {
-            self.top = self.top.sub(1);
-            *self.top
+        match self.at.pop() {
+            0 if self.refill() => self.at.pop(),
+            addr => addr,
         }
     }
 
+    /// The buffer is full: begins another.
     #[cold]
     #[inline(never)]
-    fn spill(&mut self) {
+    pub(super) fn spill(&mut self) {
         // SAFETY: the buffer is ours, and full.
         unsafe { (*self.buf).next = self.full };
         self.full = self.buf;
@@ -101,9 +125,10 @@ impl<'h, S: System + 'static> WorkStack<'h, S> {
         self.set(buf, 0);
     }
 
+    /// The buffer is empty: goes on with a full one. False if there is none.
     #[cold]
     #[inline(never)]
-    fn refill(&mut self) -> bool {
+    pub(super) fn refill(&mut self) -> bool {
         let full = self.full;
         if full.is_null() {
             return false;
@@ -126,7 +151,7 @@ impl<'h, S: System + 'static> WorkStack<'h, S> {
 
 impl<S: System + 'static> Drop for WorkStack<'_, S> {
     fn drop(&mut self) {
-        debug_assert!(self.top == self.bottom && self.full.is_null(), "addresses were not looked at");
+        debug_assert!(self.at.top == self.at.bottom && self.full.is_null(), "addresses were not looked at");
         self.free(self.buf);
         self.free(self.spare);
     }
