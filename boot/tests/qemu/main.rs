@@ -7,6 +7,7 @@ mod console;
 mod doors;
 mod firmware;
 mod gdb;
+mod go_gc;
 mod go_language;
 mod go_tool;
 mod go_twins;
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
         jobs.extend(mutants::jobs());
         jobs.extend(verdicts::jobs(&guests));
         jobs.extend(programs::jobs(&guests));
+        jobs.extend(go_gc::jobs(&guests));
         jobs.extend(go_twins::jobs(&guests));
         jobs.extend(go_language::jobs(&guests));
         jobs.extend(tracebacks::jobs(&guests));
