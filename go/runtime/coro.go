@@ -22,14 +22,22 @@ func newcoro(f func(*coro)) *coro {
 	return c
 }
 
-// corostart is what the new goroutine runs.
-func corostart() {
-	c := (*coro)(gzclosureArg(sys.GetClosurePtr()))
+// corostart is what the new goroutine runs. A prologue that calls the scheduler would lose the closure.
+//
+//go:nosplit
+func corostart() { corobody((*coro)(gzclosureArg(sys.GetClosurePtr()))) }
+
+func corobody(c *coro) {
+	// Deferred for functions that call Goexit.
+	defer coroexit(c)
 	c.f(c)
+}
+
+// coroexit ends the goroutine and goes on with the one that waits.
+func coroexit(c *coro) {
 	to := c.gp.ptr()
 	c.gp = 0
-	gp := getg()
-	gp.param = unsafe.Pointer(to)
+	gzclear(getg())
 	gzCoroExit(to)
 }
 

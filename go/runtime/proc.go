@@ -109,9 +109,14 @@ func main() {
 
 func newproc(fn *funcval)
 
-// goexit1 ends the goroutine. What the next one must not find in its g goes.
+// goexit1 ends the goroutine.
 func goexit1() {
-	gp := getg()
+	gzclear(getg())
+	gzGoexit()
+}
+
+// gzclear takes what the next goroutine must not find in this one's g.
+func gzclear(gp *g) {
 	gp.paniconfault = false
 	gp._defer = nil
 	gp._panic = nil
@@ -119,7 +124,6 @@ func goexit1() {
 	gp.param = nil
 	gp.labels = nil
 	gp.fipsOnlyBypass = false
-	gzGoexit()
 }
 
 //go:linkname Gosched
@@ -248,6 +252,7 @@ func gzclosureOf(fn uintptr, a unsafe.Pointer) *funcval {
 	return (*funcval)(unsafe.Pointer(&gzclosure{fn, a}))
 }
 
+//go:nosplit
 func gzclosureArg(p uintptr) unsafe.Pointer { return (*gzclosure)(unsafe.Pointer(p)).a }
 
 var _ = abi.FuncPCABI0
