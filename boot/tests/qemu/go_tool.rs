@@ -105,6 +105,7 @@ pub fn jobs<'a>() -> Vec<Job<'a>> {
     jobs.push(Job::one("go_tool::cache_is_shared", cache_is_shared));
     jobs.push(Job::one("go_tool::interface_is_as_written", interface_is_as_written));
     jobs.push(Job::one("go_tool::words_and_status", words_and_status));
+    jobs.push(Job::one("go_tool::settings_of_the_program", settings_of_the_program));
     jobs.push(Job::one("go_tool::module", module));
     jobs.push(Job::one("go_tool::linked_program", linked_program));
     jobs.push(Job::one("go_tool::go_run", go_run));
@@ -173,6 +174,19 @@ const WORDS: &str = "package main\n\nimport (\n\t\"fmt\"\n\t\"os\"\n)\n\nfunc ma
     fmt.Println(len(os.Args), os.Args[1:], os.Getenv(\"A\"))\n\thelp()\n\tos.Exit(7)\n}\n";
 
 const HELP: &str = "package main\n\nimport \"os\"\n\nfunc help() { os.Stderr.WriteString(\"help\\n\") }\n";
+
+/// The caller's GODEBUG is the program's alone: only one of the two that are written in Go shows its scheduler.
+fn settings_of_the_program() -> Outcome {
+    let text = "package main\n\nimport \"time\"\n\nfunc main() {\n\ttime.Sleep(300 * time.Millisecond)\n}\n";
+    let folder = Folder::new("go settings", &[("sleep.go", text)])?;
+    let output = folder.command(&["sleep.go"]).env("GODEBUG", "schedtrace=100").output();
+    let output = output.map_err(|error| error.to_string())?;
+    let errors = String::from_utf8_lossy(&output.stderr);
+    match errors.matches("SCHED 0ms:").count() {
+        1 if output.status.success() => Ok(()),
+        n => Err(format!("{n} traces and {}:\n{errors}", output.status)),
+    }
+}
 
 /// Several files, arguments that look like options, the environment, both streams, the exit status.
 fn words_and_status() -> Outcome {
