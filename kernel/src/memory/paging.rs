@@ -20,6 +20,7 @@ use super::frames::Owner;
 use super::tlb::Flush;
 use super::{direct_map, frames};
 use core::fmt;
+use core::ops::Range;
 use core::sync::atomic::{AtomicU64, Ordering};
 pub use shared::Window;
 use x86_64::structures::paging::page::PageRange;
@@ -160,25 +161,34 @@ fn table_frame() -> Option<PhysAddr> {
 }
 
 /// The entry for `addr` at level `to`, with tables made on the way by `new_table`.
-#[inline]
+#[inline(always)]
 fn walk_making(
     addr: usize,
     to: u32,
     mut new_table: impl FnMut() -> Option<PhysAddr>,
 ) -> Result<&'static AtomicU64, Error> {
     let (map, mut table) = (direct_map::base(), ROOT.load(Ordering::Relaxed));
-    for level in (to + 1..=4).rev() {
+    let mut level = 4;
+    // A loop over a range is not unrolled, which costs twice the instructions.
+    while level > to {
         let e = entry_in(map, table, addr, level);
-        let mut value = e.load(Ordering::Acquire);
-        if value == 0 {
-            value = install(e, new_table().ok_or(Error::OutOfMemory)?);
+        table = e.load(Ordering::Acquire);
+        if table & (PRESENT | HUGE) != PRESENT {
+            table = make_table(e, table, &mut new_table)?;
         }
-        if value & HUGE != 0 {
-            return Err(Error::Mapped);
-        }
-        table = value;
+        level -= 1;
     }
     Ok(entry_in(map, table, addr, to))
+}
+
+/// Puts a table into an empty entry; what the entry then holds.
+#[cold]
+fn make_table(
+    e: &AtomicU64,
+    value: u64,
+    new_table: &mut impl FnMut() -> Option<PhysAddr>,
+) -> Result<u64, Error> {
+    if value == 0 { Ok(install(e, new_table().ok_or(Error::OutOfMemory)?)) } else { Err(Error::Mapped) }
 }
 
 /// Puts an empty table into an empty entry, unless another core is quicker; what the entry then holds.
@@ -299,6 +309,42 @@ pub unsafe fn unmap<S: PageSize>(page: Page<S>) -> Result<(PhysFrame<S>, Flush),
     Ok((frame, Flush::range(addr..addr + S::SIZE as usize)))
 }
 
+/// Takes the mappings of all 4-KiB pages of `addrs` away and hands over the frames that they were mapped to. Pages that are not mapped,
+/// or lie in larger ones, are passed over. Much faster than [`unmap`] for each: 512 pages have one walk.
+///
+/// # Safety
+/// Nobody uses the pages. Their addresses may be used again only after the flush.
+pub unsafe fn unmap_pages(addrs: Range<usize>, mut frame: impl FnMut(PhysAddr)) -> Flush {
+    let map = direct_map::base();
+    let mut start = addrs.start;
+    while start < addrs.end {
+        let end = addrs.end.min((start | (leaf_size(2) - 1)) + 1);
+        if let Some(table) = table_of(start) {
+            for page in (start..end).step_by(FRAME_SIZE) {
+                let e = entry_in(map, table, page, 1);
+                if e.load(Ordering::Relaxed) != 0 {
+                    frame(PhysAddr::new_truncate(e.swap(0, Ordering::AcqRel) & ADDRESS));
+                }
+            }
+        }
+        start = end;
+    }
+    Flush::range(addrs)
+}
+
+/// The last-level table for `addr`, if there is one.
+#[inline]
+fn table_of(addr: usize) -> Option<u64> {
+    let (map, mut table) = (direct_map::base(), ROOT.load(Ordering::Relaxed));
+    for level in [4, 3, 2] {
+        table = entry_in(map, table, addr, level).load(Ordering::Acquire);
+        if table & (PRESENT | HUGE) != PRESENT {
+            return None;
+        }
+    }
+    Some(table)
+}
+
 /// Changes what may be done with pages that are mapped. Larger pages round them are split.
 ///
 /// # Errors
@@ -316,6 +362,18 @@ pub unsafe fn protect<S: PageSize>(pages: PageRange<S>, access: Access) -> Resul
         e.store(old & (ADDRESS | HUGE) | access.bits(), Ordering::Release);
     }
     Ok(Flush::range(start..end))
+}
+
+/// Whether `addr`, which is canonical, is mapped. Much faster than [`translate`].
+pub fn is_mapped(addr: usize) -> bool {
+    let (map, mut table) = (direct_map::base(), ROOT.load(Ordering::Relaxed));
+    for level in [4, 3, 2] {
+        table = entry_in(map, table, addr, level).load(Ordering::Acquire);
+        if table & (PRESENT | HUGE) != PRESENT {
+            return table & PRESENT != 0;
+        }
+    }
+    entry_in(map, table, addr, 1).load(Ordering::Acquire) & PRESENT != 0
 }
 
 /// What `addr` means, if it is mapped.

@@ -113,18 +113,13 @@ pub(super) fn init() {
 ///
 /// # Errors
 /// [`StackError`]
+#[inline]
 pub fn alloc(size: impl Into<Option<usize>>) -> Result<Stack, StackError> {
     let size = size.into();
-    let take = || {
-        let full = Err(StackError::OutOfAddressSpace);
-        slot::classes_for(size).fold(full, |slot, class| if slot == full { pool::take(class) } else { slot })
-    };
-    let mut slot = take();
-    if slot == Err(StackError::OutOfAddressSpace) {
-        quarantine::release_all();
-        slot = take();
-    }
-    let slot = slot?;
+    let slot = match pool::take(slot::class_for(size)?) {
+        Err(StackError::OutOfAddressSpace) => take_elsewhere(size),
+        slot => slot,
+    }?;
     let stack = slot.stack();
     if slot.depth() == 0 && back_page(slot, stack.hi - FRAME_SIZE, 1) != FaultOutcome::Backed {
         pool::put(slot);
@@ -132,6 +127,25 @@ pub fn alloc(size: impl Into<Option<usize>>) -> Result<Stack, StackError> {
     }
     slot.set_state(State::InUse);
     Ok(stack)
+}
+
+/// A slot of another class, if any will do, or one that all cores have to be waited for.
+#[cold]
+fn take_elsewhere(size: Option<usize>) -> Result<Slot, StackError> {
+    let [second, third] = slot::SMALLER;
+    let classes = [slot::class_for(size)?, second, third];
+    let classes = if size.is_none() { &classes[..] } else { &classes[..1] };
+    let take = |classes: &[usize]| {
+        let full = Err(StackError::OutOfAddressSpace);
+        classes.iter().fold(full, |slot, &class| if slot == full { pool::take(class) } else { slot })
+    };
+    match take(&classes[1..]) {
+        Err(StackError::OutOfAddressSpace) => {
+            quarantine::release_all();
+            take(classes)
+        }
+        slot => slot,
+    }
 }
 
 /// Maps the page of `addr` to a new frame.
@@ -227,7 +241,7 @@ pub fn depth_at(addr: usize) -> usize {
 pub fn back_range(from: usize, to: usize) -> bool {
     (from & !(FRAME_SIZE - 1)..to)
         .step_by(FRAME_SIZE)
-        .all(|page| paging::translate(page).is_some() || backed_in_advance(page))
+        .all(|page| paging::is_mapped(page) || backed_in_advance(page))
 }
 
 fn backed_in_advance(page: usize) -> bool {
@@ -235,6 +249,7 @@ fn backed_in_advance(page: usize) -> bool {
 }
 
 /// The slot of a stack that is in use. Any other ends the machine: its owner has lost track.
+#[inline]
 fn owned(stack: Stack) -> Slot {
     match Slot::of(stack.lo) {
         Some(slot) if slot.stack() == stack && slot.is(State::InUse) => slot,
@@ -268,16 +283,13 @@ pub unsafe fn free(stack: Stack) {
 unsafe fn unmap_below(slot: Slot, keep: usize) -> usize {
     let depth = slot.depth();
     let mut unmapped = 0;
-    for addr in slot.pages(keep, depth) {
-        let page = Page::<Size4KiB>::containing_address(VirtAddr::new_truncate(addr as u64));
-        // SAFETY: as the caller promises. A page that was never touched is no error.
-        if let Ok((frame, flush)) = unsafe { paging::unmap(page) } {
-            flush.later();
-            // SAFETY: the page was the frame's only one, and nobody uses its address; see `quarantine.rs`.
-            unsafe { frames::free(frame.start_address(), 0, Owner::Stack) };
-            unmapped += 1;
-        }
-    }
+    let free = |frame| {
+        // SAFETY: the page was the frame's only one, and nobody uses its address; see `quarantine.rs`.
+        unsafe { frames::free(frame, 0, Owner::Stack) };
+        unmapped += 1;
+    };
+    // SAFETY: as the caller promises.
+    unsafe { paging::unmap_pages(slot.pages(keep, depth), free) }.later();
     slot.set_depth(depth.min(keep));
     unmapped
 }

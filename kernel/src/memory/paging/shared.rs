@@ -29,6 +29,7 @@ pub struct Window {
 ///
 /// # Errors
 /// [`Error::OutOfMemory`]
+#[inline]
 fn shared_table(group: &AtomicU64) -> Result<u64, Error> {
     match group.load(Ordering::Acquire) {
         0 => Ok(install(group, table_frame().ok_or(Error::OutOfMemory)?)),
@@ -43,6 +44,7 @@ fn last_table(table: u64, addr: usize, level: u32) -> u64 {
 
 impl Window {
     /// The entry that leads to the shared table or to the window's own.
+    #[inline(always)]
     fn link(&self) -> Result<&'static AtomicU64, Error> {
         walk_making(self.own.start, self.level, table_frame)
     }
@@ -63,6 +65,7 @@ impl Window {
     ///
     /// # Errors
     /// [`Error::OutOfMemory`]
+    #[inline(always)]
     pub fn share(&self, group: &AtomicU64) -> Result<(), Error> {
         self.link()?.store(shared_table(group)?, Ordering::Release);
         Ok(())

@@ -38,6 +38,52 @@ fn map_translate_unmap() {
     });
 }
 
+/// Pages of several tables, with holes between them and a table that is not there.
+#[runtime::kernel_test]
+fn a_range_is_unmapped() {
+    on_backed_stack(|| {
+        const TABLE: usize = Size2MiB::SIZE as usize;
+        let start = SCRATCH + (5 << 30);
+        let first = TABLE - 3 * FRAME_SIZE;
+        // One before the range, four in it, one behind it.
+        let offsets =
+            [first - FRAME_SIZE, first, TABLE - FRAME_SIZE, TABLE, 3 * TABLE, 3 * TABLE + FRAME_SIZE];
+        let frames = offsets.map(|offset| {
+            let frame = frames::alloc(0, Owner::Kernel).expect("memory is left");
+            let small = page::<Size4KiB>(start + offset);
+            // SAFETY: the frame and the page are the test's.
+            let mapped = unsafe { map(small, PhysFrame::containing_address(frame), Access::ReadWrite) };
+            assert_eq!(mapped, Ok(()));
+            frame
+        });
+        let mut unmapped = ::alloc::vec::Vec::new();
+        let range = start + first..start + 3 * TABLE + FRAME_SIZE;
+        // SAFETY: nobody uses the pages.
+        unsafe { unmap_pages(range, |frame| unmapped.push(frame)) }.everywhere();
+        assert_eq!(unmapped, frames[1..5]);
+        for (offset, left) in offsets.into_iter().zip([true, false, false, false, false, true]) {
+            assert_eq!((is_mapped(start + offset), translate(start + offset).is_some()), (left, left));
+        }
+        // SAFETY: as above.
+        unsafe { unmap_pages(start..start + 4 * TABLE, |frame| unmapped.push(frame)) }.everywhere();
+        assert_eq!(unmapped.len(), frames.len());
+        for frame in frames {
+            // SAFETY: it is mapped no more.
+            unsafe { frames::free(frame, 0, Owner::Kernel) };
+        }
+    });
+}
+
+/// In leaves of all sizes and where nothing is.
+#[runtime::kernel_test]
+fn what_is_mapped_is_translated() {
+    let map = direct_map::range();
+    let text = what_is_mapped_is_translated as fn() as usize;
+    for addr in [0, 0x1000, SCRATCH, text, map.start, map.end - 1, map.end + (1 << 40), usize::MAX] {
+        assert_eq!(is_mapped(addr), translate(addr).is_some(), "{addr:#x}");
+    }
+}
+
 #[runtime::kernel_test]
 fn huge_leaves_split() {
     on_backed_stack(|| {

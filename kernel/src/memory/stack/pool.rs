@@ -7,30 +7,36 @@ use super::quarantine;
 use super::slot::{CLASSES, Link, Slot, State};
 use super::{RECLAIM, StackError, reclaim};
 use crate::cpu::irq::IrqMutex;
-use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// The free slots of a class.
 struct Lists {
     warm: Link,
     cold: Link,
+    /// Sum of `depth` over the warm ones.
+    pages: usize,
 }
 
 static LISTS: [IrqMutex<Lists>; CLASSES] = [const { IrqMutex::new(Lists::new()) }; CLASSES];
-/// Sum of `depth` over all warm slots.
-static WARM_PAGES: AtomicUsize = AtomicUsize::new(0);
 
 impl Lists {
     const fn new() -> Lists {
-        Lists { warm: Link::none(), cold: Link::none() }
+        Lists { warm: Link::none(), cold: Link::none(), pages: 0 }
     }
 
-    fn pop_warm(&self) -> Option<Slot> {
+    #[inline]
+    fn pop_warm(&mut self) -> Option<Slot> {
         let slot = pop(&self.warm)?;
-        WARM_PAGES.fetch_sub(slot.depth(), Relaxed);
+        self.pages -= slot.depth();
         Some(slot)
+    }
+
+    #[inline]
+    fn pop(&mut self) -> Option<Slot> {
+        self.pop_warm().or_else(|| pop(&self.cold))
     }
 }
 
+#[inline]
 fn pop(list: &Link) -> Option<Slot> {
     let slot = list.get()?;
     list.set(slot.record().next.get());
@@ -41,23 +47,27 @@ fn pop(list: &Link) -> Option<Slot> {
 ///
 /// # Errors
 /// [`StackError::OutOfAddressSpace`] if all its addresses are in use or in quarantine; [`StackError::OutOfMemory`]
+#[inline]
 pub(super) fn take(class: usize) -> Result<Slot, StackError> {
-    let mut released = false;
+    let mut lists = LISTS[class].lock();
+    if let Some(slot) = lists.pop() {
+        return Ok(slot);
+    }
+    let made = if quarantine::is_waiting() { Err(StackError::OutOfMemory) } else { Slot::make(class) };
+    drop(lists);
+    made.or_else(|_| take_released(class))
+}
+
+/// As [`take`], when there was none: slots may come from quarantine, and memory from dead stacks.
+#[cold]
+fn take_released(class: usize) -> Result<Slot, StackError> {
+    quarantine::release();
     loop {
-        let lists = LISTS[class].lock();
-        if let Some(slot) = lists.pop_warm().or_else(|| pop(&lists.cold)) {
-            return Ok(slot);
-        }
-        if !released && quarantine::is_waiting() {
-            drop(lists);
-            released = true;
-            quarantine::release();
-            continue;
-        }
-        let made = Slot::make(class);
+        let mut lists = LISTS[class].lock();
+        let slot = lists.pop().map_or_else(|| Slot::make(class), Ok);
         drop(lists);
-        if made != Err(StackError::OutOfMemory) || reclaim(RECLAIM) == 0 {
-            return made;
+        if slot != Err(StackError::OutOfMemory) || reclaim(RECLAIM) == 0 {
+            return slot;
         }
     }
 }
@@ -68,22 +78,18 @@ pub(super) fn take_warm() -> Option<Slot> {
 }
 
 /// Puts back a slot that no core has stale translations of.
+#[inline]
 pub(super) fn put(slot: Slot) {
     let depth = slot.depth();
-    let lists = LISTS[slot.class()].lock();
-    let list = if depth > 0 {
-        WARM_PAGES.fetch_add(depth, Relaxed);
-        slot.set_state(State::Warm);
-        &lists.warm
-    } else {
-        slot.set_state(State::Cold);
-        &lists.cold
-    };
+    let mut lists = LISTS[slot.class()].lock();
+    lists.pages += depth;
+    slot.set_state(if depth > 0 { State::Warm } else { State::Cold });
+    let list = if depth > 0 { &lists.warm } else { &lists.cold };
     slot.record().next.set(list.get());
     list.set(Some(slot));
 }
 
-/// Pages that warm slots keep.
+/// Pages that warm slots keep; a moment's figure.
 pub(super) fn warm_pages() -> usize {
-    WARM_PAGES.load(Relaxed)
+    LISTS.iter().map(|lists| lists.lock().pages).sum()
 }

@@ -42,146 +42,102 @@
 //! - *Tables shared without a reserve and a guard area, unsharing at the 65th page*: the next page is a neighbour's and does not fault.
 //! - *Windows for stacks with a limit of their own* (`go_with_stack`): their slots are of the size that was asked for, wherever the others are.
 
-use super::slot::{GUARD, Slot};
+use super::slot::{GUARD, Shape, Slot, start_of};
 use super::tables::Tables;
-use super::{FRAME_SIZE, RECLAIM, Stack, StackError, reclaim};
+use super::{FRAME_SIZE, RECLAIM, StackError, reclaim};
 use crate::memory::paging::{self, Window};
 use crate::memory::{demand_zero, tlb};
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 /// Bytes of a window whose pages are its own while it shares tables: an eighth of what a page table maps.
-const OWN: usize = 256 << 10;
+pub(super) const OWN: usize = 256 << 10;
 /// Of its own pages, how many may be backed at a fault that can wait, and at any other.
 pub(super) const SHALLOW: usize = 40;
 pub(super) const SHALLOW_AND_RESERVE: usize = 48;
 
 const _: () = assert!(SHALLOW_AND_RESERVE * FRAME_SIZE + GUARD == OWN);
 
-/// A class of windows.
-pub(super) struct Shape {
-    /// Where its windows start: in the lower half, at a multiple of 1 GiB.
-    start: &'static AtomicUsize,
-    /// Bytes of a window, as a power of two.
-    shift: u32,
-    /// How many there are.
-    pub(super) slots: usize,
-    /// How many windows share tables.
-    group: usize,
-    /// The level of the entry that leads to what they share.
-    level: u32,
-    /// Bytes that a stack may use: whole pages.
-    room: usize,
-    /// The place of the groups' shared tables in [`GROUPS`].
-    first_group: usize,
-}
-
-static HUGE_START: AtomicUsize = AtomicUsize::new(0);
-static LARGE_START: AtomicUsize = AtomicUsize::new(0);
-
 /// Go's limit.
-pub(super) const HUGE: Shape = Shape {
-    start: &HUGE_START,
-    shift: 30,
-    slots: 1 << 16,
-    group: 256,
-    level: 3,
-    room: 1_000_000_000_usize.next_multiple_of(FRAME_SIZE),
-    first_group: 0,
-};
+pub(super) const HUGE: Shape =
+    Shape { room: 1_000_000_000_usize.next_multiple_of(FRAME_SIZE), slots: 1 << 16, shift: 30, group: 256 };
 
 /// For a million goroutines.
-pub(super) const LARGE: Shape = Shape {
-    start: &LARGE_START,
-    shift: 25,
-    slots: 1 << 20,
-    group: 8,
-    level: 2,
-    room: 30 << 20,
-    first_group: HUGE.slots / HUGE.group,
-};
+pub(super) const LARGE: Shape = Shape { room: 30 << 20, slots: 1 << 20, shift: 25, group: 8 };
 
-const _: () = assert!(HUGE.keeps_its_guard() && LARGE.keeps_its_guard());
+const _: () = assert!(keeps_its_guard(&HUGE) && keeps_its_guard(&LARGE));
 
-/// For each group of each shape the entry for the table that it shares: demand-zero memory.
+/// Whether the lowest stack of a window, and the guard area below it, lie in the window.
+const fn keeps_its_guard(shape: &Shape) -> bool {
+    (shape.group as usize - 1) * OWN + shape.room + GUARD <= 1 << shape.shift
+}
+
+/// For each group of each class the entry for the table that it shares: demand-zero memory.
 static GROUPS: AtomicUsize = AtomicUsize::new(0);
-
-impl Shape {
-    /// Bytes of addresses that its windows take.
-    pub(super) const fn range(&self) -> usize {
-        self.slots << self.shift
-    }
-
-    #[inline]
-    fn start(&self) -> usize {
-        self.start.load(Relaxed)
-    }
-
-    /// Whether the lowest stack of a window, and the guard area below it, lie in the window.
-    const fn keeps_its_guard(&self) -> bool {
-        (self.group - 1) * OWN + self.room + GUARD <= 1 << self.shift
-    }
-
-    /// The number of the window that `addr` lies in.
-    #[inline]
-    pub(super) fn slot_of(&self, addr: usize) -> Option<usize> {
-        let number = addr.wrapping_sub(self.start()) >> self.shift;
-        (number < self.slots).then_some(number)
-    }
-
-    /// The addresses that the stack in window `number` may use.
-    #[inline]
-    pub(super) fn stack(&self, number: usize) -> Stack {
-        let hi = self.start() + ((number + 1) << self.shift) - number % self.group * OWN;
-        Stack { lo: hi - self.room, hi }
-    }
-
-    fn window(&self, number: usize) -> Window {
-        let start = self.start() + (number << self.shift);
-        let hi = self.stack(number).hi;
-        Window { all: start..start + (1 << self.shift), own: hi - OWN..hi, level: self.level }
-    }
-
-    fn group_of(&self, number: usize) -> &'static AtomicU64 {
-        let groups = GROUPS.load(Relaxed) as *const AtomicU64;
-        // SAFETY: `init` reserved an entry for each group of each shape, for which zeroes are valid.
-        unsafe { &*groups.add(self.first_group + number / self.group) }
-    }
-}
-
-/// Says where the windows of both shapes start, before there are any.
-pub(super) fn set_base([huge, large]: [usize; 2]) {
-    HUGE_START.store(huge, Relaxed);
-    LARGE_START.store(large, Relaxed);
-}
+const HUGE_GROUPS: usize = (HUGE.slots / HUGE.group) as usize;
+const LARGE_GROUPS: usize = (LARGE.slots / LARGE.group) as usize;
 
 /// Reserves the groups' entries.
 pub(super) fn init() {
-    let groups = LARGE.first_group + LARGE.slots / LARGE.group;
-    GROUPS.store(demand_zero::reserve(groups * size_of::<AtomicU64>()) as usize, Relaxed);
+    let bytes = (HUGE_GROUPS + LARGE_GROUPS) * size_of::<AtomicU64>();
+    GROUPS.store(demand_zero::reserve(bytes) as usize, Relaxed);
 }
 
 impl Slot {
+    /// A window's addresses, and its group's entry. Inlined, so that the level is a constant where tables are walked.
+    #[inline(always)]
+    fn window_of(self, shape: &Shape, level: u32, first_group: usize) -> (Window, &'static AtomicU64) {
+        let start = start_of(self.class()) + ((self.number() as usize) << shape.shift);
+        let hi = self.stack().hi;
+        let window = Window { all: start..start + (1 << shape.shift), own: hi - OWN..hi, level };
+        let groups = GROUPS.load(Relaxed) as *const AtomicU64;
+        // SAFETY: `init` reserved an entry for each group of each class, for which zeroes are valid.
+        let group = unsafe { &*groups.add(first_group + (self.number() / shape.group) as usize) };
+        (window, group)
+    }
+
+    #[inline(always)]
+    fn huge(self) -> (Window, &'static AtomicU64) {
+        self.window_of(&HUGE, 3, 0)
+    }
+
+    #[inline(always)]
+    fn large(self) -> (Window, &'static AtomicU64) {
+        self.window_of(&LARGE, 2, HUGE_GROUPS)
+    }
+
+    fn window(self) -> Option<(Window, &'static AtomicU64)> {
+        match self.class() {
+            0 => Some(self.huge()),
+            1 => Some(self.large()),
+            _ => None,
+        }
+    }
+
     /// If it is a window, has it share its group's tables: once, before it is used.
+    #[inline]
     pub(super) fn share(self) -> Result<(), StackError> {
-        let Some(shape) = self.shape() else { return Ok(()) };
-        let number = self.number();
+        let share = |(window, group): (Window, _)| window.share(group);
+        let shared = match self.class() {
+            0 => share(self.huge()),
+            1 => share(self.large()),
+            _ => Ok(()),
+        };
         // The only error there is.
-        shape.window(number).share(shape.group_of(number)).map_err(|_| StackError::OutOfMemory)
+        shared.map_err(|_| StackError::OutOfMemory)
     }
 
     /// Whether the highest `pages` pages can be backed with the tables that it has; if the code that faulted can wait, the reserve is kept.
     #[inline]
     pub(super) fn has_room(self, pages: usize, can_wait: bool) -> bool {
         let shallow = if can_wait { SHALLOW } else { SHALLOW_AND_RESERVE };
-        pages <= shallow || self.shape().is_none() || self.is_private()
+        pages <= shallow || !self.is_window() || self.is_private()
     }
 
     /// Gives a window tables of its own and waits for all cores. Called by the fault handler for the stack's own code, which had
     /// interrupts on.
     #[cold]
     pub(super) fn unshare(self) -> Result<(), paging::Error> {
-        let Some(shape) = self.shape() else { return Ok(()) };
-        let window = shape.window(self.number());
+        let Some((window, _)) = self.window() else { return Ok(()) };
         // SAFETY: the slot's owner faulted, on this core, so nobody else touches the window's tables; they are shared.
         let mut done = unsafe { window.unshare(|| tlb::shootdown(window.all.clone())) };
         while done == Err(paging::Error::OutOfMemory) && reclaim(RECLAIM) > 0 {
@@ -197,10 +153,11 @@ impl Slot {
     /// Nobody uses the slot, no more than [`SHALLOW_AND_RESERVE`] pages are backed, and none of its addresses is used before the flush.
     pub(super) unsafe fn reshare(self) -> Tables {
         let mut tables = Tables::new();
-        if let Some(shape) = self.shape().filter(|_| self.is_private()) {
-            let number = self.number();
+        if self.is_private()
+            && let Some((window, group)) = self.window()
+        {
             // SAFETY: as the caller promises.
-            unsafe { shape.window(number).reshare(shape.group_of(number), |table| tables.push(table)) };
+            unsafe { window.reshare(group, |table| tables.push(table)) };
             self.set_private(false);
         }
         tables
