@@ -17,6 +17,7 @@ type Lines = addr2line::Context<EndianRcSlice<LittleEndian>>;
 /// The kernel's code, as reports look it up. By default nothing is known of it.
 #[derive(Default)]
 pub struct Code {
+    moved_by: u64,
     functions: Vec<Symbol>,
     lines: Option<Lines>,
 }
@@ -37,11 +38,17 @@ impl Code {
     /// If the file cannot be read or is no ELF.
     pub fn read(path: &Path) -> Result<Code> {
         let bytes = fs::read(path).map_err(Error::io(format_args!("read {}", path.display())))?;
-        Ok(Code { functions: elf::functions(&bytes)?, lines: lines(&bytes) })
+        Ok(Code { moved_by: 0, functions: elf::functions(&bytes)?, lines: lines(&bytes) })
+    }
+
+    /// The code of a kernel that has moved its image up by so many bytes.
+    pub fn moved_by(self, moved_by: u64) -> Code {
+        Code { moved_by, ..self }
     }
 
     /// The function that `address` is in, and the distance from its start.
     pub fn function(&self, address: u64) -> Option<(&str, u64)> {
+        let address = address.checked_sub(self.moved_by)?;
         let after = self.functions.partition_point(|symbol| symbol.address <= address);
         let symbol = self.functions[..after].last()?;
         Some((&symbol.name, address - symbol.address))
@@ -55,7 +62,7 @@ impl Code {
 
     /// The calls at `address`, innermost first; the last is that of the function which has the code. None without debug information.
     pub fn calls(&self, address: u64) -> Vec<Call> {
-        self.try_calls(address).unwrap_or_default()
+        address.checked_sub(self.moved_by).and_then(|address| self.try_calls(address)).unwrap_or_default()
     }
 
     fn try_calls(&self, address: u64) -> Option<Vec<Call>> {
@@ -81,7 +88,7 @@ impl Code {
 impl From<Vec<Symbol>> for Code {
     /// Code of which only the functions are known.
     fn from(functions: Vec<Symbol>) -> Code {
-        Code { functions, lines: None }
+        Code { moved_by: 0, functions, lines: None }
     }
 }
 
@@ -135,5 +142,7 @@ mod tests {
         assert_eq!(code.function(0x1f), Some(("a", 0xf)));
         assert_eq!(code.function(0x2000), Some(("b", 0x1fe0)));
         assert_eq!(code.calls(0x1f), []);
+        let code = code.moved_by(0x1000);
+        assert_eq!((code.function(0x1010), code.function(0x1f)), (Some(("a", 0)), None));
     }
 }

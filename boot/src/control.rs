@@ -1,4 +1,4 @@
-//! What the kernel says to this tool beside its console (`kernel/src/device/debugcon.rs`): that it wants input, and the exit status.
+//! What the kernel says to this tool beside its console (`kernel/src/device/debugcon.rs`): where it lies, that it wants input, and the exit status.
 //!
 //! # Input
 //! The program's input is this process's, by way of QEMU's stdin and the guest's virtio serial device, or of the UART where there is none; the kernel says
@@ -15,6 +15,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::ChildStdin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 
@@ -50,7 +51,9 @@ impl Socket {
     /// Listens to a QEMU that has been started, and passes `input` on once the kernel wants it.
     pub fn listen(self, input: Input, devices: Devices) -> Control {
         let Socket { listener, path } = self;
-        Control { path, said: thread::spawn(move || hear(&listener, input, devices)) }
+        let moved_by = Arc::new(AtomicU64::new(0));
+        let moved = moved_by.clone();
+        Control { path, moved_by, said: thread::spawn(move || hear(&listener, input, devices, &moved)) }
     }
 }
 
@@ -67,20 +70,27 @@ pub struct Devices {
 #[derive(Debug)]
 pub struct Control {
     path: PathBuf,
+    moved_by: Arc<AtomicU64>,
     said: JoinHandle<String>,
 }
 
 impl Control {
-    /// The exit status that the kernel gave. QEMU has ended.
-    pub fn status(self) -> Option<u8> {
+    /// By how many bytes the kernel has moved its image up from where it is linked.
+    pub fn moved_by(&self) -> u64 {
+        self.moved_by.load(Ordering::Relaxed)
+    }
+
+    /// By how much the image was moved, and the exit status that the kernel gave. QEMU has ended.
+    pub fn end(self) -> (u64, Option<u8>) {
         // If QEMU ended before it connected, this is what the thread accepts; an error says that the thread is gone already.
         _ = UnixStream::connect(&self.path);
-        self.said.join().ok()?.trim().parse().ok()
+        let said = self.said.join().unwrap_or_default();
+        (self.moved_by.load(Ordering::Relaxed), said.trim().parse().ok())
     }
 }
 
-/// Hears what the kernel says until QEMU ends; returns what was not about input.
-fn hear(listener: &UnixListener, input: Input, devices: Devices) -> String {
+/// Hears what the kernel says until QEMU ends; returns what was not about input, and notes on the way by how much the image was moved.
+fn hear(listener: &UnixListener, input: Input, devices: Devices, moved_by: &AtomicU64) -> String {
     let mut said = String::new();
     let Ok((mut kernel, _)) = listener.accept() else { return said };
     let mut unwanted = Some(input);
@@ -89,6 +99,11 @@ fn hear(listener: &UnixListener, input: Input, devices: Devices) -> String {
         for &byte in &buffer[..n] {
             if !matches!(byte, READS_SERIAL | READS_UART) {
                 said.push(byte.into());
+                let moved = said.strip_prefix('+').and_then(|line| line.strip_suffix('\n'));
+                if let Some(by) = moved.and_then(|line| u64::from_str_radix(line, 16).ok()) {
+                    moved_by.store(by, Ordering::Relaxed);
+                    said.clear();
+                }
                 continue;
             }
             let Some(input) = unwanted.take() else { continue };
@@ -152,7 +167,7 @@ mod tests {
             Devices { serial: Arc::new(child.stdin.take().unwrap()), uart: Arc::new(OnceLock::new()) };
         let control = socket.listen(Box::new(std::io::empty()), devices);
         child.wait().unwrap();
-        assert_eq!(control.status(), None);
+        assert_eq!(control.end(), (0, None));
         std::fs::remove_file(path).unwrap();
     }
 }

@@ -1,19 +1,20 @@
 //! What happens to the kernel's ELF after the link: names of functions in, debug information out.
 
 use crate::symbols::{self, Symbol};
-use crate::{Error, Result};
-use object::elf::{FileHeader64, SHF_ALLOC, SectionHeader64, SymbolSection};
-use object::pod::{bytes_of_slice, from_bytes_mut};
+use crate::{Error, Result, relocations};
+use object::elf::{FileHeader64, SHF_ALLOC, SHT_RELA, SectionHeader64};
+use object::pod::{self, bytes_of_slice, from_bytes_mut};
 use object::read::elf::{FileHeader, ProgramHeader, SectionHeader};
-use object::{
-    LittleEndian as LE, Object, ObjectSection, ObjectSymbol, SectionKind, SymbolKind, U16, U32, U64,
-};
+use object::{LittleEndian as LE, Object, ObjectSection, ObjectSymbol, SectionKind, SymbolKind, U64};
 use std::fmt::Display;
 
 /// The section that the kernel keeps free for [`symbols::encode`]'s table.
-pub const SYMBOLS_SECTION: &str = ".gzero.symbols";
+const SYMBOLS_SECTION: &str = ".gzero.symbols";
 
-fn malformed(error: impl Display) -> Error {
+/// The section that the kernel keeps free for [`relocations::table`].
+const RELOCATIONS_SECTION: &str = ".gzero.relocations";
+
+pub(crate) fn malformed(error: impl Display) -> Error {
     Error::Failed(format!("the kernel's ELF: {error}"))
 }
 
@@ -43,28 +44,35 @@ pub fn functions(elf: &[u8]) -> Result<Vec<Symbol>> {
     Ok(found.into_iter().map(|(_, symbol)| symbol).collect())
 }
 
-/// Writes the table of all functions into [`SYMBOLS_SECTION`]. An ELF that keeps nothing free stays as it is.
+/// Writes the tables of all functions and of all absolute addresses into the sections that the kernel keeps free for them.
 ///
 /// # Errors
-/// If `elf` is no ELF or the table is larger than the section.
-pub fn patch_symbols(elf: &mut [u8]) -> Result<()> {
-    let table = symbols::encode(&functions(elf)?)?;
+/// If `elf` is no ELF, has a relocation of an unknown kind, or a table is larger than its section.
+pub fn patch_tables(elf: &mut [u8]) -> Result<()> {
+    let symbols = symbols::encode(&functions(elf)?)?;
+    let relocations = relocations::table(elf)?;
+    patch(elf, SYMBOLS_SECTION, &symbols, "kernel/src/cpu/symbols.rs")?;
+    patch(elf, RELOCATIONS_SECTION, &relocations, "kernel/src/entry/relocate.rs")
+}
+
+/// Writes `table` into the section that the kernel's `source` keeps free for it. An ELF that keeps nothing free stays as it is.
+fn patch(elf: &mut [u8], name: &str, table: &[u8], source: &str) -> Result<()> {
     let file = object::File::parse(&*elf).map_err(malformed)?;
     // The linker script makes the section even if nothing is in it.
-    let Some(section) = file.section_by_name(SYMBOLS_SECTION).filter(|s| s.size() != 0) else {
+    let Some(section) = file.section_by_name(name).filter(|s| s.size() != 0) else {
         return Ok(());
     };
     let (offset, size) =
-        section.file_range().ok_or_else(|| malformed("its symbol section has no place in the file"))?;
+        section.file_range().ok_or_else(|| malformed(format_args!("{name} has no place in the file")))?;
     if table.len() as u64 > size {
         return Err(malformed(format_args!(
-            "the symbol table needs {} bytes and {SYMBOLS_SECTION} (kernel/src/cpu/symbols.rs) has {size}",
+            "the table for {name} needs {} bytes and {source} keeps {size} free",
             table.len()
         )));
     }
     let place = &mut elf[offset as usize..][..size as usize];
     place.fill(0);
-    place[..table.len()].copy_from_slice(&table);
+    place[..table.len()].copy_from_slice(table);
     Ok(())
 }
 
@@ -121,13 +129,26 @@ pub fn programs(elf: &[u8]) -> Result<Vec<Entry>> {
         .collect()
 }
 
-/// A copy of an ELF without anything that is not loaded: no debug information and no symbol table. What is loaded stays
-/// where it is in the file. Section headers of what is loaded are kept: `bootloader` looks for its configuration by
-/// section name.
+/// A copy of an ELF without anything that is not loaded: no debug information and no symbol table. Section headers of what is loaded are kept:
+/// `bootloader` looks for its configuration by section name.
 ///
 /// # Errors
 /// If `elf` is no ELF of 64 bits.
 pub fn strip(elf: &[u8]) -> Result<Vec<u8>> {
+    copy(elf, |_| false)
+}
+
+/// A copy of an ELF without the relocations that the linker left in it, which are half of it.
+///
+/// # Errors
+/// If `elf` is no ELF of 64 bits.
+pub fn without_relocations(elf: &[u8]) -> Result<Vec<u8>> {
+    copy(elf, |section| section.sh_type(LE) != SHT_RELA)
+}
+
+/// A copy of what is loaded, of the sections' names, and of those other sections that are `wanted`. What is loaded stays where it is in the file.
+/// Sections keep their numbers: where one is left out the header is empty.
+fn copy(elf: &[u8], wanted: impl Fn(&SectionHeader64<LE>) -> bool) -> Result<Vec<u8>> {
     let header = FileHeader64::<LE>::parse(elf).map_err(malformed)?;
     let segments = header.program_headers(LE, elf).map_err(malformed)?;
     let sections = header.section_headers(LE, elf).map_err(malformed)?;
@@ -138,28 +159,25 @@ pub fn strip(elf: &[u8]) -> Result<Vec<u8>> {
     let end = segments.iter().map(|s| end_of(s.file_range(LE))).fold(end_of(table), usize::max);
     let mut out = elf.get(..end).ok_or_else(|| malformed("truncated"))?.to_vec();
 
-    let names_offset = out.len();
-    let names_header = sections.get(names).ok_or_else(|| malformed("no section names"))?;
-    out.extend_from_slice(names_header.data(LE, elf).map_err(malformed)?);
-    out.resize(out.len().next_multiple_of(8), 0);
-
-    let mut kept: Vec<SectionHeader64<LE>> = Vec::new();
-    let mut header = *header;
+    let mut headers: Vec<SectionHeader64<LE>> = Vec::new();
     for (index, section) in sections.iter().enumerate() {
         let mut section = *section;
-        if index == names {
-            section.sh_offset = U64::new(LE, names_offset as u64);
-            header.e_shstrndx = U16::new(LE, SymbolSection(kept.len() as u16));
-        } else if index != 0 && !section.sh_flags(LE).contains(SHF_ALLOC) {
-            continue;
+        if !section.sh_flags(LE).contains(SHF_ALLOC) && index != names && !wanted(&section) {
+            section =
+                pod::from_bytes(&[0; size_of::<SectionHeader64<LE>>()]).map_or(section, |(empty, _)| *empty);
+        } else if !section.sh_flags(LE).contains(SHF_ALLOC) && section.sh_size(LE) != 0 {
+            let align = section.sh_addralign(LE).clamp(1, 4096) as usize;
+            out.resize(out.len().next_multiple_of(align), 0);
+            let contents = section.data(LE, elf).map_err(malformed)?;
+            section.sh_offset = U64::new(LE, out.len() as u64);
+            out.extend_from_slice(contents);
         }
-        // Indexes have changed; no section that is loaded says anything with its own.
-        section.sh_link = U32::new(LE, 0);
-        kept.push(section);
+        headers.push(section);
     }
+    out.resize(out.len().next_multiple_of(8), 0);
+    let mut header = *header;
     header.e_shoff = U64::new(LE, out.len() as u64);
-    header.e_shnum = U16::new(LE, kept.len() as u16);
-    out.extend_from_slice(bytes_of_slice(&kept));
+    out.extend_from_slice(bytes_of_slice(&headers));
     let (place, _) = from_bytes_mut::<FileHeader64<LE>>(&mut out).map_err(|()| malformed("no header"))?;
     *place = header;
     Ok(out)

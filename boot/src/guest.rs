@@ -1,5 +1,6 @@
 //! A running QEMU.
 
+use crate::code::Code;
 use crate::control::{Control, Devices, Input, Socket};
 use crate::host::Host;
 use crate::kernel::Kernel;
@@ -90,6 +91,8 @@ pub enum Event {
 /// How a guest ended.
 #[derive(Debug)]
 pub struct End {
+    /// By how many bytes the kernel moved its image up.
+    pub moved_by: u64,
     /// The exit status that the guest gave.
     pub status: Option<u8>,
     /// What QEMU said on stderr, and the UEFI firmware on its console.
@@ -169,6 +172,14 @@ impl Guest {
         Monitor::connect(&self.dir.files().monitor())
     }
 
+    /// The code of the guest's kernel, where it lies.
+    ///
+    /// # Errors
+    /// If its file cannot be read.
+    pub fn code(&self, kernel: &Kernel) -> Result<Code> {
+        Ok(kernel.code()?.moved_by(self.control.as_ref().map_or(0, Control::moved_by)))
+    }
+
     /// Ends QEMU if it still runs, and collects what is left of it.
     ///
     /// # Errors
@@ -185,8 +196,10 @@ impl Guest {
         let mut messages = read(&self.stderr) + &read(&self.dir.files().firmware_log());
         // The firmware clears its terminal, which must not happen to ours.
         messages.retain(|c| c == '\n' || !c.is_control());
+        let (moved_by, status) = self.control.take().map_or((0, None), Control::end);
         Ok(End {
-            status: self.control.take().and_then(Control::status),
+            moved_by,
+            status,
             messages,
             triple_fault: resets.find("Triple fault").map(|at| resets[at..].to_owned()),
         })

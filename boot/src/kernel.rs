@@ -78,10 +78,10 @@ pub fn build(toolchain: &Toolchain, variant: &Variant) -> Result<Kernel> {
     }
     images::note_linked(&dir, &linked, &cargo_links)?;
     let mut image = read(&linked)?;
-    elf::patch_symbols(&mut image)?;
+    elf::patch_tables(&mut image)?;
     let loaded = elf::strip(&image)?;
     let programs = elf::programs(&loaded)?;
-    write(&elf, &image)?;
+    write(&elf, &elf::without_relocations(&image)?)?;
     write(&stripped, &loaded)?;
     // The sign that this was made of that.
     File::options()
@@ -100,7 +100,7 @@ pub fn build(toolchain: &Toolchain, variant: &Variant) -> Result<Kernel> {
 ///
 /// The limits are the sizes of functions that are imported. LLVM's own, 100 instructions and 0.7 of that at each further level, are too low
 /// for the allocator's fast path, which is two levels below `__rust_alloc`.
-fn linker_flags(output: &Path) -> [String; 6] {
+fn linker_flags(output: &Path) -> [String; 7] {
     [
         format!("--thinlto-cache-dir={}", output.join("thinlto").display()),
         "-mllvm=-import-instr-limit=200".into(),
@@ -108,6 +108,7 @@ fn linker_flags(output: &Path) -> [String; 6] {
         format!("-T{}", source_root().join("kernel/kernel.ld").display()),
         "--eh-frame-hdr".into(),
         "--no-relax".into(),
+        "--emit-relocs".into(),
     ]
 }
 

@@ -4,7 +4,9 @@
 //!
 //! - [`options`]: what the user asked for; [`command_line`]: what of it the kernel is told.
 //! - [`host`], [`packages`], [`toolchain`]: what this machine has, and getting what it lacks.
-//! - [`program`]: what is linked with the kernel; [`kernel`]: the build; `images`: how many are kept; [`moved`]: a checkout that was copied; [`elf`] and [`symbols`]: what happens to the ELF after the link; [`image`]: BIOS and UEFI disks.
+//! - [`program`]: what is linked with the kernel; [`kernel`]: the build; `images`: how many are kept;
+//!   [`moved`]: a checkout that was copied; [`elf`], [`symbols`] and [`relocations`]: what happens to
+//!   the ELF after the link; [`image`]: BIOS and UEFI disks.
 //! - [`trial`]: whether QEMU has the machine; [`machine`]: QEMU's arguments; [`lifetime`]: its end with ours; [`guest`]: a running QEMU; [`streams`]: its output; [`control`]: its input and exit status; [`monitor`] and [`report`]: what it did when it did not end well.
 //! - [`go`]: Go programs and the user's `go` command.
 //! - [`code`] and [`traceback`]: file and line for the addresses in reports, the guest's and this tool's.
@@ -30,6 +32,7 @@ pub mod moved;
 pub mod options;
 pub mod packages;
 pub mod program;
+pub mod relocations;
 pub mod report;
 pub mod run;
 pub mod streams;

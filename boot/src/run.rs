@@ -126,7 +126,7 @@ impl Prelude {
                 Event::Quiet => {}
             }
             if late() {
-                let cores = guest.monitor().and_then(|mut m| report::cores(&mut m, &kernel.code()?));
+                let cores = guest.monitor().and_then(|mut m| report::cores(&mut m, &guest.code(kernel)?));
                 let cores = cores.unwrap_or_else(|error| format!("{error}\n"));
                 console.say(&format!("gzero: timeout\n{cores}"));
                 return Ok(Some(TIMED_OUT));
@@ -144,7 +144,7 @@ impl Prelude {
 pub fn no_status(end: &End, kernel: &Kernel, tails: &Tails) -> String {
     let mut text = format!("gzero: the machine ended without an exit status\n{}", end.messages);
     if let Some(log) = &end.triple_fault {
-        text += &report::triple_fault(log, &kernel.code().unwrap_or_default());
+        text += &report::triple_fault(log, &kernel.code().unwrap_or_default().moved_by(end.moved_by));
     }
     text + &tails.report()
 }

@@ -3,7 +3,7 @@
 use crate::cpu::trap::{Hooks, TrapFrame};
 use crate::cpu::{self, clock, exception, fpu, local, symbols};
 use crate::device::{power, uart};
-use crate::entry::cmdline;
+use crate::entry::{cmdline, relocate};
 use crate::memory;
 use crate::memory::frames::{self, Owner};
 use crate::memory::stack::{self, FaultOutcome, Faulting};
@@ -309,6 +309,10 @@ unsafe impl Port for Machine {
 
     fn load_program() -> Result<usize, String> {
         crate::elf::load().map_err(|e| e.to_string())
+    }
+
+    fn linked(pc: usize) -> usize {
+        relocate::linked(pc)
     }
 
     unsafe fn try_call(f: extern "C-unwind" fn(*mut u8), arg: *mut u8) -> Result<(), Box<dyn Any + Send>> {

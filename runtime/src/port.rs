@@ -243,6 +243,8 @@ port! {
     /// Maps the program that the machine was given beside the kernel, a static ELF, at the addresses that it was linked for, and returns its
     /// entry; else what is wrong with it, or that there is none. Called once.
     fn load_program = __gzero_load_program() -> Result<usize, String>;
+    /// The address that `pc` has in the file which has the program's code and debug information.
+    fn linked = __gzero_linked(pc: usize) -> usize;
     /// Calls `f(arg)` and catches what it unwinds with.
     ///
     /// # Safety

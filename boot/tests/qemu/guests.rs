@@ -85,6 +85,8 @@ impl Guests {
         input: Input,
     ) -> Result<Session<'_>, String> {
         let (kernel, medium) = self.built(variant, options.door)?;
+        // Who stops a machine at an address has it from the ELF.
+        let options = &Options { gdb: options.gdb || gdb_port.is_some(), ..options.clone() };
         let start = || {
             let machine = Machine {
                 options,
@@ -189,7 +191,8 @@ impl Session<'_> {
 
     /// Ends a guest that is late; the report has all its cores and the last lines it wrote.
     pub fn late(self) -> String {
-        let cores = self.guest.monitor().and_then(|mut m| report::cores(&mut m, &self.kernel.code()?));
+        let cores =
+            self.guest.monitor().and_then(|mut m| report::cores(&mut m, &self.guest.code(self.kernel)?));
         let cores = cores.unwrap_or_else(|error| format!("{error}\n"));
         format!("too late: ended by the harness\n{cores}{}", self.tails.report())
     }

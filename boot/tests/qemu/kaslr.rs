@@ -10,14 +10,15 @@ use std::time::Duration;
 /// How long a start may take, by the slowest door.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Where the ranges are unless drawn (`kernel/src/memory/layout.rs`): the direct map, three of stacks, devices, tables.
-const FIXED: [u64; 6] = [
+/// Where the ranges are unless drawn (`kernel/src/memory/layout.rs`): the direct map, three of stacks, devices, tables, the image.
+const FIXED: [u64; 7] = [
     0xffff_8000_0000_0000,
     0x1000_0000_0000,
     0x5000_0000_0000,
     0xffff_c000_0000_0000,
     0xffff_e000_0000_0000,
     0xffff_e800_0000_0000,
+    0xffff_ffff_8020_0000,
 ];
 
 /// A job for each way to ask for it or against it, and for machines that differ in what the kernel draws from.

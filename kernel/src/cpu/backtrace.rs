@@ -5,7 +5,7 @@
 //! interrupted one, which the trap's entry marks by a return address of its own.
 
 use super::{symbols, trap};
-use crate::entry;
+use crate::entry::{self, relocate};
 use crate::memory::{FRAME_SIZE, paging};
 use core::fmt;
 
@@ -85,12 +85,13 @@ pub fn print(w: &mut dyn fmt::Write, pc: usize, fp: usize, interrupted: bool) ->
     (first..count).map(|i| last[i % PRINTED]).try_for_each(|(pc, interrupted)| frame(w, pc, interrupted))
 }
 
-/// Prints one frame: the function, then the address and its distance from the function's start. `boot/src/traceback.rs` looks for these lines.
+/// Prints one frame: the function, then the address as linked and its distance from the function's start. `boot/src/traceback.rs` looks for these lines.
 fn frame(w: &mut dyn fmt::Write, pc: usize, interrupted: bool) -> fmt::Result {
     // A return address is that of the instruction after the call, which may be another function's first.
     let (at, note) = if interrupted { (pc, " (interrupted)") } else { (pc.wrapping_sub(1), "") };
+    let linked = relocate::linked(pc);
     match symbols::lookup(at) {
-        Some((name, offset)) => writeln!(w, "{name}\n\t{pc:#x} +{:#x}{note}", offset + (pc - at)),
-        None => writeln!(w, "\t{pc:#x}{note}"),
+        Some((name, offset)) => writeln!(w, "{name}\n\t{linked:#x} +{:#x}{note}", offset + (pc - at)),
+        None => writeln!(w, "\t{linked:#x}{note}"),
     }
 }

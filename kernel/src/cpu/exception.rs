@@ -7,6 +7,7 @@ use super::trap::{BY_SOFTWARE, TrapFrame, hooks};
 use super::{backtrace, ipi, local};
 use crate::device::power;
 use crate::device::uart::{Emergency, end_line_emergency};
+use crate::entry::relocate;
 use core::arch::asm;
 use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicUsize, Ordering};
@@ -236,7 +237,11 @@ fn registers(w: &mut dyn Write, frame: &TrapFrame) -> fmt::Result {
         Cr3::read().0.start_address(),
         Cr4::read_raw(),
         Efer::read_raw(),
-    )
+    )?;
+    match relocate::moved_by() {
+        0 => Ok(()),
+        by => writeln!(w, "the image is moved by {by:#x}"),
+    }
 }
 
 /// The return address of the function that this is inlined into, and its caller's frame pointer.

@@ -5,7 +5,7 @@
 //! `{ function: u32, name: u32 }` sorted by `function`, its offset from [`KERNEL_BASE`]; then the strings, in which
 //! `name` is the offset of a `u16` length and that many bytes of UTF-8. All zero: there are no names.
 
-use crate::entry::KERNEL_BASE;
+use crate::entry::{KERNEL_BASE, relocate};
 use core::arch::global_asm;
 
 /// Bytes reserved for the table.
@@ -41,8 +41,9 @@ pub fn lookup(addr: usize) -> Option<(&'static str, usize)> {
     if !is_code(addr) {
         return None;
     }
-    let (entry, name) = find(&__gzero_symbols, (addr - KERNEL_BASE) as u32)?;
-    Some((name, addr - KERNEL_BASE - entry as usize))
+    let offset = relocate::linked(addr) - KERNEL_BASE;
+    let (entry, name) = find(&__gzero_symbols, offset as u32)?;
+    Some((name, offset - entry as usize))
 }
 
 /// Whether `addr` lies in the kernel's code.

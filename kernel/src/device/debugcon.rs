@@ -1,7 +1,7 @@
 //! The debug console of Bochs and QEMU (`isa-debugcon` at 0xe9), on which the kernel speaks to the runner on the host (`boot/src/control.rs`).
 //!
-//! Two things are said: that the program begins to read its input, and from which device, in one byte, so that it may come in the middle of the other;
-//! and the exit status, in decimal on a line.
+//! Three things are said: by how much the image was moved, if it was, in hexadecimal behind a plus sign on a line; that the program begins to read its input, and from
+//! which device, in one byte, so that it may come in the middle of another; and the exit status, in decimal on a line.
 
 use core::fmt::{self, Write};
 use x86_64::instructions::port::{Port, PortReadOnly};
@@ -36,6 +36,11 @@ fn tell(what: fmt::Arguments<'_>) {
         // `Debugcon` does not fail.
         _ = Debugcon.write_fmt(what);
     }
+}
+
+/// Tells the runner, if there is one, that the image lies `by` bytes above where it is linked.
+pub fn tell_moved(by: usize) {
+    tell(format_args!("+{by:x}\n"));
 }
 
 /// Tells the runner, if there is one, that from now on the program reads its input, and where.

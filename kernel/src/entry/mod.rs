@@ -9,6 +9,7 @@ pub mod cmdline;
 pub mod kaslr;
 mod long_mode;
 pub mod pvh;
+pub mod relocate;
 
 use bootloader_api::BootInfo;
 use bootloader_api::info::{MemoryRegion, MemoryRegions};
@@ -131,9 +132,18 @@ unsafe fn keep_regions(regions: impl Iterator<Item = MemoryRegion>) -> MemoryReg
     (&mut table[..n]).into()
 }
 
-/// Keeps `info` and enters the kernel proper.
+/// Enters the kernel proper, at an address drawn at boot. The caller's frame and statics hold no address that is used later, but for `info`'s.
 fn enter(info: BootInfo) -> ! {
     // QEMU passes an empty line where it was given none; one that is too long is refused later.
     kaslr::init(door_cmdline().and_then(Result::ok).filter(|line| !line.is_empty()));
+    relocate::enter(info)
+}
+
+/// Where [`enter`] ends, in the image at its place.
+fn arrive(mut info: BootInfo) -> ! {
+    let regions = info.memory_regions.len();
+    // SAFETY: `keep_regions` filled so many; what it returned is replaced here.
+    let table: &'static mut [MemoryRegion] = unsafe { &mut *core::ptr::addr_of_mut!(REGIONS) };
+    info.memory_regions = (&mut table[..regions]).into();
     crate::kernel_main(BOOT_INFO.call_once(|| info))
 }

@@ -5,7 +5,7 @@
 //! absent from here on, and not the page below the boot stack.
 
 use super::buddy::FRAME_SIZE;
-use super::early::EarlyFrames;
+use super::early::{self, EarlyFrames};
 use super::paging::{self, Access, Error};
 use super::{direct_map, tlb};
 use crate::entry;
@@ -118,6 +118,19 @@ fn map_image(door: PhysAddr, early: &mut EarlyFrames) {
                 .expect("the image's pages are distinct");
         }
     }
+}
+
+/// Maps the image's pages `by` bytes higher, too, in the boot protocol's tables, for any use; the tables come from the end of `map`'s memory. False if
+/// there is too little of it, or something is mapped there.
+pub fn map_again(map: &[MemoryRegion], image: Range<usize>, by: usize) -> bool {
+    let door = Cr3::read().0.start_address();
+    // A directory, and a table for each 2 MiB that it begins or ends in.
+    let tables = (image.end - image.start).div_ceil(Size2MiB::SIZE as usize) + 2;
+    let Some(mut frames) = early::last_frames(map, tables) else { return false };
+    image.step_by(FRAME_SIZE).all(|addr| {
+        let frame = paging::translate_from(door, addr).map(|at| PhysFrame::containing_address(at.phys));
+        frame.is_some_and(|frame| paging::map_beside(door, page(addr + by), frame, || frames.next()).is_ok())
+    })
 }
 
 fn page(addr: usize) -> Page<Size4KiB> {

@@ -8,7 +8,7 @@
 //! | `0xffff_c000_0000_0000` | 28 TiB | [stacks](super::stack) with a limit of their own, and the kernel's |
 //! | `0xffff_e000_0000_0000` | 1 TiB | [device registers](super::region) |
 //! | `0xffff_e800_0000_0000` | 1 TiB | [demand-zero data](super::demand_zero), the stacks' records among it |
-//! | `0xffff_ffff_8020_0000` | to the end of the image | the kernel |
+//! | `0xffff_ffff_8020_0000` | to the end of the image | the kernel, which [moves itself](crate::entry::relocate) |
 //!
 //! # Drawing
 //! Each half of the address space has its ranges in this order. What no range needs is cut at random into the gaps before, between and behind them
@@ -26,6 +26,7 @@
 
 use super::{demand_zero, direct_map, region, stack};
 use crate::cpu::entropy;
+use crate::entry::relocate;
 use core::ops::Range;
 
 /// What every range begins at a multiple of.
@@ -81,8 +82,9 @@ impl Layout {
         demand_zero::set_base(zero);
         let [huge, large] = self.lower;
         crate::log!(
-            "memory: direct map at {:#x}, stacks at {huge:#x}, {large:#x}, {stacks:#x}, devices at {devices:#x}, tables at {zero:#x}",
+            "memory: direct map at {:#x}, stacks at {huge:#x}, {large:#x}, {stacks:#x}, devices at {devices:#x}, tables at {zero:#x}, image at {:#x}",
             direct_map::range().start,
+            relocate::image().start,
         );
     }
 }

@@ -29,7 +29,7 @@ use crate::log;
 use bootloader_api::BootInfo;
 pub use buddy::FRAME_SIZE;
 use early::EarlyFrames;
-pub use image::is_memory;
+pub use image::{is_memory, map_again as map_image_again};
 use layout::Layout;
 
 /// Takes over the machine's memory: leaves the door's page tables for the kernel's own, and starts the frame allocator. Runs once, on the boot

@@ -165,9 +165,19 @@ fn table_frame() -> Option<PhysAddr> {
 fn walk_making(
     addr: usize,
     to: u32,
+    new_table: impl FnMut() -> Option<PhysAddr>,
+) -> Result<&'static AtomicU64, Error> {
+    walk_making_from(ROOT.load(Ordering::Relaxed), addr, to, new_table)
+}
+
+#[inline(always)]
+fn walk_making_from(
+    mut table: u64,
+    addr: usize,
+    to: u32,
     mut new_table: impl FnMut() -> Option<PhysAddr>,
 ) -> Result<&'static AtomicU64, Error> {
-    let (map, mut table) = (direct_map::base(), ROOT.load(Ordering::Relaxed));
+    let map = direct_map::base();
     let mut level = 4;
     // A loop over a range is not unrolled, which costs twice the instructions.
     while level > to {
@@ -290,6 +300,19 @@ pub(super) fn map_early<S: PageSize>(
     new_table: impl FnMut() -> Option<PhysAddr>,
 ) -> Result<(), Error> {
     map_with(page, frame, access, new_table)
+}
+
+/// Maps `page` to `frame` in the tables of a boot protocol, whose top one is `root`: it may be read, written to and executed until they are left.
+pub(super) fn map_beside(
+    root: PhysAddr,
+    page: Page<Size4KiB>,
+    frame: PhysFrame<Size4KiB>,
+    new_table: impl FnMut() -> Option<PhysAddr>,
+) -> Result<(), Error> {
+    let e = walk_making_from(root.as_u64(), page.start_address().as_u64() as usize, 1, new_table)?;
+    let value = frame.start_address().as_u64() | TABLE | Bits::DIRTY.bits();
+    e.compare_exchange(0, value, Ordering::AcqRel, Ordering::Relaxed).map_err(|_| Error::Mapped)?;
+    Ok(())
 }
 
 /// Takes a page's mapping away and returns what it was mapped to. A larger page round it is split.

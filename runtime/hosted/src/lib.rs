@@ -157,6 +157,9 @@ unsafe impl Port for Host {
     fn load_program() -> Result<usize, String> {
         Err("a host's process has no program beside it".into())
     }
+    fn linked(pc: usize) -> usize {
+        pc
+    }
     unsafe fn try_call(f: extern "C-unwind" fn(*mut u8), arg: *mut u8) -> Result<(), Box<dyn Any + Send>> {
         std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| f(arg)))
     }

@@ -205,10 +205,11 @@ pub(super) fn frames(w: &mut Stderr, pcs: &[usize]) {
 /// The writer's.
 pub(crate) fn write_frames(w: &mut dyn Write, pcs: &[usize]) -> fmt::Result {
     pcs.iter().try_for_each(|&pc| {
+        let linked = port::linked(pc);
         // A return address names the call before it.
         match port::symbol(pc - 1) {
-            Some((name, offset)) => writeln!(w, "{name}\n\t{pc:#x} +{:#x}", offset + 1),
-            None => writeln!(w, "\t{pc:#x}"),
+            Some((name, offset)) => writeln!(w, "{name}\n\t{linked:#x} +{:#x}", offset + 1),
+            None => writeln!(w, "\t{linked:#x}"),
         }
     })
 }
