@@ -10,7 +10,7 @@ import (
 )
 
 // gzVersion changes with every change of the table or of gzLayout. The kernel refuses another.
-const gzVersion = 4
+const gzVersion = 5
 
 // gzLayout is runtime/src/goabi/layout.rs's Layout, word for word.
 type gzLayout struct {
@@ -35,9 +35,10 @@ type gzLayout struct {
 
 	// Where the assembly expects the kernel's fields.
 	kernelGM, kernelGStatus, kernelGGoid, kernelGStartarg, kernelMGoM uintptr
+	shallowStack                                                      uintptr
 
 	// Code that the kernel enters.
-	gostart, goexit, sigpanic, callgo  uintptr
+	gostart, goexit, sigpanic, callgo uintptr
 	minit, deadlock, timerFire        uintptr
 
 	// For the collector.
@@ -46,11 +47,11 @@ type gzLayout struct {
 	typeSize, typePtrBytes, typeFlags, typeMask uintptr
 
 	// What the assembly for allocation assumes.
-	kernelMP, kernelPRuns                                            uintptr
-	kernelRunBytes                                                   uintptr
-	kernelRunNext, kernelRunEnd, kernelRunBitmap, kernelRunSize      uintptr
-	kernelTiny, kernelTinyOffset, kernelTinyAllocs                   uintptr
-	classes                                                          uintptr
+	kernelMP, kernelPRuns                                       uintptr
+	kernelRunBytes                                              uintptr
+	kernelRunNext, kernelRunEnd, kernelRunBitmap, kernelRunSize uintptr
+	kernelTiny, kernelTinyOffset, kernelTinyAllocs              uintptr
+	classes                                                     uintptr
 }
 
 // The offsets of the kernel's fields in gzero_amd64.s.
@@ -129,7 +130,8 @@ func gzregister() {
 		funcnametab: uintptr(unsafe.Pointer(&md.funcnametab[0])),
 		kernelGM:    gzKernelGM, kernelGStatus: gzKernelGStatus, kernelGGoid: gzKernelGGoid,
 		kernelGStartarg: gzKernelGStartarg, kernelMGoM: gzKernelMGoM,
-		gostart: abi.FuncPCABI0(gzgostart), goexit: abi.FuncPCABI0(goexit),
+		shallowStack: stackShallow,
+		gostart:      abi.FuncPCABI0(gzgostart), goexit: abi.FuncPCABI0(goexit),
 		sigpanic: abi.FuncPCABI0(sigpanic0), callgo: abi.FuncPCABI0(gzcallgo),
 		minit: abi.FuncPCABIInternal(minit), deadlock: abi.FuncPCABIInternal(gzdeadlock),
 		timerFire: abi.FuncPCABIInternal(timerFire),
@@ -172,11 +174,6 @@ func gzArg(i uintptr, n *uintptr) *byte
 func gzEnviron(i uintptr, n *uintptr) *byte
 
 //go:noescape
-func gzWrite(fd uintptr, p unsafe.Pointer, n uintptr) int
-
-//go:noescape
-func gzRead(p unsafe.Pointer, n uintptr) int
-
 func gzPersistent(size uintptr) unsafe.Pointer
 func gzGoexit()
 func gzPark(reason uintptr)
@@ -250,3 +247,7 @@ func gzNextReady(kind uintptr, out *[5]uintptr)
 func gzReady() (finalizers, cleanups uintptr)
 func gzFindObject(p uintptr) (base, size uintptr)
 func gzclassesaddr() uintptr
+func gzSyscall(num, a1, a2, a3 uintptr) int
+
+//go:noescape
+func gzReadRandom(p *byte, n uintptr)

@@ -71,9 +71,9 @@ RUST(runtime·gzRegister, 0, ARG1)
 RUST(runtime·gzRandom, 1, ARG0)
 RUST(runtime·gzArg, 2, ARG2)
 RUST(runtime·gzEnviron, 3, ARG2)
-PARKS(runtime·gzWrite, 4, ARG3)
+PARKS(runtime·gzSyscall, 4, ARG4)
 RUST(runtime·write1, 5, ARG3)
-PARKS(runtime·gzRead, 6, ARG2)
+RUST(runtime·gzReadRandom, 6, ARG2)
 RUST(runtime·exit, 7, ARG1)
 RUST(runtime·nanotime1, 8, ARG0)
 RUST(runtime·gzPersistent, 10, ARG1)
@@ -190,11 +190,16 @@ TEXT runtime·readgstatus<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-12
 	MOVL	const_gzKernelGStatus(AX), AX
 	RET
 
-// The guard of a goroutine's stack: the end of the stack, or of what debug.SetMaxStack allows of it, and room above for what the kernel's functions use.
+// The guard of a goroutine's stack: the end of the stack, of what debug.SetMaxStack allows of it, or of its shallow part, and room above for what the
+// kernel's functions use.
 #define GUARD \
 	MOVQ	(g_stack+stack_hi)(R14), AX \
 	SUBQ	runtime·maxstacksize(SB), AX \
 	MOVQ	(g_stack+stack_lo)(R14), CX \
+	CMPQ	AX, CX \
+	CMOVQLT	CX, AX \
+	MOVQ	(g_stack+stack_hi)(R14), CX \
+	SUBQ	$const_stackShallow, CX \
 	CMPQ	AX, CX \
 	CMOVQLT	CX, AX \
 	ADDQ	$const_stackRoom, AX \
@@ -295,6 +300,13 @@ TEXT runtime·gzyield(SB), NOSPLIT|NOFRAME, $0
 	POPQ	BP
 	XORPS	X15, X15
 	BIND
+	RET
+
+// Where newstack sends a goroutine that leaves its stack's shallow part: as gzyield. The kernel's page fault handler does what is to be done.
+TEXT runtime·gzdeepen(SB), NOSPLIT|NOFRAME, $0
+	MOVQ	(g_stack+stack_hi)(R14), AX
+	SUBQ	$(const_stackShallow+1), AX
+	MOVBLZX	(AX), AX
 	RET
 
 // func usleep(usec uint32)

@@ -8,3 +8,4 @@ import _ "unsafe"
 //go:linkname cgoAlwaysFalse
 //go:linkname overflowError
 //go:linkname divideError
+//go:linkname haveHighResSleep

@@ -10,10 +10,16 @@ import (
 // stackRoom is what stays free below a goroutine's guard: for functions without a check of their own, and for the kernel's, which run on the same stack.
 const stackRoom = 16384
 
+// stackShallow is how much of a stack, from its top, is its own from the start (runtime/src/port.rs). Stacks share page tables while they are shallow: in
+// what lies deeper there may be another's pages. The kernel gives a stack tables of its own when it touches the next page, and a large frame of Go code
+// would step over that. So the guard first stands where the shallow part ends.
+const stackShallow = 160 << 10
+
 func gzyield()
+func gzdeepen()
 
 // newstack is called by morestack, on the scheduler's stack, for a goroutine in the prologue of a function: its guard was poisoned so that it gives
-// way, or its stack is full.
+// way, or its stack leaves the shallow part, or is full.
 //
 //go:nowritebarrierrec
 func newstack() {
@@ -22,14 +28,16 @@ func newstack() {
 		gp.stackguard0 = gp.stackguard1
 		mp := gp.m
 		if mp.locks == 0 && mp.mallocing == 0 && mp.preemptoff == "" {
-			// Goes on in gzyield, which returns to the prologue.
 			gp.preempt = false
-			sp := gp.sched.sp - 8
-			*(*uintptr)(unsafe.Pointer(sp)) = gp.sched.pc
-			gp.sched.sp = sp
-			gp.sched.pc = abi.FuncPCABI0(gzyield)
+			gzdetour(gp, abi.FuncPCABI0(gzyield))
 		}
 		// Else releasem poisons the guard again.
+		gogo(&gp.sched)
+	}
+	full := max(gp.stack.lo, gp.stack.hi-min(maxstacksize, gp.stack.hi)) + stackRoom
+	if gp.stackguard1 > full {
+		gp.stackguard0, gp.stackguard1 = full, full
+		gzdetour(gp, abi.FuncPCABI0(gzdeepen))
 		gogo(&gp.sched)
 	}
 	sp := gp.sched.sp
@@ -37,4 +45,14 @@ func newstack() {
 	print("runtime: sp=", hex(sp), " stack=[", hex(gp.stack.lo), ", ", hex(gp.stack.hi), "]\n")
 	gp.syscallsp = 0
 	throw("stack overflow")
+}
+
+// gzdetour has the goroutine go on at pc, which returns to the prologue that it stands in.
+//
+//go:nosplit
+func gzdetour(gp *g, pc uintptr) {
+	sp := gp.sched.sp - 8
+	*(*uintptr)(unsafe.Pointer(sp)) = gp.sched.pc
+	gp.sched.sp = sp
+	gp.sched.pc = pc
 }

@@ -12,6 +12,10 @@ TEXT ·rawVforkSyscall<ABIInternal>(SB), NOSPLIT|NOFRAME, $0
 	RET
 
 // func gettimeofday(tv *Timeval) (err Errno)
-TEXT ·gettimeofday<ABIInternal>(SB), NOSPLIT|NOFRAME, $0
-	MOVQ	$38, AX
+// Its callee's arguments, seven words, may be kept below the caller's frame.
+TEXT ·gettimeofday<ABIInternal>(SB), NOSPLIT, $64-0
+	MOVQ	AX, BX
+	MOVQ	$96, AX
+	CALL	runtime·gzsyscall<ABIInternal>(SB)
+	MOVQ	CX, AX
 	RET

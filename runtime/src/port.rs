@@ -22,6 +22,9 @@ pub struct Stack {
     pub hi: usize,
 }
 
+/// How many bytes of a goroutine's stack, from its top, code may use that steps over pages; whatever lies deeper, the next page has to be touched first.
+pub const SHALLOW_STACK: usize = 160 << 10;
+
 impl Stack {
     /// The stack of a goroutine that has none.
     pub const NONE: Stack = Stack { lo: 0, hi: 0 };

@@ -6,13 +6,14 @@
 use super::refuse;
 use crate::gc::TypeDesc;
 use crate::gc::layout::{CLASSES, RUN, RUN_BYTES, TINY, class_entry};
+use crate::port::SHALLOW_STACK;
 use crate::proc::{G, M, P};
 use core::cell::UnsafeCell;
 use core::mem::size_of;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 /// `gzVersion` in `gzero.go`.
-const VERSION: usize = 4;
+const VERSION: usize = 5;
 
 macro_rules! layout {
     ($($(#[$doc:meta])* $name:ident,)*) => {
@@ -77,6 +78,8 @@ layout! {
     kernel_g_goid,
     kernel_g_startarg,
     kernel_m_go_m,
+    /// What the guard of a goroutine's stack is set for first.
+    shallow_stack,
     /// Where a goroutine begins.
     gostart,
     /// What it returns to, less one.
@@ -182,6 +185,12 @@ pub(super) unsafe extern "C" fn register(info: *const Layout) {
                 "the Go program expects a field of the kernel's at {assumed}, and it is at {is}"
             ));
         }
+    }
+    if info.shallow_stack != SHALLOW_STACK {
+        refuse(format_args!(
+            "the Go program expects {} bytes of a stack to be its own, and they are {SHALLOW_STACK}",
+            info.shallow_stack
+        ));
     }
     if info.g_size > super::G_BYTES {
         refuse(format_args!(

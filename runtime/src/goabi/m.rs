@@ -7,7 +7,7 @@ use super::layout::{Layout, is_on, layout, word};
 use crate::proc::{ALLM, G, M, getm, systemstack};
 use alloc::alloc::{Layout as Bytes, alloc_zeroed, handle_alloc_error};
 use core::ptr::null_mut;
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicUsize, Ordering};
 
 /// Room above the end of a scheduler's stack that Go code leaves free for what it calls.
 const G0_ROOM: usize = 4096;
@@ -42,7 +42,7 @@ pub(super) fn init_all() {
 
 /// A new M runs, on its g0: gives it an `m` if a Go program runs.
 pub(crate) fn minit(mp: *mut M) {
-    // Either this sees the flag, or `init_all` sees the M on the list: both are sequentially consistent with the change of the other.
+    // Either this sees the flag, or `init_all` sees that the M has begun: both are sequentially consistent with the change of the other.
     core::sync::atomic::fence(Ordering::SeqCst);
     if is_on() {
         // SAFETY: the current M.
@@ -50,14 +50,16 @@ pub(crate) fn minit(mp: *mut M) {
     }
 }
 
-/// Makes the `m` of an M, unless it has one.
+/// Makes the `m` of an M, unless it has one, or has not begun: then it calls [`minit`] itself, once it has a scheduler's stack for Go code to run on.
 ///
 /// # Safety
 /// On a g0; Ms are never freed.
 unsafe fn prepare(mp: *mut M) {
     // SAFETY: as the caller promises.
     let slot = unsafe { &(*mp).go_m };
-    if !slot.load(Ordering::Acquire).is_null() {
+    // SAFETY: as the caller promises. Stored once, by the M itself, before it calls `minit`.
+    let has_begun = unsafe { AtomicUsize::from_ptr(&raw mut (*(*mp).g0).sched_sp) };
+    if !slot.load(Ordering::Acquire).is_null() || has_begun.load(Ordering::Acquire) == 0 {
         return;
     }
     let l = layout();

@@ -12,6 +12,7 @@
 //! | `chan.rs` `sema.rs` `time.rs` | `chan.go` `select.go` `sema.go` `time.go` | channels, semaphores, timers |
 //! | `malloc.rs` `collect.rs` | `malloc.go` `mgc.go` `mfinal.go` `mstats.go` | memory, and the collector's roots |
 //! | `os.rs` | `os_linux.go` | console, arguments, end |
+//! | `syscall.rs` `pipe.rs` | `os_linux.go` | Linux's system calls |
 //! | `fault.rs` | `signal_unix.go` | faults become panics |
 //! | `preempt.rs` `pclntab.rs` | `stack.go` | where Go code may be preempted |
 //! | `report.rs` | `proc.go` | all goroutines for Go's tracebacks; deadlock |
@@ -34,10 +35,12 @@ mod m;
 mod malloc;
 mod os;
 mod pclntab;
+mod pipe;
 mod preempt;
 mod proc;
 mod report;
 mod sema;
+mod syscall;
 mod table;
 mod time;
 

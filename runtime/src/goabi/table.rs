@@ -1,7 +1,7 @@
 //! The functions that Go code calls, by number: `go/runtime/gzero_amd64.s` has a stub for each, which passes Go's registers as this target's calling convention wants
 //! them. A test compares both lists.
 
-use super::{chan, collect, coro, layout, malloc, os, proc, report, sema, time};
+use super::{chan, collect, coro, layout, malloc, os, proc, report, sema, syscall, time};
 
 /// The address of a function of any type.
 #[derive(Clone, Copy)]
@@ -24,9 +24,9 @@ table! {
     "gzRandom" => proc::random,
     "gzArg" => os::arg,
     "gzEnviron" => os::environ,
-    "gzWrite" => os::write,
+    "gzSyscall" => syscall::call,
     "write1" => os::write1,
-    "gzRead" => os::read,
+    "gzReadRandom" => syscall::random,
     "exit" => os::exit,
     "nanotime1" => os::nanotime,
     "now" => os::now,

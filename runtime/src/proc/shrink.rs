@@ -20,7 +20,9 @@ pub(crate) fn shrink_stacks() -> usize {
         ALLGS.for_each(|gp| {
             // SAFETY: the list keeps its Gs meanwhile. With the scan bit set nobody runs this one, so its stack is ours below what it saved.
             unsafe {
-                if !(*gp).stack_grew.load(Ordering::Relaxed) || !(*gp).begin_scan(Status::Waiting) {
+                // Go code is told once that its stack may be deep.
+                let stays = (*gp).is_go() || !(*gp).stack_grew.load(Ordering::Relaxed);
+                if stays || !(*gp).begin_scan(Status::Waiting) {
                     return;
                 }
                 let stack = (*gp).stack;

@@ -31,6 +31,9 @@
 //! interrupts off (`tlb/shootdown.rs`). Code with interrupts off takes the reserve instead, 32 KiB, more than any critical
 //! section uses; so does the backing of pages in advance of a preemption. And it must be the stack's own code that faults: nobody else may touch its tables.
 //!
+//! Code that touches each page of its frames in turn cannot step over the reserve and the guard area, which is how Rust is compiled. Go is not: there the
+//! prologue's check of a goroutine's guard has the stack unshared before a frame goes beyond [`SHALLOW`] (`go/runtime/stack.go`).
+//!
 //! # Coming back
 //! A dead stack, or one that is shrunk to 40 pages or less, shares again ([`Window::reshare`]). Its own tables are freed when all
 //! cores have flushed: processors walk tables ahead of their programs, and would take a reused frame's contents for
@@ -52,7 +55,7 @@ use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 /// Bytes of a window whose pages are its own while it shares tables: an eighth of what a page table maps.
 pub(super) const OWN: usize = 256 << 10;
 /// Of its own pages, how many may be backed at a fault that can wait, and at any other.
-pub(super) const SHALLOW: usize = 40;
+pub(super) const SHALLOW: usize = runtime::port::SHALLOW_STACK / FRAME_SIZE;
 pub(super) const SHALLOW_AND_RESERVE: usize = 48;
 
 const _: () = assert!(SHALLOW_AND_RESERVE * FRAME_SIZE + GUARD == OWN);
