@@ -58,8 +58,21 @@ impl Go {
 
     /// What builds a program into `elf` from `go build`'s words for it.
     pub fn build<W: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = W>, elf: &Path) -> Command {
+        let mut go = self.make(&["build"], elf);
+        go.args(words);
+        go
+    }
+
+    /// What builds the program of a package's tests into `elf`, as `go test` with these flags does but for its `vet`.
+    pub fn build_test(&self, package: &str, flags: &[&str], elf: &Path) -> Command {
+        let mut go = self.make(&["test", "-c", "-vet=off"], elf);
+        go.args(flags).arg(package);
+        go
+    }
+
+    fn make(&self, how: &[&str], elf: &Path) -> Command {
         let mut go = self.toolchain.go();
-        go.arg("build").args(self.flags(None)).arg("-o").arg(elf).args(words).stdin(Stdio::null());
+        go.args(how).args(self.flags(None)).arg("-o").arg(elf).stdin(Stdio::null());
         go
     }
 

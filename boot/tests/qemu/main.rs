@@ -9,6 +9,7 @@ mod firmware;
 mod gdb;
 mod go_gc;
 mod go_language;
+mod go_std;
 mod go_tool;
 mod go_twins;
 mod guests;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         jobs.extend(killed::jobs());
         jobs.extend(own_programs::jobs());
         jobs.extend(go_tool::jobs());
+        jobs.extend(go_std::jobs(&guests));
         // Guests name these.
         if args.may_want(&["smp", "seeded::"]) {
             jobs.extend(kernel_tests::jobs(&guests));

@@ -1,0 +1,243 @@
+//! The standard library's own tests, as their sources come with the toolchain: each package's are built (`go test -c`) and run on four cores.
+//!
+//! `go_std.txt` lists the packages, and below each the tests that cannot pass here, with the reason. Nothing else may fail or be missing: a package passes if
+//! its program ends with status 0 after `PASS`, and every test that it has begun was passed or skipped itself. [`SAMPLE`] runs always, the rest on demand
+//! (`--ignored go_std`), with a line for `docs/go-std.md`'s table each.
+//!
+//! `-test.short`: an emulated processor takes hours for the rest.
+
+use crate::guests::Guests;
+use crate::harness::{Job, Outcome};
+use crate::own_programs::Folder;
+use crate::script::expect;
+use boot::go::command::Go;
+use boot::go::toolchain::Toolchain;
+use boot::host::Host;
+use boot::options::Options;
+use boot::target_dir;
+use std::fmt;
+use std::fs;
+use std::time::Duration;
+
+const LIST: &str = include_str!("go_std.txt");
+
+/// What runs always: little to compile, and what the scheduler serves.
+const SAMPLE: [(&str, &str); 4] = [
+    ("errors", "."),
+    ("container/list", "."),
+    ("iter", "."),
+    ("sync", "Test(Mutex|RWMutex|Cond.*|WaitGroup.*|Once.*|HammerMutex|Semaphore|ParallelReaders)$"),
+];
+
+const CORES: u32 = 4;
+const MEMORY: &str = "1G";
+const PATIENCE: Duration = Duration::from_secs(1800);
+
+/// A package, and what of its tests is left out.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Package<'a> {
+    path: &'a str,
+    /// For `go test`.
+    flags: Vec<&'a str>,
+    /// A test's name, which may be an expression and have a subtest's behind `/`; and the reason.
+    excluded: Vec<(&'a str, &'a str)>,
+}
+
+impl Package<'_> {
+    /// The expression for `-test.skip`.
+    fn skip(&self) -> String {
+        let anchored =
+            |name: &str| name.split('/').map(|part| format!("^{part}$")).collect::<Vec<_>>().join("/");
+        self.excluded.iter().map(|(name, _)| anchored(name)).collect::<Vec<_>>().join("|")
+    }
+}
+
+/// The packages of a list: a line for each, with flags for `go test`, and one with a margin for each exclusion below it.
+fn packages(list: &str) -> Vec<Package<'_>> {
+    let mut packages: Vec<Package> = Vec::new();
+    for line in list.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        match line.strip_prefix("    ") {
+            None => {
+                let (path, flags) = line.split_once(' ').unwrap_or((line, ""));
+                let flags = flags.split_whitespace().collect();
+                packages.push(Package { path, flags, excluded: Vec::new() });
+            }
+            Some(excluded) => {
+                let (name, reason) = excluded.split_once(' ').expect("an exclusion has a reason");
+                let package = packages.last_mut().expect("an exclusion stands below its package");
+                package.excluded.push((name, reason.trim_start()));
+            }
+        }
+    }
+    packages
+}
+
+/// How a package's tests ended, by their own lines.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Counts {
+    run: usize,
+    passed: usize,
+    skipped: usize,
+}
+
+impl Counts {
+    /// Of the output of `-test.v`. Subtests' lines have a margin and are not counted; nor are examples, which nothing says are begun.
+    fn of(output: &str) -> Counts {
+        let mut counts = Counts::default();
+        for line in output.lines() {
+            let is_top = |rest: &str| !rest.contains('/') && rest.starts_with("Test");
+            // What a test wrote without an end of line stands before its result.
+            let result = |what: &str| line.find(what).is_some_and(|at| is_top(&line[at + what.len()..]));
+            counts.run += usize::from(line.strip_prefix("=== RUN   ").is_some_and(is_top));
+            counts.passed += usize::from(!line.starts_with(' ') && result("--- PASS: "));
+            counts.skipped += usize::from(!line.starts_with(' ') && result("--- SKIP: "));
+        }
+        counts
+    }
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} | {} | {}", self.run, self.passed, self.skipped)
+    }
+}
+
+/// A job for each package.
+pub fn jobs(guests: &Guests) -> Vec<Job<'_>> {
+    let sample = SAMPLE.into_iter().map(|(path, run)| {
+        Job::one(format!("go_std::sample::{path}"), move || {
+            let package = packages(LIST).into_iter().find(|package| package.path == path);
+            test(guests, &package.ok_or("not listed")?, run).map(drop)
+        })
+    });
+    let all = packages(LIST).into_iter().map(|package| {
+        let name = format!("go_std::all::{}", package.path);
+        let run = move || {
+            let counts = test(guests, &package, ".")?;
+            println!("| {} | {counts} | {} |", package.path, package.excluded.len());
+            Ok(())
+        };
+        Job::one(name, run).ignored()
+    });
+    let own = [
+        Job::one("go_std::frames_step_over_pages", frames_step_over_pages),
+        Job::one("go_std::list_is_read", list_is_read),
+        Job::one("go_std::results_are_counted", results_are_counted),
+    ];
+    own.into_iter().chain(sample).chain(all).collect()
+}
+
+/// Runs those of a package's tests that `run` names and the list does not leave out.
+fn test(guests: &Guests, package: &Package<'_>, run: &str) -> Result<Counts, String> {
+    let said = |error: boot::Error| error.to_string();
+    let host = Host::current();
+    let dir = target_dir().join("go/std");
+    fs::create_dir_all(&dir).map_err(|error| error.to_string())?;
+    let elf = dir.join(package.path.replace('/', "_"));
+    let go = Go::get(&host).map_err(said)?;
+    let built = go.build_test(package.path, &package.flags, &elf).output().map_err(|e| e.to_string())?;
+    if !built.status.success() {
+        return Err(String::from_utf8_lossy(&built.stderr).into());
+    }
+    let run = format!("-test.run={run}");
+    let skip = format!("-test.skip={}", package.skip());
+    let mut words = vec!["-test.short", "-test.v", &run];
+    // An empty expression leaves everything out.
+    words.extend((!package.excluded.is_empty()).then_some(skip.as_str()));
+    let folder = Toolchain::get(&host).map_err(said)?.root.join("src").join(package.path);
+    let options = Options {
+        smp: CORES,
+        memory: MEMORY.into(),
+        // As `go test`: the package's folder.
+        env: vec![("PWD".into(), folder.into())],
+        ..Options::new(package.path, &words)
+    };
+    let ran = guests.run_go(&options, &elf, PATIENCE)?;
+    // Linked anew within a second, and large.
+    _ = fs::remove_file(&elf);
+    let counts = Counts::of(&ran.output);
+    let is_whole = ran.output.ends_with("PASS\n") && counts.run == counts.passed + counts.skipped;
+    match (ran.status, is_whole) {
+        (0, true) if counts.run > 0 => Ok(counts),
+        _ => Err(format!("{counts:?}, status {}\n{}\n{}", ran.status, ran.output, ran.errors)),
+    }
+}
+
+/// Go code touches no page of a large frame but those that it uses. Each of these goroutines goes from the part of its stack that is its own to one where its
+/// neighbours' pages would be, and clears what it finds, while they wait with their registers on their stacks.
+const WIDE: &str = r#"package main
+
+import (
+	"runtime"
+	"sync"
+)
+
+func down(n int, id byte, meet *sync.WaitGroup) byte {
+	if n == 0 {
+		return wide(id, meet)
+	}
+	var pad [1024]byte
+	pad[n] = id
+	return down(n-1, id, meet) + pad[n] - id
+}
+
+func wide(id byte, meet *sync.WaitGroup) byte {
+	var a [120 << 10]byte
+	for i := 0; i < len(a); i += 64 {
+		a[i] = id
+	}
+	meet.Done()
+	meet.Wait()
+	runtime.Gosched()
+	for i := 0; i < len(a); i += 64 {
+		if a[i] != id {
+			panic("another's byte")
+		}
+	}
+	return id
+}
+
+func main() {
+	const n = 16
+	var meet, end sync.WaitGroup
+	meet.Add(n)
+	for id := range n {
+		end.Go(func() {
+			if down(128, byte(id), &meet) != byte(id) {
+				panic("another's result")
+			}
+		})
+	}
+	end.Wait()
+	print("whole\n")
+}
+"#;
+
+fn frames_step_over_pages() -> Outcome {
+    let folder = Folder::new("go wide", &[("wide.go", WIDE)])?;
+    expect(&folder.run(&["-smp", "4", "wide.go"])?, 0, "", &["whole\n"])
+}
+
+fn list_is_read() -> Outcome {
+    let list = "# about\n\na/b -tags=x\n    TestX  no files\n    TestY.*/sub  no network\nc\n";
+    let packages_ = packages(list);
+    let excluded = vec![("TestX", "no files"), ("TestY.*/sub", "no network")];
+    let first = Package { path: "a/b", flags: vec!["-tags=x"], excluded };
+    let second = Package { path: "c", ..Package::default() };
+    let skip = first.skip();
+    match packages_ == [first, second] && skip == "^TestX$|^TestY.*$/^sub$" {
+        true => Ok(()),
+        false => Err(format!("{packages_:?} {skip}")),
+    }
+}
+
+fn results_are_counted() -> Outcome {
+    let output = "=== RUN   TestA\n=== RUN   TestA/sub\n--- PASS: TestA (0.00s)\n    --- PASS: TestA/sub (0.00s)\n\
+                  === RUN   TestB\ntext--- SKIP: TestB (0.00s)\n=== RUN   TestC\n=== RUN   ExampleX\n\
+                  --- PASS: ExampleX (0.00s)\n";
+    let counts = Counts::of(output);
+    match counts == (Counts { run: 3, passed: 1, skipped: 1 }) {
+        true => Ok(()),
+        false => Err(format!("{counts:?}")),
+    }
+}
