@@ -34,21 +34,25 @@ type BlockProfileRecord struct {
 	StackRecord
 }
 
-func BlockProfile(p []BlockProfileRecord) (n int, ok bool)                   { return 0, true }
-func MutexProfile(p []BlockProfileRecord) (n int, ok bool)                   { return 0, true }
-func GoroutineProfile(p []StackRecord) (n int, ok bool)                      { return 0, true }
-func ThreadCreateProfile(p []StackRecord) (n int, ok bool)                   { return 0, true }
-func MemProfile(p []MemProfileRecord, inuseZero bool) (n int, ok bool)       { return 0, true }
-func SetBlockProfileRate(rate int)                                           {}
-func SetMutexProfileFraction(rate int) int                                   { return 0 }
-func CPUProfile() []byte                                                     { return nil }
-func SetCPUProfileRate(hz int)                                               {}
+func BlockProfile(p []BlockProfileRecord) (n int, ok bool)             { return 0, true }
+func MutexProfile(p []BlockProfileRecord) (n int, ok bool)             { return 0, true }
+func GoroutineProfile(p []StackRecord) (n int, ok bool)                { return 0, true }
+func ThreadCreateProfile(p []StackRecord) (n int, ok bool)             { return 0, true }
+func MemProfile(p []MemProfileRecord, inuseZero bool) (n int, ok bool) { return 0, true }
+func SetBlockProfileRate(rate int)                                     {}
+func SetMutexProfileFraction(rate int) int                             { return 0 }
+func CPUProfile() []byte                                               { return nil }
+func SetCPUProfileRate(hz int)                                         {}
 
 //go:linkname pprof_blockProfileInternal
-func pprof_blockProfileInternal(p []profilerecord.BlockProfileRecord) (n int, ok bool) { return 0, true }
+func pprof_blockProfileInternal(p []profilerecord.BlockProfileRecord) (n int, ok bool) {
+	return 0, true
+}
 
 //go:linkname pprof_mutexProfileInternal
-func pprof_mutexProfileInternal(p []profilerecord.BlockProfileRecord) (n int, ok bool) { return 0, true }
+func pprof_mutexProfileInternal(p []profilerecord.BlockProfileRecord) (n int, ok bool) {
+	return 0, true
+}
 
 //go:linkname pprof_goroutineLeakProfileWithLabels
 func pprof_goroutineLeakProfileWithLabels(p []profilerecord.StackRecord, labels []unsafe.Pointer) (n int, ok bool) {

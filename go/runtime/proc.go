@@ -130,10 +130,10 @@ func gzclear(gp *g) {
 func Gosched()
 func goschedguarded() { Gosched() }
 
-func LockOSThread()        { gzLockOSThread(1) }
-func UnlockOSThread()      { gzLockOSThread(0) }
-func NumCPU() int          { return int(numCPUStartup) }
-func NumGoroutine() int    { return int(gzNumgoroutine()) - int(gzsystem.Load()) }
+func LockOSThread()     { gzLockOSThread(1) }
+func UnlockOSThread()   { gzLockOSThread(0) }
+func NumCPU() int       { return int(numCPUStartup) }
+func NumGoroutine() int { return int(gzNumgoroutine()) - int(gzsystem.Load()) }
 func GOMAXPROCS(n int) int {
 	old := int(gzGomaxprocs(uintptr(max(n, 0))))
 	gomaxprocs = int32(gzGomaxprocs(0))

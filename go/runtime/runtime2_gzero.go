@@ -9,20 +9,20 @@ import (
 )
 
 const (
-	mutexMLocksDelta                 = 16
-	mallocHeaderSize                 = 8
-	maxAlloc                         = 1 << 48
-	maxSmallSize                     = 32768
+	mutexMLocksDelta                  = 16
+	mallocHeaderSize                  = 8
+	maxAlloc                          = 1 << 48
+	maxSmallSize                      = 32768
 	minLegalPointer           uintptr = 4096
-	pageSize                         = 8192
-	maxProfStackDepth                = 1024
-	osHasLowResClockInt              = 0
-	fixedStack                       = 2048
-	stackDebug                       = 0
-	stackPreempt                     = 1<<64 - 1314
-	stackGuard                       = 928
-	fingRunningFinalizer      uint32 = 2
-	defaultTraceAdvancePeriod        = 1e9
+	pageSize                          = 8192
+	maxProfStackDepth                 = 1024
+	osHasLowResClockInt               = 0
+	fixedStack                        = 2048
+	stackDebug                        = 0
+	stackPreempt                      = 1<<64 - 1314
+	stackGuard                        = 928
+	fingRunningFinalizer      uint32  = 2
+	defaultTraceAdvancePeriod         = 1e9
 )
 
 type (

@@ -9,7 +9,9 @@ type (
 	synctestDeadlockError struct{ bubble *synctestBubble }
 )
 
-func (e synctestDeadlockError) Error() string { return "deadlock: all goroutines in bubble are blocked" }
+func (e synctestDeadlockError) Error() string {
+	return "deadlock: all goroutines in bubble are blocked"
+}
 func (e synctestDeadlockError) RuntimeError() {}
 
 //go:linkname synctestRun internal/synctest.Run

@@ -104,6 +104,7 @@ pub fn jobs<'a>() -> Vec<Job<'a>> {
         REFUSED.iter().map(|case| Job::one(format!("go_tool::{}", case.name), || refused(case))).collect();
     jobs.push(Job::one("go_tool::cache_is_shared", cache_is_shared));
     jobs.push(Job::one("go_tool::interface_is_as_written", interface_is_as_written));
+    jobs.push(Job::one("go_tool::formatted", formatted));
     jobs.push(Job::one("go_tool::words_and_status", words_and_status));
     jobs.push(Job::one("go_tool::settings_of_the_program", settings_of_the_program));
     jobs.push(Job::one("go_tool::module", module));
@@ -167,6 +168,23 @@ fn interface_is_as_written() -> Outcome {
     match kept.misfit(&toolchain).map_err(|e| e.to_string())? {
         None => Ok(()),
         Some(why) => Err(why),
+    }
+}
+
+/// Every Go file of the project is as `gofmt` writes it.
+fn formatted() -> Outcome {
+    let toolchain =
+        boot::go::toolchain::Toolchain::get(&boot::host::Host::current()).map_err(|e| e.to_string())?;
+    let output = Command::new(toolchain.root.join("bin/gofmt"))
+        .arg("-l")
+        .args(["go", "programs/go", "boot/tests/qemu/go"])
+        .current_dir(boot::source_root())
+        .output()
+        .map_err(|e| e.to_string())?;
+    let (listed, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    match output.status.success() && listed.is_empty() && errors.is_empty() {
+        true => Ok(()),
+        false => Err(format!("{}, not formatted:\n{listed}{errors}", output.status)),
     }
 }
 
