@@ -10,14 +10,14 @@ import (
 )
 
 // gzVersion changes with every change of the table or of gzLayout. The kernel refuses another.
-const gzVersion = 5
+const gzVersion = 6
 
 // gzLayout is runtime/src/goabi/layout.rs's Layout, word for word.
 type gzLayout struct {
 	version, size uintptr
 
-	// What Go's g begins with is part of the kernel's G.
-	gSize                                    uintptr
+	// Go's g lies right behind the kernel's G.
+	gSize, gStackLo, gStackHi                uintptr
 	gStackguard0, gStackguard1               uintptr
 	gM, gSched, gSyscallsp, gGoid            uintptr
 	gAtomicstatus, gWaitsince, gWaitreason   uintptr
@@ -34,6 +34,7 @@ type gzLayout struct {
 	funcnametab                              uintptr
 
 	// Where the assembly expects the kernel's fields.
+	kernelGStackLo, kernelGStackHi                                    uintptr
 	kernelGM, kernelGStatus, kernelGGoid, kernelGStartarg, kernelMGoM uintptr
 	shallowStack                                                      uintptr
 
@@ -54,12 +55,15 @@ type gzLayout struct {
 	classes                                                     uintptr
 }
 
-// The offsets of the kernel's fields in gzero_amd64.s.
+// The offsets of the kernel's fields in gzero_amd64.s. Those of its G count from Go's g, which lies
+// behind it.
 const (
-	gzKernelGM        = 456
-	gzKernelGStatus   = 468
-	gzKernelGGoid     = 472
-	gzKernelGStartarg = 480
+	gzKernelGStackLo  = -216
+	gzKernelGStackHi  = -208
+	gzKernelGM        = -192
+	gzKernelGStatus   = -180
+	gzKernelGGoid     = -176
+	gzKernelGStartarg = -168
 	gzKernelMGoM      = 8
 	gzKernelMP        = 24
 
@@ -107,6 +111,8 @@ func gzregister() {
 	info := gzLayout{
 		version: gzVersion, size: unsafe.Sizeof(gzLayout{}),
 		gSize:        unsafe.Sizeof(g{}),
+		gStackLo:     unsafe.Offsetof(gp.stack) + unsafe.Offsetof(gp.stack.lo),
+		gStackHi:     unsafe.Offsetof(gp.stack) + unsafe.Offsetof(gp.stack.hi),
 		gStackguard0: unsafe.Offsetof(gp.stackguard0), gStackguard1: unsafe.Offsetof(gp.stackguard1),
 		gM: unsafe.Offsetof(gp.m), gSched: unsafe.Offsetof(gp.sched), gSyscallsp: unsafe.Offsetof(gp.syscallsp),
 		gGoid:         unsafe.Offsetof(gp.goid),
@@ -127,9 +133,10 @@ func gzregister() {
 		text:         md.text, etext: md.etext,
 		pclntab: uintptr(unsafe.Pointer(&md.pclntable[0])), ftab: uintptr(unsafe.Pointer(&md.ftab[0])),
 		nftab: uintptr(len(md.ftab)), findfunctab: md.findfunctab, pctab: uintptr(unsafe.Pointer(&md.pctab[0])),
-		funcnametab: uintptr(unsafe.Pointer(&md.funcnametab[0])),
-		kernelGM:    gzKernelGM, kernelGStatus: gzKernelGStatus, kernelGGoid: gzKernelGGoid,
-		kernelGStartarg: gzKernelGStartarg, kernelMGoM: gzKernelMGoM,
+		funcnametab:    uintptr(unsafe.Pointer(&md.funcnametab[0])),
+		kernelGStackLo: gzOffset(gzKernelGStackLo), kernelGStackHi: gzOffset(gzKernelGStackHi),
+		kernelGM: gzOffset(gzKernelGM), kernelGStatus: gzOffset(gzKernelGStatus), kernelGGoid: gzOffset(gzKernelGGoid),
+		kernelGStartarg: gzOffset(gzKernelGStartarg), kernelMGoM: gzKernelMGoM,
 		shallowStack: stackShallow,
 		gostart:      abi.FuncPCABI0(gzgostart), goexit: abi.FuncPCABI0(goexit),
 		sigpanic: abi.FuncPCABI0(sigpanic0), callgo: abi.FuncPCABI0(gzcallgo),
@@ -149,6 +156,9 @@ func gzregister() {
 	}
 	gzRegister(&info)
 }
+
+// gzOffset is an offset for the kernel, which adds it with wrap-around.
+func gzOffset(o int) uintptr { return uintptr(o) }
 
 func gzbool(b bool) uintptr {
 	if b {

@@ -190,18 +190,20 @@ TEXT runtime·readgstatus<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-12
 	MOVL	const_gzKernelGStatus(AX), AX
 	RET
 
-// The guard of a goroutine's stack: the end of the stack, of what debug.SetMaxStack allows of it, or of its shallow part, and room above for what the
+// The bounds of a goroutine's stack, as the kernel has them, and its guard: the end of the stack, of what debug.SetMaxStack allows of it, or of its shallow part, and room above for what the
 // kernel's functions use.
 #define GUARD \
-	MOVQ	(g_stack+stack_hi)(R14), AX \
+	MOVQ	const_gzKernelGStackLo(R14), CX \
+	MOVQ	CX, (g_stack+stack_lo)(R14) \
+	MOVQ	const_gzKernelGStackHi(R14), BX \
+	MOVQ	BX, (g_stack+stack_hi)(R14) \
+	MOVQ	BX, AX \
 	SUBQ	runtime·maxstacksize(SB), AX \
-	MOVQ	(g_stack+stack_lo)(R14), CX \
 	CMPQ	AX, CX \
 	CMOVQLT	CX, AX \
-	MOVQ	(g_stack+stack_hi)(R14), CX \
-	SUBQ	$const_stackShallow, CX \
-	CMPQ	AX, CX \
-	CMOVQLT	CX, AX \
+	SUBQ	$const_stackShallow, BX \
+	CMPQ	AX, BX \
+	CMOVQLT	BX, AX \
 	ADDQ	$const_stackRoom, AX \
 	MOVQ	AX, g_stackguard0(R14) \
 	MOVQ	AX, g_stackguard1(R14)

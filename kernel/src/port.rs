@@ -94,6 +94,7 @@ extern "C" fn m0(_: usize) -> ! {
             thread: os_thread(t),
             stack: stack_of(t),
             xsave_area: fpu::xsave_area(),
+            has_go: crate::entry::module().is_some(),
             entropy: cpu::entropy::draw(),
         })
     }
@@ -144,12 +145,12 @@ fn page_fault(frame: &mut TrapFrame, addr: usize) -> bool {
 unsafe impl Port for Machine {
     #[inline(always)]
     fn getg() -> *mut G {
-        local::g().cast()
+        local::g()
     }
 
     #[inline(always)]
     unsafe fn setg(g: *mut G) {
-        local::set_g(g.cast());
+        local::set_g(g);
     }
 
     fn ncpu() -> usize {
@@ -181,7 +182,7 @@ unsafe impl Port for Machine {
             unsafe { core::mem::transmute::<extern "C" fn(*mut M) -> !, extern "C" fn(usize) -> !>(entry) };
         // SAFETY: the M is new and the caller's; its g0 exists.
         let g0 = unsafe { (*mp).g0 };
-        let made = thread::spawn(entry, mp as usize, g0.cast(), |t| {
+        let made = thread::spawn(entry, mp as usize, g0, |t| {
             // SAFETY: as above; the thread does not run yet.
             unsafe {
                 (*mp).set_os(os_thread(t));

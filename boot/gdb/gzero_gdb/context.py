@@ -48,7 +48,9 @@ class Core:
         if index >= 0 and index % size == 0 and index // size <= blocks.type.range()[1]:
             block = blocks[index // size]
             self.id = memory.number(block["id"])
-            self.g = memory.number(block["g"])
+            # Of the current G there is the end; of none, what comes out is 0.
+            g = gdb.lookup_type("runtime::proc::g::G")
+            self.g = memory.number(block["go_g"]) - g.sizeof
             self.kernel_thread = memory.number(block["thread"])
 
 

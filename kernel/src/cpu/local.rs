@@ -8,13 +8,13 @@
 //! | offset | content |
 //! |---|---|
 //! | `gs:0` | address of the block itself |
-//! | `gs:8` | current G |
+//! | `gs:8` | end of the current G, where Go's `g` is in a Go program |
 //! | `gs:16` | current kernel thread |
 //! | `gs:24` | core number |
 //!
 //! `swapgs` is never used: all code runs in ring 0 with one GS base for each core.
 //!
-//! The base of FS is set once, too: code from Go's compiler finds its `g` at `fs:-8`, and that is `gs:8`, the current G.
+//! The base of FS is set once, too: code from Go's compiler finds its `g` at `fs:-8`, and that is `gs:8`.
 
 use super::MAX_CPUS;
 use super::features::{Features, has};
@@ -25,6 +25,7 @@ use core::mem::offset_of;
 use core::ptr;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use raw_cpuid::CpuId;
+use runtime::proc::{G, GoG};
 use x86_64::VirtAddr;
 use x86_64::registers::control::{Cr4, Cr4Flags};
 use x86_64::registers::model_specific::{FsBase, GsBase};
@@ -34,7 +35,7 @@ use x86_64::registers::segmentation::{GS, Segment64};
 #[repr(C, align(128))]
 pub struct CpuLocal {
     self_ptr: Cell<*const CpuLocal>,
-    g: Cell<*mut ()>,
+    go_g: Cell<*mut GoG>,
     thread: Cell<*mut ()>,
     id: Cell<usize>,
     /// The core's name in the interrupt controller.
@@ -55,7 +56,7 @@ unsafe impl Sync for CpuLocal {}
 
 const _: () = {
     assert!(offset_of!(CpuLocal, self_ptr) == 0);
-    assert!(offset_of!(CpuLocal, g) == 8);
+    assert!(offset_of!(CpuLocal, go_g) == 8);
     assert!(offset_of!(CpuLocal, thread) == 16);
     assert!(offset_of!(CpuLocal, id) == 24);
 };
@@ -93,8 +94,8 @@ impl PageFaultSlot {
     }
 }
 
-/// What FS's base is above the block: the word below it is the current G.
-const GO_TLS: u64 = (offset_of!(CpuLocal, g) + size_of::<usize>()) as u64;
+/// What FS's base is above the block: the word below it is Go's `g`.
+const GO_TLS: u64 = (offset_of!(CpuLocal, go_g) + size_of::<usize>()) as u64;
 
 /// Of a core that has not set its controller up.
 const NO_APIC_ID: u32 = u32::MAX;
@@ -103,7 +104,7 @@ impl CpuLocal {
     const fn new() -> Self {
         CpuLocal {
             self_ptr: Cell::new(ptr::null()),
-            g: Cell::new(ptr::null_mut()),
+            go_g: Cell::new(G::go(ptr::null_mut())),
             thread: Cell::new(ptr::null_mut()),
             id: Cell::new(0),
             apic_id: AtomicU32::new(NO_APIC_ID),
@@ -202,18 +203,18 @@ pub fn id() -> usize {
 ///
 /// May be merged with other reads in one function: code on one stack sees one G wherever it runs.
 #[inline(always)]
-pub fn g() -> *mut () {
-    let g;
-    // SAFETY: `gs:8` is the block's `g`. `pure, readonly`: no read moves across `set_g`, which clobbers memory.
-    unsafe { asm!("mov {}, gs:[8]", out(reg) g, options(nostack, preserves_flags, pure, readonly)) };
-    g
+pub fn g() -> *mut G {
+    let go;
+    // SAFETY: `gs:8` is the block's `go_g`. `pure, readonly`: no read moves across `set_g`, which clobbers memory.
+    unsafe { asm!("mov {}, gs:[8]", out(reg) go, options(nostack, preserves_flags, pure, readonly)) };
+    G::before(go)
 }
 
 /// Sets what [`g`] returns on this core.
 #[inline(always)]
-pub fn set_g(g: *mut ()) {
-    // SAFETY: `gs:8` is the block's `g`, which only its core touches.
-    unsafe { asm!("mov gs:[8], {}", in(reg) g, options(nostack, preserves_flags)) };
+pub fn set_g(g: *mut G) {
+    // SAFETY: `gs:8` is the block's `go_g`, which only its core touches.
+    unsafe { asm!("mov gs:[8], {}", in(reg) G::go(g), options(nostack, preserves_flags)) };
 }
 
 /// The kernel thread that runs on this core.

@@ -10,6 +10,7 @@ use ::alloc::boxed::Box;
 use core::cell::UnsafeCell;
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use runtime::proc::G;
 
 /// Bytes of a thread's stack, the smallest slot less its guard area: the runtime's scheduler and the allocator's slow paths run on it.
 const STACK_BYTES: usize = 64 << 10;
@@ -47,7 +48,7 @@ pub struct Thread {
     pub(super) next_sleeper: UnsafeCell<*mut Thread>,
     /// Saved stack pointer, and what `gs:` holds for it, while it does not run.
     pub(super) sp: UnsafeCell<usize>,
-    pub(super) g: UnsafeCell<*mut ()>,
+    pub(super) g: UnsafeCell<*mut G>,
     stack: UnsafeCell<Stack>,
 }
 
@@ -119,7 +120,7 @@ pub fn current() -> *mut Thread {
 pub fn spawn(
     entry: extern "C" fn(usize) -> !,
     arg: usize,
-    g: *mut (),
+    g: *mut G,
     prepare: impl FnOnce(&'static Thread),
 ) -> Result<(), stack::StackError> {
     exit::dig();

@@ -51,7 +51,7 @@ pub fn start(args: &[&'static str], environ: &[(&'static str, &'static str)]) ->
         // The standard library's hash tables have keys from the system's generator.
         let entropy = RandomState::new().hash_one(0_u8);
         // SAFETY: once, on this thread, whose stack it is.
-        unsafe { runtime::proc::rt0(&Startup { thread, stack, xsave_area: None, entropy }) }
+        unsafe { runtime::proc::rt0(&Startup { thread, stack, xsave_area: None, has_go: false, entropy }) }
     })
 }
 

@@ -4,14 +4,14 @@
 //! # Roots
 //! - the data and bss segments, word by word;
 //! - each M's `m` of Go's, with the free `_defer`s that it keeps;
-//! - of each goroutine of Go code its `G`, which begins with Go's `g` and holds the closure that it was
-//!   started with, and its stack. The stack of the one that collects from its first frame of Go code: what
+//! - of each goroutine of Go code its `G`, which holds the closure that it was started with, Go's `g`
+//!   behind it, and its stack. The stack of the one that collects from its first frame of Go code: what
 //!   older frames of Rust's left there would keep things alive;
 //! - timers that are armed: they lie in Go's memory, and only a P's heap of timers knows them.
 //!
 //! Channels and what waits in them lie in collected memory or on stacks, and so do select's arms.
 
-use super::layout::{layout, word};
+use super::layout::{g_word, layout, word};
 use super::m;
 use crate::gc::port::GC;
 use crate::gc::{self, Kind, Mutator, PAUSES, Sink, scan_stacks};
@@ -40,7 +40,7 @@ unsafe impl Mutator for Go {
         let (l, gp) = (layout(), port::getg());
         // SAFETY: the current goroutine's g and m, if it has one.
         unsafe {
-            let m = word::<_, *mut u8>(gp, l.g_m).read();
+            let m = g_word::<*mut u8>(gp, l.g_m).read();
             (*gp).is_go()
                 && !m.is_null()
                 && word::<_, i32>(m, l.m_locks).read() == 0
@@ -69,7 +69,7 @@ unsafe impl Mutator for Go {
             });
             ALLGS.for_each(|gp| {
                 if (*gp).is_go() && !matches!((*gp).status(), Status::Idle | Status::Dead) {
-                    sink.conservative(gp.addr(), gp.addr() + size_of::<G>());
+                    sink.conservative(gp.addr(), G::go(gp).addr() + super::G_BYTES);
                 }
             });
             sink.conservative(first_go_frame(me, sp), (*me).stack.hi);

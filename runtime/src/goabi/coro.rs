@@ -1,22 +1,22 @@
 //! Coroutines of Go code (Go: `coro.go`): a goroutine hands its M to another one.
 
 use super::layout::layout;
-use crate::proc::{self, G};
+use crate::proc::{self, G, GoG};
 
 /// A goroutine that runs a func value when it is first switched to.
-pub(super) unsafe extern "C" fn start(funcval: *mut u8) -> *mut G {
+pub(super) unsafe extern "C" fn start(funcval: *mut u8) -> *mut GoG {
     // SAFETY: as in `newproc`.
-    unsafe { proc::new_foreign_parked(layout().gostart, funcval) }
+    unsafe { G::go(proc::new_foreign_parked(layout().gostart, funcval)) }
 }
 
 /// Runs `to`, which waits for this; the current goroutine waits until it is switched to.
-pub(super) unsafe extern "C" fn switch(to: *mut G) {
+pub(super) unsafe extern "C" fn switch(to: *mut GoG) {
     // SAFETY: Go's `coro` holds the one goroutine that waits in it.
-    unsafe { proc::switch_to(to) };
+    unsafe { proc::switch_to(G::before(to)) };
 }
 
 /// Runs `to`, which waits for this; the current goroutine ends.
-pub(super) unsafe extern "C" fn exit(to: *mut G) -> ! {
+pub(super) unsafe extern "C" fn exit(to: *mut GoG) -> ! {
     // SAFETY: as in `switch`.
-    unsafe { proc::end_foreign_to(to) }
+    unsafe { proc::end_foreign_to(G::before(to)) }
 }

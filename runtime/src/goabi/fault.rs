@@ -1,6 +1,6 @@
 //! Faults of Go code (Go: `signal_amd64.go`): the code is made to call `sigpanic`, which panics.
 
-use super::layout::{is_on, layout, word};
+use super::layout::{g_word, is_on, layout};
 use crate::port;
 
 /// What the port is to do with Go code that faulted.
@@ -36,10 +36,10 @@ pub fn fault(pc: usize, sp: usize, sig: u32, code: usize, addr: usize) -> Option
         if !in_text(pc) && !called {
             return None;
         }
-        word::<_, u32>(gp, l.g_sig).write(sig);
-        word::<_, usize>(gp, l.g_sigcode0).write(code);
-        word::<_, usize>(gp, l.g_sigcode1).write(addr);
-        word::<_, usize>(gp, l.g_sigpc).write(pc);
+        g_word::<u32>(gp, l.g_sig).write(sig);
+        g_word::<usize>(gp, l.g_sigcode0).write(code);
+        g_word::<usize>(gp, l.g_sigcode1).write(addr);
+        g_word::<usize>(gp, l.g_sigpc).write(pc);
         Some(Fault { rip: l.sigpanic, push: !called })
     }
 }

@@ -9,11 +9,11 @@ use crate::gc::layout::{CLASSES, RUN, RUN_BYTES, TINY, class_entry};
 use crate::port::SHALLOW_STACK;
 use crate::proc::{G, M, P};
 use core::cell::UnsafeCell;
-use core::mem::size_of;
+use core::mem::{offset_of, size_of};
 use core::sync::atomic::{AtomicBool, Ordering};
 
 /// `gzVersion` in `gzero.go`.
-const VERSION: usize = 5;
+const VERSION: usize = 6;
 
 macro_rules! layout {
     ($($(#[$doc:meta])* $name:ident,)*) => {
@@ -30,6 +30,8 @@ layout! {
     version,
     size,
     g_size,
+    g_stack_lo,
+    g_stack_hi,
     g_stackguard0,
     g_stackguard1,
     g_m,
@@ -73,6 +75,8 @@ layout! {
     pctab,
     funcnametab,
     /// Where the program's assembly expects fields of this runtime.
+    kernel_g_stack_lo,
+    kernel_g_stack_hi,
     kernel_g_m,
     kernel_g_status,
     kernel_g_goid,
@@ -156,13 +160,15 @@ pub(super) unsafe extern "C" fn register(info: *const Layout) {
     // SAFETY: of the size that this runtime knows.
     let info = unsafe { info.read() };
     let assumed = [
-        (info.kernel_g_m, core::mem::offset_of!(G, m)),
-        (info.kernel_g_status, G::STATUS_OFFSET),
-        (info.kernel_g_goid, core::mem::offset_of!(G, goid)),
-        (info.kernel_g_startarg, G::STARTARG_OFFSET),
-        (info.kernel_m_go_m, core::mem::offset_of!(M, go_m)),
-        (info.kernel_m_p, core::mem::offset_of!(M, p)),
-        (info.kernel_p_runs, core::mem::offset_of!(P, runs)),
+        (info.kernel_g_stack_lo, from_go(offset_of!(G, stack.lo))),
+        (info.kernel_g_stack_hi, from_go(offset_of!(G, stack.hi))),
+        (info.kernel_g_m, from_go(offset_of!(G, m))),
+        (info.kernel_g_status, from_go(G::STATUS_OFFSET)),
+        (info.kernel_g_goid, from_go(offset_of!(G, goid))),
+        (info.kernel_g_startarg, from_go(G::STARTARG_OFFSET)),
+        (info.kernel_m_go_m, offset_of!(M, go_m)),
+        (info.kernel_m_p, offset_of!(M, p)),
+        (info.kernel_p_runs, offset_of!(P, runs)),
         (info.kernel_run_bytes, RUN_BYTES),
         (info.kernel_run_next, RUN[0]),
         (info.kernel_run_end, RUN[1]),
@@ -171,10 +177,10 @@ pub(super) unsafe extern "C" fn register(info: *const Layout) {
         (info.kernel_tiny, TINY[0]),
         (info.kernel_tiny_offset, TINY[1]),
         (info.kernel_tiny_allocs, TINY[2]),
-        (info.type_size, core::mem::offset_of!(TypeDesc, size)),
-        (info.type_ptr_bytes, core::mem::offset_of!(TypeDesc, ptr_bytes)),
-        (info.type_flags, core::mem::offset_of!(TypeDesc, flags)),
-        (info.type_mask, core::mem::offset_of!(TypeDesc, mask)),
+        (info.type_size, offset_of!(TypeDesc, size)),
+        (info.type_ptr_bytes, offset_of!(TypeDesc, ptr_bytes)),
+        (info.type_flags, offset_of!(TypeDesc, flags)),
+        (info.type_mask, offset_of!(TypeDesc, mask)),
     ];
     // SAFETY: the table that the program registered has an entry of 16 bits for each.
     let class = |i: usize| unsafe { usize::from((info.classes as *const u16).add(i).read()) };
@@ -182,7 +188,8 @@ pub(super) unsafe extern "C" fn register(info: *const Layout) {
     for (assumed, is) in assumed.into_iter().chain(classes) {
         if assumed != is {
             refuse(format_args!(
-                "the Go program expects a field of the kernel's at {assumed}, and it is at {is}"
+                "the Go program expects a field of the kernel's at {}, and it is at {}",
+                assumed as isize, is as isize
             ));
         }
     }
@@ -207,6 +214,21 @@ pub(super) unsafe extern "C" fn register(info: *const Layout) {
     super::collect::begin();
 }
 
+/// How far behind the start of Go's `g` a field of the G is that lies before it.
+const fn from_go(offset: usize) -> usize {
+    offset.wrapping_sub(size_of::<G>())
+}
+
+/// The word of Go's `g` of `gp` at `offset`.
+///
+/// # Safety
+/// There is one.
+#[inline(always)]
+pub(super) unsafe fn g_word<W>(gp: *mut G, offset: usize) -> *mut W {
+    // SAFETY: as the caller promises.
+    unsafe { word(G::go(gp), offset) }
+}
+
 /// The word of Go's at `base + offset`.
 ///
 /// # Safety
@@ -220,17 +242,18 @@ pub(super) unsafe fn word<T, W>(base: *mut T, offset: usize) -> *mut W {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use core::mem::offset_of;
 
     /// The constants of `gzero.go` that say where fields of the kernel's are.
     #[test]
     fn the_go_half_knows_where_fields_are() {
         let text = include_str!("../../../go/runtime/gzero.go");
         for (name, is) in [
-            ("GM", offset_of!(G, m)),
-            ("GStatus", G::STATUS_OFFSET),
-            ("GGoid", offset_of!(G, goid)),
-            ("GStartarg", G::STARTARG_OFFSET),
+            ("GStackLo", from_go(offset_of!(G, stack.lo))),
+            ("GStackHi", from_go(offset_of!(G, stack.hi))),
+            ("GM", from_go(offset_of!(G, m))),
+            ("GStatus", from_go(G::STATUS_OFFSET)),
+            ("GGoid", from_go(offset_of!(G, goid))),
+            ("GStartarg", from_go(G::STARTARG_OFFSET)),
             ("MGoM", offset_of!(M, go_m)),
             ("MP", offset_of!(M, p)),
             ("PRuns", offset_of!(P, runs)),
@@ -244,7 +267,7 @@ mod tests {
             let line =
                 text.lines().find(|line| line.starts_with(&words)).unwrap_or_else(|| panic!("no {words}"));
             let says = line.split('=').nth(1).unwrap().trim();
-            assert_eq!(says, std::format!("{is}"), "gzKernel{name} in gzero.go");
+            assert_eq!(says, std::format!("{}", is as isize), "gzKernel{name} in gzero.go");
         }
         let runs = crate::gc::NUM_SPAN_CLASSES * RUN_BYTES;
         assert_eq!(TINY, [runs, runs + 8, runs + 16], "gzKernelTiny… in gzero.go");

@@ -3,8 +3,8 @@
 //! An M's `m` is made when the M first runs after the program has registered, on its own g0, and is never freed. The assembly of the Go half
 //! stores `g.m` and `m.curg` when a goroutine comes back from a call that may have parked it, so a switch costs nothing here.
 
-use super::layout::{Layout, is_on, layout, word};
-use crate::proc::{ALLM, G, M, getm, systemstack};
+use super::layout::{Layout, g_word, is_on, layout, word};
+use crate::proc::{ALLM, G, GoG, M, getm, systemstack};
 use alloc::alloc::{Layout as Bytes, alloc_zeroed, handle_alloc_error};
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicUsize, Ordering};
@@ -91,13 +91,16 @@ unsafe fn prepare(mp: *mut M) {
 unsafe fn adopt_g0(l: &Layout, g0: *mut G, own: *mut u8) {
     // SAFETY: as the caller promises; the offsets are the program's own.
     unsafe {
-        let guard = (*g0).stack.lo + G0_ROOM;
-        word::<_, usize>(g0, l.g_stackguard0).write(guard);
-        word::<_, usize>(g0, l.g_stackguard1).write(guard);
-        word::<_, *mut u8>(g0, l.g_m).write(own);
-        word::<_, *mut G>(g0, l.g_sched + l.gobuf_g).write(g0);
-        word::<_, usize>(g0, l.g_sched + l.gobuf_sp).write((*g0).saved_sp());
-        word::<_, *mut G>(own, l.m_g0).write(g0);
+        let stack = (*g0).stack;
+        let guard = stack.lo + G0_ROOM;
+        g_word::<usize>(g0, l.g_stack_lo).write(stack.lo);
+        g_word::<usize>(g0, l.g_stack_hi).write(stack.hi);
+        g_word::<usize>(g0, l.g_stackguard0).write(guard);
+        g_word::<usize>(g0, l.g_stackguard1).write(guard);
+        g_word::<*mut u8>(g0, l.g_m).write(own);
+        g_word::<*mut GoG>(g0, l.g_sched + l.gobuf_g).write(G::go(g0));
+        g_word::<usize>(g0, l.g_sched + l.gobuf_sp).write((*g0).saved_sp());
+        word::<_, *mut GoG>(own, l.m_g0).write(G::go(g0));
     }
 }
 
@@ -112,8 +115,8 @@ pub(crate) fn rebind() {
     unsafe {
         let own = (*(*gp).m).go_m.load(Ordering::Relaxed);
         if is_go(gp) && !own.is_null() {
-            word::<_, *mut u8>(gp, l.g_m).write(own);
-            word::<_, *mut G>(own, l.m_curg).write(gp);
+            g_word::<*mut u8>(gp, l.g_m).write(own);
+            word::<_, *mut GoG>(own, l.m_curg).write(G::go(gp));
         }
     }
     crate::proc::releasem(gp);

@@ -18,8 +18,8 @@
 //! | `report.rs` | `proc.go` | all goroutines for Go's tracebacks; deadlock |
 //!
 //! # One G
-//! A [`G`](crate::proc::G) begins with Go's `g` (`stack` is the first field of both), so `gs:8` here, `FS:-8` and R14 there are one address. Each M has an `m` of Go's: `g.m` and
-//! `m.curg` are set by the stubs in `gzero_amd64.s` when a call that may park returns, and `m.g0` is the M's own g0. So Go's `systemstack`, `mcall` and `morestack`
+//! Go's `g` lies right behind each [`G`](crate::proc::G), and the machine's word for the current G is its
+//! address: `gs:8` here, `FS:-8` and R14 there are one. Each M has an `m` of Go's: `g.m` and `m.curg` are set by the stubs in `gzero_amd64.s` when a call that may park returns, and `m.g0` is the M's own g0. So Go's `systemstack`, `mcall` and `morestack`
 //! do as they always do, and this scheduler's switches know nothing of Go.
 //!
 //! # Rules
@@ -51,7 +51,7 @@ pub(crate) use preempt::{may_preempt, refused};
 
 use crate::port;
 
-/// Bytes that [`G`](crate::proc::G) has for Go's `g`.
+/// Bytes for Go's `g` behind each [`G`](crate::proc::G) where a Go program runs.
 pub(crate) const G_BYTES: usize = 448;
 
 /// Runs the Go program that the machine was given, as the main goroutine. Does not return.

@@ -5,7 +5,7 @@
 //!
 //! Where it may not, its guard is poisoned: the next function that it calls gives way in its prologue (`newstack` in `go/runtime/stack.go`).
 
-use super::layout::{is_on, layout, word};
+use super::layout::{g_word, is_on, layout, word};
 use super::pclntab::{self, SafePoint};
 use crate::proc::G;
 
@@ -20,7 +20,7 @@ pub(crate) unsafe fn may_preempt(gp: *mut G, pc: usize) -> Option<usize> {
             return Some(pc);
         }
         let l = layout();
-        let m = word::<_, *mut u8>(gp, l.g_m).read();
+        let m = g_word::<*mut u8>(gp, l.g_m).read();
         if m.is_null()
             || !(l.text..l.etext).contains(&pc)
             || word::<_, i32>(m, l.m_locks).read() != 0
@@ -47,8 +47,8 @@ pub(crate) unsafe fn refused(gp: *mut G) {
     unsafe {
         if is_on() && (*gp).is_go() {
             let l = layout();
-            word::<_, bool>(gp, l.g_preempt).write(true);
-            word::<_, usize>(gp, l.g_stackguard0).write(l.stack_preempt);
+            g_word::<bool>(gp, l.g_preempt).write(true);
+            g_word::<usize>(gp, l.g_stackguard0).write(l.stack_preempt);
         }
     }
 }

@@ -3,10 +3,10 @@
 //! Go's unwinder starts from `g.sched`. A goroutine that does not run has its registers on its stack, below the frames of the Rust functions that parked it:
 //! [`describe`] walks those by frame pointers up to the first frame of Go code, and writes that into `g.sched`.
 
-use super::layout::{Layout, layout, word};
+use super::layout::{Layout, g_word, layout};
 use crate::arch;
 use crate::port::{self, Stack};
-use crate::proc::{ALLGS, G, Status};
+use crate::proc::{ALLGS, G, GoG, Status};
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicBool, Ordering};
 
@@ -25,8 +25,8 @@ pub(super) extern "C" fn freeze() {
 }
 
 /// The goroutine of Go code after `after`, or the first, with its `g` filled in; null at the end.
-pub(super) unsafe extern "C" fn next_g(after: *mut G) -> *mut G {
-    let mut gp = after;
+pub(super) unsafe extern "C" fn next_g(after: *mut GoG) -> *mut GoG {
+    let mut gp = if after.is_null() { null_mut() } else { G::before(after) };
     loop {
         gp = ALLGS.next_oldest(gp, is_fatal());
         if gp.is_null() {
@@ -36,16 +36,16 @@ pub(super) unsafe extern "C" fn next_g(after: *mut G) -> *mut G {
         unsafe {
             if (*gp).is_go() && !matches!((*gp).status(), Status::Idle | Status::Dead) {
                 describe(layout(), gp);
-                return gp;
+                return G::go(gp);
             }
         }
     }
 }
 
 /// Writes into the current goroutine's `g` what a trace of it names.
-pub(super) unsafe extern "C" fn describe_current(gp: *mut G) {
+pub(super) unsafe extern "C" fn describe_current(gp: *mut GoG) {
     // SAFETY: the current goroutine.
-    unsafe { describe(layout(), gp) };
+    unsafe { describe(layout(), G::before(gp)) };
 }
 
 /// Writes into a goroutine's `g` what it does and where it stands.
@@ -57,24 +57,24 @@ unsafe fn describe(l: &Layout, gp: *mut G) {
     unsafe {
         let ticks = port::cputicks() - (*gp).wait_since;
         let waited = i128::from(ticks) * 1_000_000 / i128::from(port::cputicks_per_ms());
-        word::<_, u32>(gp, l.g_atomicstatus).write((*gp).status() as u32);
-        word::<_, u8>(gp, l.g_waitreason).write((*gp).wait_reason as u8);
-        word::<_, i64>(gp, l.g_waitsince).write(port::nanotime() - waited as i64);
-        word::<_, u64>(gp, l.g_goid).write((*gp).goid);
-        word::<_, u64>(gp, l.g_parent_goid).write((*gp).parent_goid);
-        word::<_, usize>(gp, l.g_gopc).write((*gp).gopc);
-        word::<_, usize>(gp, l.g_syscallsp).write(0);
+        g_word::<u32>(gp, l.g_atomicstatus).write((*gp).status() as u32);
+        g_word::<u8>(gp, l.g_waitreason).write((*gp).wait_reason as u8);
+        g_word::<i64>(gp, l.g_waitsince).write(port::nanotime() - waited as i64);
+        g_word::<u64>(gp, l.g_goid).write((*gp).goid);
+        g_word::<u64>(gp, l.g_parent_goid).write((*gp).parent_goid);
+        g_word::<usize>(gp, l.g_gopc).write((*gp).gopc);
+        g_word::<usize>(gp, l.g_syscallsp).write(0);
         if (*gp).status() == Status::Running {
             return;
         }
         if is_fatal() {
             // It will not come back to an M.
-            word::<_, usize>(gp, l.g_m).write(0);
+            g_word::<usize>(gp, l.g_m).write(0);
         }
         let at = place(l, gp).unwrap_or_else(|| start(l, gp));
-        word::<_, usize>(gp, l.g_sched + l.gobuf_pc).write(at.pc);
-        word::<_, usize>(gp, l.g_sched + l.gobuf_sp).write(at.sp);
-        word::<_, usize>(gp, l.g_sched + l.gobuf_bp).write(at.bp);
+        g_word::<usize>(gp, l.g_sched + l.gobuf_pc).write(at.pc);
+        g_word::<usize>(gp, l.g_sched + l.gobuf_sp).write(at.sp);
+        g_word::<usize>(gp, l.g_sched + l.gobuf_bp).write(at.bp);
     }
 }
 
@@ -122,11 +122,11 @@ unsafe fn place(l: &Layout, gp: *mut G) -> Option<Place> {
 /// # Safety
 /// As [`describe`].
 unsafe fn start(l: &Layout, gp: *mut G) -> Place {
-    // SAFETY: a func value begins with the address of its code; the last words of Go's part of a G are free.
+    // SAFETY: a func value begins with the address of its code; the last words behind a G are free.
     unsafe {
         let pc = *(*gp).startarg.cast::<usize>();
-        word::<_, usize>(gp, l.g_startpc).write(pc);
-        let sp = word::<_, usize>(gp, super::G_BYTES - 16);
+        g_word::<usize>(gp, l.g_startpc).write(pc);
+        let sp = g_word::<usize>(gp, super::G_BYTES - 16);
         sp.write(l.goexit + 1);
         Place { pc, sp: sp as usize, bp: 0 }
     }

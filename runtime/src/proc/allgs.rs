@@ -19,7 +19,6 @@ use super::G;
 use super::alllist::{AllList, Listed};
 use super::p::GList;
 use crate::lock::{Lock, Rank};
-use alloc::boxed::Box;
 use core::ptr::null_mut;
 use core::sync::atomic::Ordering;
 
@@ -77,8 +76,8 @@ impl AllGs {
             if gp.is_null() {
                 break;
             }
-            // SAFETY: made by `Box`, and nobody has a pointer to it any more; see the module's text.
-            drop(unsafe { Box::from_raw(gp) });
+            // SAFETY: a G of the list, and nobody has a pointer to it any more; see the module's text.
+            unsafe { G::free(gp) };
         }
     }
 

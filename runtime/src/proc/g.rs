@@ -1,15 +1,33 @@
 //! G, a goroutine (Go: `g` in `runtime2.go`).
+//!
+//! # Go's `g`
+//! Code from Go's compiler keeps a pointer to its own `g` in R14 and at `FS:-8`, and its assembly
+//! switches stacks by changing both. So the machine's word for the current goroutine has to be that
+//! pointer. Where the machine was given a Go program, each G has Go's `g` right behind it, in one
+//! allocation; the word is [`G::go`], and [`G::before`] leads back. In all other programs nothing is
+//! behind a G: the word is the address of its end.
+//!
+//! 1. The port says in `Startup` whether there is a Go program, before the first G is made.
+//! 2. [`G::allocate`] leaves the room, zeroed, for every G: an M's g0 and a goroutine of Rust code
+//!    may run Go code later.
+//! 3. What of Go's `g` lies where, only the program says (`goabi`).
+//!
+//! Rejected: Go's `g` as the first fields of this struct, which costs every goroutine of a Rust
+//! program its 448 bytes; two words, one for each side, because Go's assembly changes one of them
+//! only.
 
 use super::alllist::Listed;
 use super::status::{Status, StatusWord};
 use super::{M, WaitReason};
+use crate::goabi::G_BYTES;
 use crate::panic::InFlight;
 use crate::port::Stack;
+use alloc::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use core::num::NonZeroUsize;
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 
-/// Words that Go's `g` has beside the stack.
-const GO_WORDS: usize = (crate::goabi::G_BYTES - size_of::<Stack>()) / size_of::<usize>();
+/// Whether there is Go's `g` behind each G. Set before the first one is made.
+static HAS_GO: AtomicBool = AtomicBool::new(false);
 
 /// Words of a closure that is kept in the G itself, without an allocation.
 pub(super) const INLINE_WORDS: usize = 4;
@@ -19,10 +37,11 @@ pub(super) const INLINE_WORDS: usize = 4;
 /// Fields without an atomic type belong to whoever owns the G: the M that runs it, the queue lock that holds it, or the goroutine itself.
 #[repr(C)]
 pub struct G {
+    /// The ranks of the locks that it holds. First, because a Go program counts from the end.
+    #[cfg(debug_assertions)]
+    pub(super) held: [Option<crate::lock::Rank>; 16],
     /// The stack, [`Stack::NONE`] while the G has not run.
     pub stack: Stack,
-    /// The rest of Go's `g`, which begins with the stack too (`goabi`). Nothing else here is in it.
-    go: [usize; GO_WORDS],
     /// Saved stack pointer while it does not run, 0 if it has not run yet. On a g0: where scheduler frames start.
     pub(crate) sched_sp: usize,
     /// The M that runs it, else null.
@@ -68,8 +87,12 @@ pub struct G {
     /// Next in `allgs`, and the one before.
     alllink: AtomicPtr<G>,
     pub(super) allprev: *mut G,
-    #[cfg(debug_assertions)]
-    pub(super) held: [Option<crate::lock::Rank>; 16],
+}
+
+/// Go's `g`, of which only the Go program knows what lies where.
+#[repr(C)]
+pub struct GoG {
+    _words: [usize; 0],
 }
 
 extern "C-unwind" fn no_entry(_: *mut u8) {
@@ -81,7 +104,6 @@ impl G {
     pub fn new() -> G {
         G {
             stack: Stack::NONE,
-            go: [0; GO_WORDS],
             sched_sp: 0,
             m: core::ptr::null_mut(),
             locks: AtomicU32::new(0),
@@ -110,6 +132,61 @@ impl G {
             #[cfg(debug_assertions)]
             held: [None; 16],
         }
+    }
+
+    /// Makes all Gs from here on with room for Go's `g`.
+    pub(super) fn make_with_go() {
+        HAS_GO.store(true, Ordering::Relaxed);
+    }
+
+    /// Bytes behind each G.
+    fn behind() -> usize {
+        if HAS_GO.load(Ordering::Relaxed) { G_BYTES } else { 0 }
+    }
+
+    fn layout() -> Layout {
+        let g = Layout::new::<G>();
+        // SAFETY: a few hundred bytes, and the alignment of a type.
+        unsafe { Layout::from_size_align_unchecked(g.size() + G::behind(), g.align()) }
+    }
+
+    /// A new G in state idle, with what is behind it zeroed.
+    pub(super) fn allocate() -> *mut G {
+        let layout = G::layout();
+        // SAFETY: the size is not 0.
+        let gp = unsafe { alloc(layout) }.cast::<G>();
+        if gp.is_null() {
+            handle_alloc_error(layout);
+        }
+        // SAFETY: new, and large enough.
+        unsafe { gp.write(G::new()) };
+        // SAFETY: as above.
+        unsafe { G::go(gp).cast::<u8>().write_bytes(0, G::behind()) };
+        gp
+    }
+
+    /// Frees a G.
+    ///
+    /// # Safety
+    /// From [`G::allocate`]; nobody has a pointer to it any more.
+    pub(super) unsafe fn free(gp: *mut G) {
+        // SAFETY: as the caller promises.
+        unsafe { gp.drop_in_place() };
+        // SAFETY: as the caller promises; the layout is the same for all.
+        unsafe { dealloc(gp.cast(), G::layout()) };
+    }
+
+    /// Where Go's `g` is, or would be, of `gp`: its end. The machine's word for the current
+    /// goroutine.
+    #[inline(always)]
+    pub const fn go(gp: *mut G) -> *mut GoG {
+        gp.wrapping_add(1).cast()
+    }
+
+    /// The G before Go's `g`: the reverse of [`G::go`].
+    #[inline(always)]
+    pub const fn before(go: *mut GoG) -> *mut G {
+        go.cast::<G>().wrapping_sub(1)
     }
 
     /// Where the Go half's assembly finds its state, and its argument.

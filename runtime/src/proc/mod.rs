@@ -64,7 +64,7 @@ mod threads;
 mod waitreason;
 
 pub(crate) use coro::{end_foreign_to, switch_to};
-pub use g::G;
+pub use g::{G, GoG};
 pub use goroutines::{Goroutine, goroutines};
 pub use lockosthread::{lock_os_thread, unlock_os_thread};
 pub use m::M;

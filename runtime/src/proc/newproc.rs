@@ -194,7 +194,7 @@ fn new_g_slow(pp: *mut P) -> *mut G {
     if !gp.is_null() {
         return gp;
     }
-    let gp = Box::into_raw(Box::new(G::new()));
+    let gp = G::allocate();
     // SAFETY: new and ours.
     unsafe { (*gp).cas_status(Status::Idle, Status::Dead) };
     // SAFETY: new and ours.

@@ -9,7 +9,7 @@ use super::preempt::{acquirem, releasem};
 use super::schedule::schedule;
 use super::status::Status;
 use super::threads::{allocm, init_g0, systemstack};
-use super::{M, procresize, sched};
+use super::{G, M, procresize, sched};
 use crate::env::Escaped;
 use crate::port::{self, OsThread, Stack};
 use crate::program::Program;
@@ -29,6 +29,8 @@ pub struct Startup {
     pub stack: Stack,
     /// Bytes of the processor's XSAVE area for all that is turned on; none if registers are saved by FXSAVE.
     pub xsave_area: Option<NonZero<u64>>,
+    /// The machine was given a Go program.
+    pub has_go: bool,
     /// A number that cannot be foretold, from the processor's generator if it has one; hash tables and the scheduler's choices start from it.
     pub entropy: u64,
 }
@@ -74,6 +76,9 @@ pub unsafe fn rt0(startup: &Startup) -> ! {
     if !super::schedseed::is_on() {
         // With a seed a run can be repeated, hash tables included.
         crate::boot_key::set_boot_key(startup.entropy);
+    }
+    if startup.has_go {
+        G::make_with_go();
     }
     let mp = allocm(0);
     // SAFETY: new; the thread runs on `startup.stack`, far above what it uses now.

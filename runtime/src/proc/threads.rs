@@ -85,7 +85,7 @@ pub(super) fn startm(pp: *mut P, spinning: bool) {
 
 /// Makes an M with its g0. On g0, or before there is one.
 pub(super) fn allocm(id: u64) -> *mut M {
-    let g0 = Box::into_raw(Box::new(G::new()));
+    let g0 = G::allocate();
     let mp = Box::into_raw(Box::new(M::new(id, g0, schedseed::of_m(id))));
     // SAFETY: new, and Ms are never freed.
     unsafe {

@@ -10,6 +10,7 @@ use boot::options::Options;
 pub fn jobs(guests: &Guests) -> Vec<Job<'_>> {
     vec![
         Job::one("programs::matmul_uses_both_cores", || matmul_ratio(guests)),
+        Job::one("programs::parked_goroutine_bytes", || parked_goroutine_bytes(guests)),
         Job::one("programs::panic_costs", || panic_costs(guests)),
         Job::one("programs::boot_log", || boot_log(guests)),
         Job::one("programs::late_core", || late_core(guests)),
@@ -32,6 +33,18 @@ fn matmul_ratio(guests: &Guests) -> Outcome {
         outputs += &ran.output;
     }
     Err(format!("two cores are never faster than one:\n{outputs}"))
+}
+
+/// What a parked goroutine costs of the machine's memory, all told: stack, page tables, G.
+fn parked_goroutine_bytes(guests: &Guests) -> Outcome {
+    const MOST: f64 = 5.0 * 1024.0;
+    let ran = guests.run(&Options { icount: true, ..options(1, "bench spawn_wait_10k") }, PATIENCE)?;
+    check(&ran, Pieces(&["bytes_per_g="]), Text(""), 0)?;
+    let (_, rest) = ran.output.split_once("bytes_per_g=").ok_or("no figure")?;
+    match rest.split_whitespace().next().and_then(|bytes| bytes.parse().ok()) {
+        Some(4096.0..=MOST) => Ok(()),
+        _ => Err(format!("a parked goroutine takes more than {MOST} bytes:\n{}", ran.output)),
+    }
 }
 
 /// Nobody waits long for the end of a stretch without preemption (P3). A lock that is held for long, or interrupts that stay off, would show; and the
