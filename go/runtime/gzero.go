@@ -106,6 +106,7 @@ func minit(own *gzM) {
 
 // gzregister tells the kernel what it has to know. Nothing of Go's runtime works before.
 func gzregister() {
+	gzinitclasses()
 	gp := getg()
 	md := &firstmoduledata
 	info := gzLayout{
@@ -152,7 +153,7 @@ func gzregister() {
 		kernelRunBitmap: gzKernelRunBitmap, kernelRunSize: gzKernelRunSize,
 		kernelTiny: gzKernelTinyInRuns, kernelTinyOffset: gzKernelTinyInRuns + 8,
 		kernelTinyAllocs: gzKernelTinyInRuns + 16,
-		classes:          gzclassesaddr(),
+		classes:          uintptr(unsafe.Pointer(&gzclasses)),
 	}
 	gzRegister(&info)
 }
@@ -256,7 +257,6 @@ func gzWeakHandle(p unsafe.Pointer) unsafe.Pointer
 func gzNextReady(kind uintptr, out *[5]uintptr)
 func gzReady() (finalizers, cleanups uintptr)
 func gzFindObject(p uintptr) (base, size uintptr)
-func gzclassesaddr() uintptr
 func gzSyscall(num, a1, a2, a3 uintptr) int
 
 //go:noescape

@@ -3,6 +3,7 @@
 package runtime
 
 import (
+	"internal/runtime/gc"
 	"internal/runtime/math"
 	"unsafe"
 )
@@ -21,6 +22,16 @@ func newarray(typ *_type, n int) unsafe.Pointer {
 		panic(plainError("runtime: allocation size out of range"))
 	}
 	return mallocgc(size, typ, true)
+}
+
+// gzclasses says for malloc_amd64.s how far from a P's first run that of a size lies, by (size+7)/8:
+// each size class has two runs. An array of no elements takes a slot of the smallest class.
+var gzclasses [512/8 + 1]uint16
+
+func gzinitclasses() {
+	for i := range gzclasses {
+		gzclasses[i] = uint16(max(gc.SizeToSizeClass8[i], 1)) * 2 * gzKernelRunBytes
+	}
 }
 
 // The compiler calls these for sizes that it knows.

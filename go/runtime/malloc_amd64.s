@@ -56,186 +56,69 @@
 slow: \
 	JMP	runtime·mallocgc<ABIInternal>(SB)
 
-#define Z8(at)	MOVQ	$0, at(R8)
-#define Z16(at)	MOVUPS	X15, at(R8)
+// Zeros a slot of the size, at R8.
+#define ZERO8	MOVQ	$0, (R8)
+#define ZERO16	MOVUPS	X15, (R8)
+#define ZERO24 \
+	ZERO16 \
+	MOVQ	$0, 16(R8)
+#define ZERO32 \
+	ZERO16 \
+	MOVUPS	X15, 16(R8)
+#define ZERO48 \
+	ZERO32 \
+	MOVUPS	X15, 32(R8)
+#define ZERO64 \
+	ZERO48 \
+	MOVUPS	X15, 48(R8)
+#define ZERO80 \
+	ZERO64 \
+	MOVUPS	X15, 64(R8)
 
-// The run of each size up to 512 bytes, by (size+7)/8, as its distance from the first.
+// What the compiler calls for an object with pointers, and without, of a size class that it knows.
+#define SCAN(name, class, size, zero) \
+TEXT name<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-32 \
+	TAKE(class, 0, size) \
+	TYPE(class) \
+	zero \
+	DONE
+#define NOSCAN(name, class, size, zero) \
+TEXT name<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-32 \
+	TAKE(class, 1, size) \
+	zero \
+	DONE
 
-DATA	gzclasses<>+0(SB)/2, $(2*const_gzKernelRunBytes)
-DATA	gzclasses<>+2(SB)/2, $(2*const_gzKernelRunBytes)
-DATA	gzclasses<>+4(SB)/2, $(4*const_gzKernelRunBytes)
-DATA	gzclasses<>+6(SB)/2, $(6*const_gzKernelRunBytes)
-DATA	gzclasses<>+8(SB)/2, $(8*const_gzKernelRunBytes)
-DATA	gzclasses<>+10(SB)/2, $(10*const_gzKernelRunBytes)
-DATA	gzclasses<>+12(SB)/2, $(10*const_gzKernelRunBytes)
-DATA	gzclasses<>+14(SB)/2, $(12*const_gzKernelRunBytes)
-DATA	gzclasses<>+16(SB)/2, $(12*const_gzKernelRunBytes)
-DATA	gzclasses<>+18(SB)/2, $(14*const_gzKernelRunBytes)
-DATA	gzclasses<>+20(SB)/2, $(14*const_gzKernelRunBytes)
-DATA	gzclasses<>+22(SB)/2, $(16*const_gzKernelRunBytes)
-DATA	gzclasses<>+24(SB)/2, $(16*const_gzKernelRunBytes)
-DATA	gzclasses<>+26(SB)/2, $(18*const_gzKernelRunBytes)
-DATA	gzclasses<>+28(SB)/2, $(18*const_gzKernelRunBytes)
-DATA	gzclasses<>+30(SB)/2, $(20*const_gzKernelRunBytes)
-DATA	gzclasses<>+32(SB)/2, $(20*const_gzKernelRunBytes)
-DATA	gzclasses<>+34(SB)/2, $(22*const_gzKernelRunBytes)
-DATA	gzclasses<>+36(SB)/2, $(22*const_gzKernelRunBytes)
-DATA	gzclasses<>+38(SB)/2, $(24*const_gzKernelRunBytes)
-DATA	gzclasses<>+40(SB)/2, $(24*const_gzKernelRunBytes)
-DATA	gzclasses<>+42(SB)/2, $(26*const_gzKernelRunBytes)
-DATA	gzclasses<>+44(SB)/2, $(26*const_gzKernelRunBytes)
-DATA	gzclasses<>+46(SB)/2, $(28*const_gzKernelRunBytes)
-DATA	gzclasses<>+48(SB)/2, $(28*const_gzKernelRunBytes)
-DATA	gzclasses<>+50(SB)/2, $(30*const_gzKernelRunBytes)
-DATA	gzclasses<>+52(SB)/2, $(30*const_gzKernelRunBytes)
-DATA	gzclasses<>+54(SB)/2, $(32*const_gzKernelRunBytes)
-DATA	gzclasses<>+56(SB)/2, $(32*const_gzKernelRunBytes)
-DATA	gzclasses<>+58(SB)/2, $(34*const_gzKernelRunBytes)
-DATA	gzclasses<>+60(SB)/2, $(34*const_gzKernelRunBytes)
-DATA	gzclasses<>+62(SB)/2, $(36*const_gzKernelRunBytes)
-DATA	gzclasses<>+64(SB)/2, $(36*const_gzKernelRunBytes)
-DATA	gzclasses<>+66(SB)/2, $(38*const_gzKernelRunBytes)
-DATA	gzclasses<>+68(SB)/2, $(38*const_gzKernelRunBytes)
-DATA	gzclasses<>+70(SB)/2, $(38*const_gzKernelRunBytes)
-DATA	gzclasses<>+72(SB)/2, $(38*const_gzKernelRunBytes)
-DATA	gzclasses<>+74(SB)/2, $(40*const_gzKernelRunBytes)
-DATA	gzclasses<>+76(SB)/2, $(40*const_gzKernelRunBytes)
-DATA	gzclasses<>+78(SB)/2, $(40*const_gzKernelRunBytes)
-DATA	gzclasses<>+80(SB)/2, $(40*const_gzKernelRunBytes)
-DATA	gzclasses<>+82(SB)/2, $(42*const_gzKernelRunBytes)
-DATA	gzclasses<>+84(SB)/2, $(42*const_gzKernelRunBytes)
-DATA	gzclasses<>+86(SB)/2, $(42*const_gzKernelRunBytes)
-DATA	gzclasses<>+88(SB)/2, $(42*const_gzKernelRunBytes)
-DATA	gzclasses<>+90(SB)/2, $(44*const_gzKernelRunBytes)
-DATA	gzclasses<>+92(SB)/2, $(44*const_gzKernelRunBytes)
-DATA	gzclasses<>+94(SB)/2, $(44*const_gzKernelRunBytes)
-DATA	gzclasses<>+96(SB)/2, $(44*const_gzKernelRunBytes)
-DATA	gzclasses<>+98(SB)/2, $(46*const_gzKernelRunBytes)
-DATA	gzclasses<>+100(SB)/2, $(46*const_gzKernelRunBytes)
-DATA	gzclasses<>+102(SB)/2, $(46*const_gzKernelRunBytes)
-DATA	gzclasses<>+104(SB)/2, $(46*const_gzKernelRunBytes)
-DATA	gzclasses<>+106(SB)/2, $(48*const_gzKernelRunBytes)
-DATA	gzclasses<>+108(SB)/2, $(48*const_gzKernelRunBytes)
-DATA	gzclasses<>+110(SB)/2, $(48*const_gzKernelRunBytes)
-DATA	gzclasses<>+112(SB)/2, $(48*const_gzKernelRunBytes)
-DATA	gzclasses<>+114(SB)/2, $(50*const_gzKernelRunBytes)
-DATA	gzclasses<>+116(SB)/2, $(50*const_gzKernelRunBytes)
-DATA	gzclasses<>+118(SB)/2, $(50*const_gzKernelRunBytes)
-DATA	gzclasses<>+120(SB)/2, $(50*const_gzKernelRunBytes)
-DATA	gzclasses<>+122(SB)/2, $(52*const_gzKernelRunBytes)
-DATA	gzclasses<>+124(SB)/2, $(52*const_gzKernelRunBytes)
-DATA	gzclasses<>+126(SB)/2, $(52*const_gzKernelRunBytes)
-DATA	gzclasses<>+128(SB)/2, $(52*const_gzKernelRunBytes)
-GLOBL	gzclasses<>(SB), RODATA|NOPTR, $130
-
-// func gzclassesaddr() uintptr
-TEXT runtime·gzclassesaddr(SB), NOSPLIT, $0-8
-	LEAQ	gzclasses<>(SB), AX
-	MOVQ	AX, ret+0(FP)
-	RET
-
+// A word with a pointer needs no bit: it is all there is.
 TEXT runtime·mallocgcSmallScanNoHeaderSC1<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-32
 	TAKE(1, 0, 8)
-	Z8(0)
+	ZERO8
 	DONE
 
-TEXT runtime·mallocgcSmallNoScanSC1<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-32
-	TAKE(1, 1, 8)
-	Z8(0)
-	DONE
+SCAN(runtime·mallocgcSmallScanNoHeaderSC2, 2, 16, ZERO16)
+SCAN(runtime·mallocgcSmallScanNoHeaderSC3, 3, 24, ZERO24)
+SCAN(runtime·mallocgcSmallScanNoHeaderSC4, 4, 32, ZERO32)
+SCAN(runtime·mallocgcSmallScanNoHeaderSC5, 5, 48, ZERO48)
 
-TEXT runtime·mallocgcSmallScanNoHeaderSC2<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-32
-	TAKE(2, 0, 16)
-	TYPE(2)
-	Z16(0)
-	DONE
-
-TEXT runtime·mallocgcSmallNoScanSC2<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-32
-	TAKE(2, 1, 16)
-	Z16(0)
-	DONE
-
-TEXT runtime·mallocgcSmallScanNoHeaderSC3<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-32
-	TAKE(3, 0, 24)
-	TYPE(3)
-	Z16(0)
-	Z8(16)
-	DONE
-
-TEXT runtime·mallocgcSmallNoScanSC3<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-32
-	TAKE(3, 1, 24)
-	Z16(0)
-	Z8(16)
-	DONE
-
-TEXT runtime·mallocgcSmallScanNoHeaderSC4<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-32
-	TAKE(4, 0, 32)
-	TYPE(4)
-	Z16(0)
-	Z16(16)
-	DONE
-
-TEXT runtime·mallocgcSmallNoScanSC4<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-32
-	TAKE(4, 1, 32)
-	Z16(0)
-	Z16(16)
-	DONE
-
-TEXT runtime·mallocgcSmallScanNoHeaderSC5<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-32
-	TAKE(5, 0, 48)
-	TYPE(5)
-	Z16(0)
-	Z16(16)
-	Z16(32)
-	DONE
-
-TEXT runtime·mallocgcSmallNoScanSC5<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-32
-	TAKE(5, 1, 48)
-	Z16(0)
-	Z16(16)
-	Z16(32)
-	DONE
-
+// The bits of 64 bytes are a byte of their own.
 TEXT runtime·mallocgcSmallScanNoHeaderSC6<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-32
 	TAKE(6, 0, 64)
-	// A byte of its own.
 	MOVQ	const_gzTypeMask(BX), R10
 	MOVBLZX	(R10), R10
 	BYTE
 	MOVQ	(RUN(6, 0)+BITMAP)(DX), R9
 	MOVB	R10, (R9)(R11*1)
-	Z16(0)
-	Z16(16)
-	Z16(32)
-	Z16(48)
+	ZERO64
 	DONE
 
-TEXT runtime·mallocgcSmallNoScanSC6<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-32
-	TAKE(6, 1, 64)
-	Z16(0)
-	Z16(16)
-	Z16(32)
-	Z16(48)
-	DONE
+SCAN(runtime·mallocgcSmallScanNoHeaderSC7, 7, 80, ZERO80)
 
-TEXT runtime·mallocgcSmallScanNoHeaderSC7<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-32
-	TAKE(7, 0, 80)
-	TYPE(7)
-	Z16(0)
-	Z16(16)
-	Z16(32)
-	Z16(48)
-	Z16(64)
-	DONE
-
-TEXT runtime·mallocgcSmallNoScanSC7<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-32
-	TAKE(7, 1, 80)
-	Z16(0)
-	Z16(16)
-	Z16(32)
-	Z16(48)
-	Z16(64)
-	DONE
+NOSCAN(runtime·mallocgcSmallNoScanSC1, 1, 8, ZERO8)
+NOSCAN(runtime·mallocgcSmallNoScanSC2, 2, 16, ZERO16)
+NOSCAN(runtime·mallocgcSmallNoScanSC3, 3, 24, ZERO24)
+NOSCAN(runtime·mallocgcSmallNoScanSC4, 4, 32, ZERO32)
+NOSCAN(runtime·mallocgcSmallNoScanSC5, 5, 48, ZERO48)
+NOSCAN(runtime·mallocgcSmallNoScanSC6, 6, 64, ZERO64)
+NOSCAN(runtime·mallocgcSmallNoScanSC7, 7, 80, ZERO80)
 
 // Objects of less than 16 bytes without pointers share blocks of 16. AX is the size, R8 where the block at hand has room if it has.
 #define TINY \
@@ -270,7 +153,7 @@ block: \
 	JAE	tinyslow \
 	LEAQ	16(R8), R9 \
 	MOVQ	R9, (RUN(2, 1)+NEXT)(DX) \
-	Z16(0) \
+	ZERO16 \
 	CMPQ	AX, const_gzKernelTinyOffset(DX) \
 	JAE	kept \
 	MOVQ	R8, const_gzKernelTiny(DX) \
@@ -302,7 +185,7 @@ TEXT runtime·mallocgc<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-32
 	GETP
 	LEAQ	7(AX), SI
 	SHRQ	$3, SI
-	LEAQ	gzclasses<>(SB), DI
+	LEAQ	runtime·gzclasses(SB), DI
 	MOVWLZX	(DI)(SI*2), SI
 	ADDQ	SI, DX
 	MOVQ	(RUN(0, 0)+NEXT)(DX), R8
@@ -362,7 +245,7 @@ noscan:
 	GETP
 	LEAQ	7(AX), SI
 	SHRQ	$3, SI
-	LEAQ	gzclasses<>(SB), DI
+	LEAQ	runtime·gzclasses(SB), DI
 	MOVWLZX	(DI)(SI*2), SI
 	ADDQ	SI, DX
 	MOVQ	(RUN(0, 1)+NEXT)(DX), R8
