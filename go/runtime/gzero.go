@@ -10,7 +10,7 @@ import (
 )
 
 // gzVersion changes with every change of the table or of gzLayout. The kernel refuses another.
-const gzVersion = 6
+const gzVersion = 7
 
 // gzLayout is runtime/src/goabi/layout.rs's Layout, word for word.
 type gzLayout struct {
@@ -257,6 +257,9 @@ func gzWeakHandle(p unsafe.Pointer) unsafe.Pointer
 func gzNextReady(kind uintptr, out *[5]uintptr)
 func gzReady() (finalizers, cleanups uintptr)
 func gzFindObject(p uintptr) (base, size uintptr)
+
+//go:noescape
+func gzSchedStats(s *gzSched)
 func gzSyscall(num, a1, a2, a3 uintptr) int
 
 //go:noescape

@@ -6,7 +6,7 @@
 #include "funcdata.h"
 
 // The kernel's functions, in the order of TABLE in runtime/src/goabi/table.rs.
-#define TABLE 60
+#define TABLE 61
 GLOBL runtime·gztable(SB), NOPTR, $(8*TABLE)
 
 // Go's ABIInternal passes integers in AX BX CX DI SI R8 and returns them in AX BX; R14 is g, X15 is 0, SP and BP are kept, all else is the caller's to save.
@@ -126,6 +126,7 @@ RUST(runtime·gzWeakHandle, 56, ARG1)
 PARKS(runtime·gzNextReady, 57, ARG2)
 RUST(runtime·gzReady, 58, ARG0)
 RUST(runtime·gzFindObject, 59, ARG1)
+RUST(runtime·gzSchedStats, 60, ARG1)
 
 // func newproc(fn *funcval): the caller's address is where the go statement stands.
 TEXT runtime·newproc<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-8

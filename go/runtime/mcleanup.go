@@ -15,8 +15,9 @@ type Cleanup struct {
 }
 
 var gzcleanups struct {
-	created atomic.Uint32
-	running atomic.Int32
+	created  atomic.Uint32
+	executed atomic.Uint64
+	running  atomic.Int32
 }
 
 // AddCleanup has cleanup(arg) called, in a goroutine of its own, after nobody can reach ptr.
@@ -77,6 +78,7 @@ func gzruncleanup() {
 	at := unsafe.Pointer(&due[1])
 	(*(*func())(at))()
 	due = [5]uintptr{}
+	gzcleanups.executed.Add(1)
 	gzcleanups.running.Add(-1)
 }
 

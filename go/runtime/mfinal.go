@@ -24,6 +24,9 @@ var gzsystem atomic.Int32
 // gzfing is 1 when there is a goroutine that calls finalizers.
 var gzfing atomic.Uint32
 
+// gzfinalized counts the finalizers that were called.
+var gzfinalized atomic.Uint64
+
 // gzoutside says whether p leads to memory of the program that is not allocated.
 func gzoutside(p uintptr) bool {
 	if p == uintptr(unsafe.Pointer(&zerobase)) {
@@ -141,5 +144,6 @@ func gzrunfinalizer() {
 	fingStatus.Or(fingRunningFinalizer)
 	reflectcall(nil, unsafe.Pointer(due[1]), frame, uint32(size), uint32(size), uint32(size), &regs)
 	fingStatus.And(^fingRunningFinalizer)
+	gzfinalized.Add(1)
 	due, regs = [5]uintptr{}, abi.RegArgs{}
 }

@@ -2,7 +2,7 @@
 
 package runtime
 
-import "unsafe"
+import _ "unsafe"
 
 type MemStats struct {
 	Alloc, TotalAlloc, Sys, Lookups, Mallocs, Frees                    uint64
@@ -27,8 +27,19 @@ type gzStats struct {
 	cycles, forced, pauseTotal                               uint64
 	heapIdle, stackInuse, stackSys, mcache, sys, released    uint64
 	lastGC, pageSize                                         uint64
-	bySize                                                   [61]struct{ size, mallocs, frees uint64 }
+	tiny, marked, scanned, roots, globals                    uint64
+	finalizers, cleanups, percent                            uint64
+	bySize                                                   [68]struct{ size, mallocs, frees uint64 }
 	pauses, pauseEnds                                        [256]uint64
+}
+
+// gcSys is what the collector has beside the records of spans.
+func (s *gzStats) gcSys() uint64 { return s.records - min(s.records, s.spansSys) }
+
+// otherSys is what has no name of its own.
+func (s *gzStats) otherSys() uint64 {
+	known := s.heapInuse + s.heapIdle + s.stackSys + s.spansSys + s.mcache + s.gcSys()
+	return s.sys - min(s.sys, known)
 }
 
 // ReadMemStats tells how memory is used. The figures are of one moment, with the world stopped.
@@ -42,14 +53,12 @@ func ReadMemStats(m *MemStats) {
 		HeapObjects: s.mallocs - s.frees,
 		StackInuse:  s.stackInuse, StackSys: s.stackSys,
 		MSpanInuse: s.spansInuse, MSpanSys: s.spansSys, MCacheInuse: s.mcache, MCacheSys: s.mcache,
-		GCSys:  s.records - min(s.records, s.spansSys),
+		GCSys: s.gcSys(), OtherSys: s.otherSys(),
 		NextGC: s.nextGC, LastGC: s.lastGC, PauseTotalNs: s.pauseTotal,
 		PauseNs: s.pauses, PauseEnd: s.pauseEnds,
 		NumGC: uint32(s.cycles), NumForcedGC: uint32(s.forced), EnableGC: true,
 	}
-	known := m.HeapSys + m.StackSys + m.MSpanSys + m.MCacheSys + m.GCSys
-	m.OtherSys = m.Sys - min(m.Sys, known)
-	for i := range s.bySize {
+	for i := range m.BySize {
 		b := &s.bySize[i]
 		m.BySize[i].Size, m.BySize[i].Mallocs, m.BySize[i].Frees = uint32(b.size), b.mallocs, b.frees
 	}
@@ -72,15 +81,6 @@ func readGCStats(pauses *[]uint64) {
 	}
 	*pauses = append(p, s.lastGC, s.cycles, s.pauseTotal)
 }
-
-//go:linkname godebug_registerMetric internal/godebug.registerMetric
-func godebug_registerMetric(name string, read func() uint64) {}
-
-//go:linkname readMetrics runtime/metrics.runtime_readMetrics
-func readMetrics(samplesp unsafe.Pointer, len int, cap int) {}
-
-//go:linkname readMetricNames runtime/metrics_test.runtime_readMetricNames
-func readMetricNames() []string { return nil }
 
 //go:linkname runtime_debug_WriteHeapDump runtime/debug.WriteHeapDump
 func runtime_debug_WriteHeapDump(fd uintptr) { panic(plainError("heap dumps are not supported")) }

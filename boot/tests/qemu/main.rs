@@ -9,6 +9,7 @@ mod firmware;
 mod gdb;
 mod go_gc;
 mod go_language;
+mod go_runtime;
 mod go_std;
 mod go_tool;
 mod go_twins;
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
         jobs.extend(verdicts::jobs(&guests));
         jobs.extend(programs::jobs(&guests));
         jobs.extend(go_gc::jobs(&guests));
+        jobs.extend(go_runtime::jobs(&guests));
         jobs.extend(go_twins::jobs(&guests));
         jobs.extend(go_language::jobs(&guests));
         jobs.extend(tracebacks::jobs(&guests));

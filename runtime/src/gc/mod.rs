@@ -256,6 +256,7 @@ impl<S: System + 'static> GcHeap<S> {
             });
             self.clobbered.store(self.clobber.load(Relaxed), Relaxed);
             self.cycles.count.fetch_add(1, Relaxed);
+            self.cycles.scanned.store(swept.scanned as u64, Relaxed);
             Cycle { before, live: swept.live, objects: swept.objects, roots }
         }
     }
@@ -300,6 +301,11 @@ impl<S: System + 'static> GcHeap<S> {
     /// Sets GOGC, below 0: off; returns what it was.
     pub fn set_percent(&self, percent: i32) -> i32 {
         self.pacer.set_percent(percent)
+    }
+
+    /// GOGC, below 0: off.
+    pub fn percent(&self) -> i32 {
+        self.pacer.percent()
     }
 
     /// Sets the memory limit, which is soft; returns what it was.

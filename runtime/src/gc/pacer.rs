@@ -63,6 +63,16 @@ impl Pacer {
         self.live.load(Relaxed)
     }
 
+    /// Bytes live after the last cycle, and of roots that it looked at.
+    pub(super) fn last(&self) -> (usize, usize) {
+        (self.marked.load(Relaxed), self.roots.load(Relaxed))
+    }
+
+    /// GOGC, below 0: off.
+    pub(super) fn percent(&self) -> i32 {
+        self.percent.load(Relaxed)
+    }
+
     pub(super) fn goal(&self) -> usize {
         self.goal.load(Relaxed)
     }

@@ -21,7 +21,7 @@ use crate::heap::port::{HEAP, PortSystem};
 use crate::heap::system::Locked;
 use crate::heap::{PAGE_SIZE, System, on_goroutine};
 use crate::lock::{Lock, Rank};
-use crate::proc::{G, acquirem, all_runs, releasem, stop_the_world, systemstack};
+use crate::proc::{FOR_GC, G, acquirem, all_runs, releasem, stop_the_world, systemstack};
 use crate::{arch, godebug, port};
 use core::sync::atomic::AtomicPtr;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
@@ -153,7 +153,7 @@ pub fn free_os_memory() -> usize {
 fn collect_unless_done(seen: u64, desc: Option<&TypeDesc>) {
     let Some(mutator) = mutator() else { return };
     let start = port::nanotime();
-    let world = stop_the_world("GC");
+    let world = stop_the_world(FOR_GC);
     if GC.cycles() != seen {
         return;
     }

@@ -77,11 +77,13 @@ struct Queue {
     first: *mut Special,
     last: *mut Special,
     len: usize,
+    /// How many there ever were.
+    pushed: u64,
 }
 
 impl Queue {
     const fn new() -> Queue {
-        Queue { first: null_mut(), last: null_mut(), len: 0 }
+        Queue { first: null_mut(), last: null_mut(), len: 0, pushed: 0 }
     }
 
     fn push(&mut self, s: *mut Special) {
@@ -94,6 +96,7 @@ impl Queue {
         }
         self.last = s;
         self.len += 1;
+        self.pushed += 1;
     }
 
     fn pop(&mut self) -> *mut Special {
@@ -281,6 +284,12 @@ impl<S: System + 'static> GcHeap<S> {
     pub fn ready(&self) -> (usize, usize) {
         let specials = self.specials.lock();
         (specials.finalizers.len, specials.cleanups.len)
+    }
+
+    /// How many finalizers and cleanups were ever due.
+    pub fn queued(&self) -> (u64, u64) {
+        let specials = self.specials.lock();
+        (specials.finalizers.pushed, specials.cleanups.pushed)
     }
 
     /// Step 1: names the specials' roots.

@@ -17,6 +17,8 @@ pub(super) struct Cycles {
     pub(super) count: AtomicU64,
     pub(super) forced: AtomicU64,
     pub(super) pause_total: AtomicU64,
+    /// Bytes of objects with pointers that lived after the last one.
+    pub(super) scanned: AtomicU64,
     /// Lengths in nanoseconds and ends (`nanotime`), a ring.
     pub(super) pauses: [AtomicU64; PAUSES],
     pub(super) ends: [AtomicU64; PAUSES],
@@ -28,6 +30,7 @@ impl Cycles {
             count: AtomicU64::new(0),
             forced: AtomicU64::new(0),
             pause_total: AtomicU64::new(0),
+            scanned: AtomicU64::new(0),
             pauses: [const { AtomicU64::new(0) }; PAUSES],
             ends: [const { AtomicU64::new(0) }; PAUSES],
         }
@@ -61,6 +64,14 @@ pub struct GcStats {
     pub forced: u64,
     /// Of all pauses, in nanoseconds.
     pub pause_total: u64,
+    /// Tiny objects that found room in a block that was there.
+    pub tiny: u64,
+    /// Of the last cycle, in bytes: objects that lived, those of them with pointers, roots.
+    pub marked: u64,
+    /// See `marked`.
+    pub scanned: u64,
+    /// See `marked`.
+    pub roots: u64,
     /// By size class, as in Go without tiny objects in shared blocks.
     pub by_size: [BySize; NUM_SIZE_CLASSES],
 }
@@ -95,6 +106,7 @@ impl<S: System + 'static> GcHeap<S> {
         let (mallocs, frees) = by_size.iter().fold((tiny, tiny), |(m, f), b| (m + b.mallocs, f + b.frees));
         let records = self.records.lock();
         let (spans_inuse, spans_sys, all) = records.bytes();
+        let (marked, roots) = self.pacer.last();
         GcStats {
             mallocs,
             frees,
@@ -108,6 +120,10 @@ impl<S: System + 'static> GcHeap<S> {
             cycles: self.cycles.count.load(Relaxed),
             forced: self.cycles.forced.load(Relaxed),
             pause_total: self.cycles.pause_total.load(Relaxed),
+            tiny,
+            marked: marked as u64,
+            scanned: self.cycles.scanned.load(Relaxed),
+            roots: roots as u64,
             by_size,
         }
     }

@@ -21,6 +21,8 @@ pub(super) struct Swept {
     /// Bytes and number of objects that live.
     pub(super) live: usize,
     pub(super) objects: usize,
+    /// Bytes of those with pointers.
+    pub(super) scanned: usize,
 }
 
 impl<S: System + 'static> GcHeap<S> {
@@ -43,6 +45,7 @@ impl<S: System + 'static> GcHeap<S> {
                     central.frees += (usize::from(before) - live) as u64;
                     swept.live += live * span.size.get();
                     swept.objects += live;
+                    swept.scanned += if class % 2 == 0 { live * span.size.get() } else { 0 };
                     if live == 0 {
                         central.large_freed += if class < 2 { span.size.get() as u64 } else { 0 };
                         dead.push(span);

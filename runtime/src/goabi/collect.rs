@@ -185,9 +185,9 @@ pub(super) extern "C" fn find_object(addr: usize) -> Found {
     GC.find_object(addr).map_or(Found(0, 0), |o| Found(o.base, o.size))
 }
 
-/// Size classes that Go's `MemStats` shows.
-const BY_SIZE: usize = 61;
-const FIGURES: usize = 20;
+/// Size classes, 0 being large objects.
+const BY_SIZE: usize = heap::NUM_SIZE_CLASSES;
+const FIGURES: usize = 28;
 /// Words that [`stats`] writes: `gzMemStats` in `mstats.go`.
 const STATS: usize = FIGURES + 3 * BY_SIZE + 2 * PAUSES;
 
@@ -201,6 +201,8 @@ pub(super) extern "C" fn stats(out: &mut [u64; STATS]) {
         .wrapping_sub(port::nanotime() as u64);
     let last = GC.pauses().next().map_or(0, |(_, end)| end.wrapping_add(to_wall));
     let machine = heap.sys + s.records;
+    let l = layout();
+    let (finalizers, cleanups) = systemstack(|| GC.queued());
     let figures: [u64; FIGURES] = [
         s.mallocs,
         s.frees,
@@ -222,9 +224,17 @@ pub(super) extern "C" fn stats(out: &mut [u64; STATS]) {
         heap.heap_released,
         last,
         PAGE_SIZE as u64,
+        s.tiny,
+        s.marked,
+        s.scanned,
+        s.roots,
+        (l.edata - l.data + l.ebss - l.bss) as u64,
+        finalizers,
+        cleanups,
+        i64::from(GC.percent()) as u64,
     ];
     out[..FIGURES].copy_from_slice(&figures);
-    for (row, b) in out[FIGURES..].chunks_mut(3).zip(&s.by_size[..BY_SIZE]) {
+    for (row, b) in out[FIGURES..].chunks_mut(3).zip(&s.by_size) {
         row.copy_from_slice(&[u64::from(b.size), b.mallocs, b.frees]);
     }
     let rings = &mut out[FIGURES + 3 * BY_SIZE..];

@@ -11,6 +11,7 @@
 //! | `proc.rs` `coro.rs` | `proc.go` `coro.go` | goroutines |
 //! | `chan.rs` `sema.rs` `time.rs` | `chan.go` `select.go` `sema.go` `time.go` | channels, semaphores, timers |
 //! | `malloc.rs` `collect.rs` | `malloc.go` `mgc.go` `mfinal.go` `mstats.go` | memory, and the collector's roots |
+//! | `metrics.rs` | `metrics.go` | what `runtime/metrics` shows |
 //! | `os.rs` | `os_linux.go` | console, arguments, end |
 //! | `syscall.rs` `pipe.rs` | `os_linux.go` | Linux's system calls |
 //! | `fault.rs` | `signal_unix.go` | faults become panics |
@@ -33,6 +34,7 @@ mod fault;
 mod layout;
 mod m;
 mod malloc;
+mod metrics;
 mod os;
 mod pclntab;
 mod pipe;

@@ -1,7 +1,7 @@
 //! The functions that Go code calls, by number: `go/runtime/gzero_amd64.s` has a stub for each, which passes Go's registers as this target's calling convention wants
 //! them. A test compares both lists.
 
-use super::{chan, collect, coro, layout, malloc, os, proc, report, sema, syscall, time};
+use super::{chan, collect, coro, layout, malloc, metrics, os, proc, report, sema, syscall, time};
 
 /// The address of a function of any type.
 #[derive(Clone, Copy)]
@@ -80,6 +80,7 @@ table! {
     "gzNextReady" => collect::next_ready,
     "gzReady" => collect::ready,
     "gzFindObject" => collect::find_object,
+    "gzSchedStats" => metrics::read,
 }
 
 /// Enters the program at `entry` as the main goroutine, with the table.

@@ -21,6 +21,7 @@
 //! | `stw.rs` `procresize.rs` | `proc.go` | stopping the world, GOMAXPROCS at run time |
 //! | `lockosthread.rs` | `proc.go` | goroutines that are bound to their M |
 //! | `schedtrace.rs` `moment.rs` | `schedtrace` | `GODEBUG=schedtrace` |
+//! | `figures.rs` `durations.rs` | `metrics.go` `histogram.go` | what Go's `runtime/metrics` asks |
 //! | `goroutines.rs` | `mprof.go` | all goroutines, looked at while they go on |
 //! | `preempt.rs` | `preempt.go` | time slices and asynchronous preemption |
 //! | `preemptstats.rs` | | `GODEBUG=preemptstats`: how long goroutines cannot be preempted |
@@ -30,6 +31,8 @@
 mod allgs;
 mod alllist;
 mod coro;
+mod durations;
+mod figures;
 mod g;
 mod goroutines;
 mod handover;
@@ -64,6 +67,8 @@ mod threads;
 mod waitreason;
 
 pub(crate) use coro::{end_foreign_to, switch_to};
+pub(crate) use durations::COUNTS;
+pub(crate) use figures::figures;
 pub use g::{G, GoG};
 pub use goroutines::{Goroutine, goroutines};
 pub use lockosthread::{lock_os_thread, unlock_os_thread};
@@ -101,6 +106,6 @@ pub(crate) use sched::timers_len;
 pub(crate) use sched::{all_runs, caches, each_timer};
 pub(crate) use shrink::shrink_stacks;
 pub(crate) use spin::{can_spin, do_spin};
-pub(crate) use stw::{StoppedWorld, stop_the_world};
+pub(crate) use stw::{FOR_GC, PAUSES, StoppedWorld, stop_the_world};
 #[cfg(all(feature = "kernel-tests", not(test)))]
 pub(crate) use tests::prompt::TESTS as PROMPT_TESTS;

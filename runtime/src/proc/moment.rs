@@ -45,6 +45,11 @@ impl PMoment {
         self.ends.1.wrapping_sub(self.ends.0) as usize + usize::from(!self.next.is_null())
     }
 
+    /// Whether a goroutine runs on it.
+    pub(super) fn runs(&self) -> bool {
+        self.is(PStatus::Running) && !self.curg.is_null()
+    }
+
     fn is(&self, status: PStatus) -> bool {
         self.status == status as u32
     }

@@ -81,6 +81,8 @@ pub struct P {
     pub(super) steals: AtomicU64,
     /// Blocking calls that began here; summed over Ps.
     pub(super) calls: AtomicU64,
+    /// On the idle list: since when (`cputicks`). Under `sched.lock`.
+    pub(super) idle_since: i64,
 }
 
 impl P {
@@ -106,6 +108,7 @@ impl P {
             end_goid: 0,
             steals: AtomicU64::new(0),
             calls: AtomicU64::new(0),
+            idle_since: 0,
         }
     }
 

@@ -5,6 +5,7 @@ use super::p::{GList, GQueue, PStatus};
 use super::{G, M, P};
 use crate::heap::MCache;
 use crate::lock::{Guard, Guarded, Rank};
+use crate::port;
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicI32, AtomicI64, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
@@ -34,6 +35,10 @@ pub(super) struct Sched {
     pub(super) mnext: u64,
     /// Idle Ps, last in first out.
     pidle: *mut P,
+    /// `cputicks` that Ps were idle before those that are, that there were Ps for before the number last changed, and when it did.
+    idle_ticks: i64,
+    total_ticks: i64,
+    total_since: i64,
     /// How many Ps have still to stop, and the M that waits for them on its `park` note (`stw.rs`).
     pub(super) stopwait: usize,
     pub(super) stopper: *mut M,
@@ -55,6 +60,9 @@ static SCHED: Guarded<Sched> = Guarded::new(
         maxmcount: MAX_MS,
         mnext: 0,
         pidle: null_mut(),
+        idle_ticks: 0,
+        total_ticks: 0,
+        total_since: 0,
         stopwait: 0,
         stopper: null_mut(),
     },
@@ -156,7 +164,10 @@ pub(super) fn add_p(pp: alloc::boxed::Box<P>) {
 }
 
 /// Says how many Ps there are. Under the lock, with the world stopped.
-pub(super) fn publish_gomaxprocs(_: &Sched, n: usize) {
+pub(super) fn publish_gomaxprocs(s: &mut Sched, n: usize) {
+    let now = port::cputicks();
+    s.total_ticks += (now - s.total_since) * gomaxprocs() as i64;
+    s.total_since = now;
     GOMAXPROCS.store(n, Ordering::Release);
 }
 
@@ -339,7 +350,10 @@ impl Sched {
     /// `pp` is idle, on no list, and the caller's.
     pub(super) unsafe fn pidle_put(&mut self, pp: *mut P) {
         // SAFETY: as the caller promises.
-        unsafe { (*pp).link = self.pidle };
+        unsafe {
+            (*pp).link = self.pidle;
+            (*pp).idle_since = port::cputicks();
+        }
         self.pidle = pp;
         NPIDLE.fetch_add(1, Ordering::SeqCst);
     }
@@ -349,10 +363,25 @@ impl Sched {
         let pp = self.pidle;
         if !pp.is_null() {
             // SAFETY: the list owns the P.
-            self.pidle = unsafe { (*pp).link };
+            unsafe {
+                self.pidle = (*pp).link;
+                self.idle_ticks += port::cputicks() - (*pp).idle_since;
+            }
             NPIDLE.fetch_sub(1, Ordering::SeqCst);
         }
         pp
+    }
+
+    /// `cputicks` so far for which there were Ps, and for which they were idle; sums over Ps.
+    pub(super) fn p_ticks(&self) -> (i64, i64) {
+        let now = port::cputicks();
+        let (mut idle, mut pp) = (self.idle_ticks, self.pidle);
+        // SAFETY: null or a P of the list.
+        while let Some(p) = unsafe { pp.as_ref() } {
+            idle += now - p.idle_since;
+            pp = p.link;
+        }
+        (self.total_ticks + (now - self.total_since) * gomaxprocs() as i64, idle)
     }
 
     /// Takes an idle P for an M that will spin; if there is none, asks for a look by whoever gives one up.

@@ -39,6 +39,7 @@
 //! A signal that comes late finds no mark and does no harm. A note of what an M must do later never lies in a P that it gives up: timers
 //! stay in their P, and whoever starts the world has somebody look at them.
 
+use super::durations::Durations;
 use super::p::PStatus;
 use super::preempt::{acquirem, preempt_all, releasem, slice_begins};
 use super::procresize;
@@ -59,10 +60,20 @@ const RETRY_NS: i64 = 100_000;
 /// Taken by who stops the world.
 static WORLDSEMA: AtomicU32 = AtomicU32::new(1);
 
+/// How long stopping the world took, and how long it was until it ran again: first for the collector, then for all others.
+pub(crate) static PAUSES: [[Durations; 2]; 2] = [const { [const { Durations::new() }; 2] }; 2];
+
+/// Why the collector stops the world.
+pub(crate) const FOR_GC: &str = "GC";
+
 /// The world stands while this lives; it belongs to the goroutine that stopped it, which must not block.
 pub(crate) struct StoppedWorld {
     stopper: *mut G,
     procs: usize,
+    /// When it was to stop, and when it stood ([`port::nanotime`]).
+    begun: i64,
+    stood: i64,
+    for_gc: bool,
 }
 
 /// Stops all Ms that run goroutines; the world runs again when the result is dropped. Others that want to stop it wait parked.
@@ -70,6 +81,7 @@ pub(crate) struct StoppedWorld {
 /// The caller is a goroutine that holds no lock of the runtime: whoever waits for that could not stop. `why` is for the report if it does.
 pub(crate) fn stop_the_world(why: &'static str) -> StoppedWorld {
     semacquire(&WORLDSEMA, false, WaitReason::StoppingTheWorld);
+    let begun = port::nanotime();
     let gp = acquirem();
     // SAFETY: the current goroutine, not preempted.
     unsafe {
@@ -82,7 +94,7 @@ pub(crate) fn stop_the_world(why: &'static str) -> StoppedWorld {
         (*gp).wait_since = port::cputicks();
         arch::mcall(gp, stop_m);
     }
-    StoppedWorld { stopper: gp, procs: gomaxprocs() }
+    StoppedWorld { stopper: gp, procs: gomaxprocs(), begun, stood: port::nanotime(), for_gc: why == FOR_GC }
 }
 
 impl StoppedWorld {
@@ -96,6 +108,9 @@ impl Drop for StoppedWorld {
     fn drop(&mut self) {
         // SAFETY: on the stopper's goroutine, which is not preempted.
         systemstack(|| unsafe { start((*self.stopper).m, self.procs) });
+        let [stopping, total] = &PAUSES[usize::from(!self.for_gc)];
+        stopping.record(self.stood - self.begun);
+        total.record(port::nanotime() - self.begun);
         releasem(self.stopper);
         // To who waits, in turn: else one that stops the world in a loop keeps all others from it.
         semrelease(&WORLDSEMA, true);
