@@ -33,7 +33,7 @@ func makechan(t *chantype, size int) *hchan {
 		buf = mallocgc(mem, elem, true)
 	}
 	c.elemtype = elem
-	gzMakechan(c, buf, elem.Size_, uintptr(size))
+	gzMakechan(c, buf, elem.Size_, uintptr(size), elem.PtrBytes)
 	return c
 }
 

@@ -203,7 +203,7 @@ func gzDescribe(gp *g)
 func gzCoroStart(fn *funcval) *g
 func gzCoroSwitch(to *g)
 func gzCoroExit(to *g)
-func gzMakechan(c *hchan, buf unsafe.Pointer, elemsize, n uintptr)
+func gzMakechan(c *hchan, buf unsafe.Pointer, elemsize, n, pointers uintptr)
 
 //go:noescape
 func gzChansend(c *hchan, elem unsafe.Pointer) uint8

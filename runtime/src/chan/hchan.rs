@@ -20,6 +20,8 @@ pub struct Hchan {
     pub(super) dataqsiz: usize,
     buf: *mut u8,
     pub(super) elemsize: usize,
+    /// Bytes of a slot that are cleared when its element is taken: see [`Hchan::clearing`].
+    cleared: usize,
     pub(super) closed: AtomicBool,
     pub(super) sendx: Cell<usize>,
     pub(super) recvx: Cell<usize>,
@@ -72,6 +74,7 @@ impl Hchan {
             dataqsiz,
             buf,
             elemsize,
+            cleared: 0,
             closed: AtomicBool::new(false),
             sendx: Cell::new(0),
             recvx: Cell::new(0),
@@ -85,6 +88,14 @@ impl Hchan {
     /// The channel as one whose sender is a timer.
     pub(crate) fn with_timer(mut self, timer: *const TimerCore) -> Hchan {
         self.timer = timer;
+        self
+    }
+
+    /// The channel as one whose buffer a collector looks at (Go: `typedmemclr` in `chanrecv`). The first `bytes` of an
+    /// element, 0 for one without pointers, may hold pointers: they are cleared when the element is taken from the
+    /// buffer. Else what they point to would live until another element takes the slot.
+    pub(crate) fn clearing(mut self, bytes: usize) -> Hchan {
+        self.cleared = bytes;
         self
     }
 
@@ -147,18 +158,28 @@ impl Hchan {
     }
 
     /// Moves the oldest element of the buffer to `elem` if that is all there is to a receive: there is one, no sender waits.
+    /// Without `CLEAR` the channel is not [`clearing`](Hchan::clearing).
     ///
     /// # Safety
     /// Under the lock; else as [`chanrecv`].
     #[inline(always)]
-    pub(super) unsafe fn take(&self, elem: *mut u8, size: usize) -> bool {
+    pub(super) unsafe fn take<const CLEAR: bool>(&self, elem: *mut u8, size: usize) -> bool {
         let n = self.qcount.load(Ordering::Relaxed);
         if n == 0 || !self.sendq.is_empty() {
             return false;
         }
         let i = self.recvx.get();
-        // SAFETY: slot `i` is the oldest taken one.
-        unsafe { copy(self.slot(i, size), elem, size) };
+        // SAFETY: slot `i` is the oldest taken one, and free once its element is copied.
+        unsafe {
+            let slot = self.slot(i, size);
+            copy(slot, elem, size);
+            if CLEAR && size == 8 {
+                // One store costs less than asking.
+                slot.cast::<u64>().write_unaligned(0);
+            } else if CLEAR && self.cleared != 0 {
+                slot.write_bytes(0, self.cleared);
+            }
+        }
         self.recvx.set(self.after(i));
         self.qcount.store(n - 1, Ordering::Relaxed);
         true

@@ -61,6 +61,7 @@ pub use channel::{Chan, IntoIter, Iter, TryRecvError, TrySendError, make};
 pub use ends::{Receiver, Sender};
 pub(crate) use hchan::close;
 pub use hchan::{Hchan, closechan};
+pub(crate) use recv::chanrecv_clearing;
 pub use recv::{Received, chanrecv};
 pub use select::{MAX_CASES, Scase, Selected, block, selectgo};
 pub use send::{Sent, chansend};

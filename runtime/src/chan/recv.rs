@@ -25,10 +25,28 @@ pub enum Received {
 /// `size` is the channel's element size, as for [`chansend`].
 ///
 /// # Safety
-/// `c` is null or a channel that lives during the call, with elements of `size` bytes; `elem` is the address of room for one, which is the
+/// `c` is null or a channel that lives during the call, not a [`clearing`](Hchan::clearing) one, with elements of `size` bytes; `elem` is the address of room for one, which is the
 /// caller's if the result is [`Received::Element`].
 #[inline(always)]
 pub unsafe fn chanrecv(c: *const Hchan, elem: *mut u8, size: usize, block: bool) -> Received {
+    // SAFETY: as the caller promises.
+    unsafe { receive::<false>(c, elem, size, block) }
+}
+
+/// [`chanrecv`] from a channel that may be [`clearing`](Hchan::clearing).
+///
+/// # Safety
+/// As [`chanrecv`].
+#[inline(always)]
+pub unsafe fn chanrecv_clearing(c: *const Hchan, elem: *mut u8, size: usize, block: bool) -> Received {
+    // SAFETY: as the caller promises.
+    unsafe { receive::<true>(c, elem, size, block) }
+}
+
+/// # Safety
+/// As [`chanrecv`]. Without `CLEAR` the channel is not [`clearing`](Hchan::clearing).
+#[inline(always)]
+unsafe fn receive<const CLEAR: bool>(c: *const Hchan, elem: *mut u8, size: usize, block: bool) -> Received {
     if c.is_null() {
         return if block { park_for_ever(WaitReason::ChanReceiveNilChan) } else { Received::WouldBlock };
     }
@@ -55,7 +73,7 @@ pub unsafe fn chanrecv(c: *const Hchan, elem: *mut u8, size: usize, block: bool)
         return unsafe { recv_contended(me, c, elem, block) };
     }
     // SAFETY: the lock is held; else as the caller promises.
-    if !unsafe { c.take(elem, size) } {
+    if !unsafe { c.take::<CLEAR>(elem, size) } {
         // SAFETY: pinned, and the lock is held; else as the caller promises.
         return unsafe { recv_slow(me, c, elem, block) };
     }
@@ -77,7 +95,7 @@ unsafe fn recv_contended(me: *mut G, c: &Hchan, elem: *mut u8, block: bool) -> R
     c.lock.lock_slow();
     // SAFETY: the lock is held; else as the caller promises.
     unsafe {
-        if c.take(elem, c.elemsize) {
+        if c.take::<true>(elem, c.elemsize) {
             c.lock.unlock_pinned();
             releasem(me);
             return Received::Element;
@@ -136,7 +154,7 @@ unsafe fn recv_rest(me: *mut G, c: &Hchan, sg: *mut Sudog, elem: *mut u8, block:
             return Received::Element;
         }
         // The buffer may be full still if those who waited were `select`s that another channel has readied.
-        if c.take(elem, c.elemsize) {
+        if c.take::<true>(elem, c.elemsize) {
             c.lock.unlock_pinned();
             releasem(me);
             return Received::Element;

@@ -247,7 +247,7 @@ impl<'a> Arm<'a> {
                 // Those who waited were `select`s that another channel has readied: there may be room.
                 c.put(elem, c.elemsize).then_some(Served { wake: null_mut(), moved: true })
             } else {
-                if c.take(elem, c.elemsize) {
+                if c.take::<true>(elem, c.elemsize) {
                     return Some(Served { wake: null_mut(), moved: true });
                 }
                 let sg = c.sendq.dequeue();
@@ -256,7 +256,7 @@ impl<'a> Arm<'a> {
                     (*sg).success = true;
                     return Some(Served { wake: (*sg).g, moved: true });
                 }
-                if c.take(elem, c.elemsize) || !c.timer.is_null() && timer_chan::poll(c, elem) {
+                if c.take::<true>(elem, c.elemsize) || !c.timer.is_null() && timer_chan::poll(c, elem) {
                     return Some(Served { wake: null_mut(), moved: true });
                 }
                 c.closed.load(Ordering::Relaxed).then_some(Served { wake: null_mut(), moved: false })

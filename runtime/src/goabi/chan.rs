@@ -4,7 +4,7 @@
 //!
 //! What Go's channels do beside Rust's: the room for an element may be missing (`<-c`), and a receive from a closed channel zeroes it.
 
-use crate::chan::{Hchan, Received, Scase, Sent, Sudog, chanrecv, chansend, close, selectgo};
+use crate::chan::{Hchan, Received, Scase, Sent, Sudog, chanrecv_clearing, chansend, close, selectgo};
 use alloc::vec::Vec;
 use core::mem::MaybeUninit;
 
@@ -18,9 +18,15 @@ const INLINE: usize = 8;
 /// An element up to this size that nobody wants is received to the stack.
 const SCRAP: usize = 256;
 
-pub(super) unsafe extern "C" fn make(c: *mut Hchan, buf: *mut u8, elemsize: usize, n: usize) {
-    // SAFETY: Go's memory for a channel, and for its buffer.
-    unsafe { c.write(Hchan::new(n, buf, elemsize)) };
+pub(super) unsafe extern "C" fn make(
+    c: *mut Hchan,
+    buf: *mut u8,
+    elemsize: usize,
+    n: usize,
+    pointers: usize,
+) {
+    // SAFETY: Go's memory for a channel, and for its buffer; no element has pointers behind its first `pointers` bytes.
+    unsafe { c.write(Hchan::new(n, buf, elemsize).clearing(pointers)) };
 }
 
 /// The size of the channel's elements, which Go does not pass.
@@ -64,7 +70,7 @@ unsafe fn receive(c: *const Hchan, elem: *mut u8, block: bool) -> Received {
         if elem.is_null() && size != 0 {
             return discard(c, size, block);
         }
-        let received = chanrecv(c, elem, size, block);
+        let received = chanrecv_clearing(c, elem, size, block);
         if received == Received::Closed && size != 0 {
             elem.write_bytes(0, size);
         }
@@ -98,7 +104,7 @@ pub(super) unsafe extern "C" fn recv(c: *const Hchan, elem: *mut u8) -> Received
         }
         // What a closed channel gives; written before, nothing has to be done after.
         elem.cast::<u64>().write_unaligned(0);
-        chanrecv(c, elem, WORD, true)
+        chanrecv_clearing(c, elem, WORD, true)
     }
 }
 
