@@ -10,7 +10,7 @@ import (
 )
 
 // gzVersion changes with every change of the table or of gzLayout. The kernel refuses another.
-const gzVersion = 7
+const gzVersion = 8
 
 // gzLayout is runtime/src/goabi/layout.rs's Layout, word for word.
 type gzLayout struct {
@@ -45,6 +45,8 @@ type gzLayout struct {
 	// For the collector.
 	poolCleanup                                 uintptr
 	data, edata, bss, ebss                      uintptr
+	gDefer, deferFn, deferLink                  uintptr
+	gofunc, sigpanicID                          uintptr
 	typeSize, typePtrBytes, typeFlags, typeMask uintptr
 
 	// What the assembly for allocation assumes.
@@ -146,6 +148,9 @@ func gzregister() {
 
 		poolCleanup: abi.FuncPCABIInternal(gzpoolcleanup),
 		data:        md.data, edata: md.edata, bss: md.bss, ebss: md.ebss,
+		gDefer: unsafe.Offsetof(gp._defer), deferFn: unsafe.Offsetof(_defer{}.fn),
+		deferLink: unsafe.Offsetof(_defer{}.link),
+		gofunc:    md.gofunc, sigpanicID: uintptr(abi.FuncID_sigpanic),
 		typeSize: gzTypeSize, typePtrBytes: gzTypePtrBytes,
 		typeFlags: unsafe.Offsetof(_type{}.TFlag), typeMask: gzTypeMask,
 		kernelMP: gzKernelMP, kernelPRuns: gzKernelPRuns, kernelRunBytes: gzKernelRunBytes,

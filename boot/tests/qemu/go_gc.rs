@@ -22,7 +22,8 @@ const OUTPUT: &str = "finalizers: true true\nweak: true true true\ncleanup: clea
 const CYCLES: usize = 30;
 
 /// What the program says that looks for what should be gone.
-const GONE: &str = "received: true true true true true\n";
+const GONE: &str = "received: true true true true true\nlocal: true\nargument: true\nparked: true\npreempted: true\n\
+    faulted: true\n";
 
 /// On 1, 2 and 4 cores.
 pub fn jobs(guests: &Guests) -> Vec<Job<'_>> {

@@ -27,7 +27,7 @@ unsafe impl Mutator for Stacks {
     fn scan(&self, me: *mut G, sp: usize, sink: &mut dyn Sink) {
         // SAFETY: the collecting goroutine's stack, from where it stands.
         unsafe { sink.conservative(sp, (*me).stack.hi) };
-        scan_stacks(sink, me, |_| true, |g| g.stack.hi);
+        scan_stacks(sink, me, |_| true, |g| g.stack.hi, super::stacks::all_words);
     }
 
     fn end(&self, finalizers: usize, cleanups: usize) {

@@ -5,14 +5,13 @@
 //! - the data and bss segments, word by word;
 //! - each M's `m` of Go's, with the free `_defer`s that it keeps;
 //! - of each goroutine of Go code its `G`, which holds the closure that it was started with, Go's `g`
-//!   behind it, and its stack. The stack of the one that collects from its first frame of Go code: what
-//!   older frames of Rust's left there would keep things alive;
+//!   behind it, and what its stack holds (`frames.rs`);
 //! - timers that are armed: they lie in Go's memory, and only a P's heap of timers knows them.
 //!
 //! Channels and what waits in them lie in collected memory or on stacks, and so do select's arms.
 
 use super::layout::{g_word, layout, word};
-use super::m;
+use super::{frames, m};
 use crate::gc::port::GC;
 use crate::gc::{self, Kind, Mutator, PAUSES, Sink, scan_stacks};
 use crate::heap::{self, PAGE_SIZE};
@@ -72,9 +71,9 @@ unsafe impl Mutator for Go {
                     sink.conservative(gp.addr(), G::go(gp).addr() + super::G_BYTES);
                 }
             });
-            sink.conservative(first_go_frame(me, sp), (*me).stack.hi);
+            frames::scan_own(sink, me, sp);
             // Whoever calls the machine has said where it stands: `os.rs`.
-            scan_stacks(sink, me, G::is_go, G::saved_sp);
+            scan_stacks(sink, me, G::is_go, G::saved_sp, |sink, gp| frames::scan_parked(sink, gp));
             proc::each_timer(|t| {
                 let at = [t];
                 sink.conservative(at.as_ptr().addr(), at.as_ptr().addr() + 8);
@@ -89,26 +88,6 @@ unsafe impl Mutator for Go {
             }
         }
     }
-}
-
-/// Where the innermost frame of Go code on the current stack begins, up the frame pointers from `sp`, where the
-/// callee-saved registers are.
-///
-/// # Safety
-/// `sp` came from `with_saved_registers` on the stack of `me`.
-unsafe fn first_go_frame(me: *mut G, sp: usize) -> usize {
-    let l = layout();
-    // SAFETY: frame pointers lead up the stack; below its top both words are there.
-    unsafe {
-        let mut fp = *(sp as *const usize).add(1);
-        while fp > sp && fp < (*me).stack.hi - 16 && fp.is_multiple_of(8) {
-            if (l.text..l.etext).contains(&*(fp as *const usize).add(1)) {
-                return fp + 16;
-            }
-            fp = *(fp as *const usize);
-        }
-    }
-    sp
 }
 
 pub(super) extern "C" fn gc_now() {

@@ -13,7 +13,7 @@ use core::mem::{offset_of, size_of};
 use core::sync::atomic::{AtomicBool, Ordering};
 
 /// `gzVersion` in `gzero.go`.
-const VERSION: usize = 7;
+const VERSION: usize = 8;
 
 macro_rules! layout {
     ($($(#[$doc:meta])* $name:ident,)*) => {
@@ -101,6 +101,13 @@ layout! {
     edata,
     bss,
     ebss,
+    /// The goroutine's deferred calls.
+    g_defer,
+    defer_fn,
+    defer_link,
+    /// What belongs to functions, and `abi.FuncID_sigpanic`: see `pclntab/maps.rs`.
+    gofunc,
+    sigpanic_id,
     /// Fields of a type's descriptor.
     type_size,
     type_ptr_bytes,

@@ -1,8 +1,11 @@
-//! What Go's tables say of an address of code (Go: `symtab.go`): whether the code may be preempted there.
+//! What Go's tables say of an address of code (Go: `symtab.go`): whether the code may be preempted there; in `maps.rs`, what a frame
+//! there holds.
 //!
 //! Read in an interrupt: nothing is locked or allocated, and the tables are in memory that is always there. Their form is the linker's
 //! (`cmd/link/internal/ld/pcln.go`): `findfunctab` leads from an address to an entry of `ftab`, that to a function's record in `pclntab`, and that to tables of
 //! (change of value, length of code) pairs in `pctab`.
+
+pub(super) mod maps;
 
 use super::layout::Layout;
 
@@ -100,21 +103,26 @@ unsafe fn varint(at: &mut usize) -> u32 {
     }
 }
 
-/// The value of table `table` at `pc`, and where the stretch of code begins that has it. -1 if there is no such table.
+/// The offset in `pctab` of a function's table `table`; none if there is no such table.
 ///
 /// # Safety
-/// `f` is the function that holds `pc`.
-unsafe fn pcdata(l: &Layout, f: &Func, table: usize, pc: usize) -> (i32, usize) {
+/// `f` is a function.
+unsafe fn pcdata(f: &Func, table: usize) -> Option<usize> {
+    // SAFETY: as the caller promises; the record says how many there are.
+    unsafe {
+        (table < u32_at(f.record + NPCDATA) as usize)
+            .then(|| u32_at(f.record + PCDATA + table * 4) as usize)
+            .filter(|&offset| offset != 0)
+    }
+}
+
+/// The value at `pc` of the table at `offset` in `pctab`, and where the stretch of code begins that has it.
+///
+/// # Safety
+/// `f` is the function that holds `pc`, and the table is one of its.
+unsafe fn pcvalue(l: &Layout, f: &Func, offset: usize, pc: usize) -> (i32, usize) {
     // SAFETY: as the caller promises.
     unsafe {
-        let offset = if table < u32_at(f.record + NPCDATA) as usize {
-            u32_at(f.record + PCDATA + table * 4) as usize
-        } else {
-            0
-        };
-        if offset == 0 {
-            return (-1, f.entry);
-        }
         let mut at = l.pctab + offset;
         let (mut value, mut start) = (-1_i32, f.entry);
         let mut first = true;
@@ -167,7 +175,8 @@ pub(super) unsafe fn safe_point(l: &Layout, pc: usize) -> SafePoint {
         if !maps {
             return SafePoint::No;
         }
-        match pcdata(l, &f, 0, pc) {
+        let point = pcdata(&f, 0).map_or((-1, f.entry), |table| pcvalue(l, &f, table, pc));
+        match point {
             (UNSAFE, _) => SafePoint::No,
             (RESTART_1 | RESTART_2, start) if pc - start <= RESTART_BYTES => SafePoint::At(start),
             (RESTART_1 | RESTART_2, _) => SafePoint::No,

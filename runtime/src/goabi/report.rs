@@ -3,7 +3,9 @@
 //! Go's unwinder starts from `g.sched`. A goroutine that does not run has its registers on its stack, below the frames of the Rust functions that parked it:
 //! [`describe`] walks those by frame pointers up to the first frame of Go code, and writes that into `g.sched`.
 
+use super::frames::{self, Place};
 use super::layout::{Layout, g_word, layout};
+use super::pclntab::maps::Stands;
 use crate::arch;
 use crate::port::{self, Stack};
 use crate::proc::{ALLGS, G, GoG, Status};
@@ -78,42 +80,19 @@ unsafe fn describe(l: &Layout, gp: *mut G) {
     }
 }
 
-/// Where Go code stands.
-struct Place {
-    pc: usize,
-    sp: usize,
-    bp: usize,
-}
-
 /// The first Go frame on the stack of a goroutine that does not run; none if it has not begun.
 ///
 /// # Safety
 /// As said.
 unsafe fn place(l: &Layout, gp: *mut G) -> Option<Place> {
-    // SAFETY: what the switch saved, in the stack; frame pointers are followed within it, upwards.
+    // SAFETY: what the switch saved, in the stack.
     unsafe {
         let stack = (*gp).stack;
         if stack == Stack::NONE {
             return None;
         }
-        let (mut fp, mut within) = arch::saved_frame((*gp).saved_sp());
-        while stack.contains(fp) && fp + 16 <= stack.hi {
-            let (next, pc) = (*(fp as *const usize), *(fp as *const usize).add(1));
-            if (l.text..l.etext).contains(&pc) {
-                if arch::is_async_preempt(within) {
-                    // Its frame stands for a call by the code that was interrupted.
-                    return Some(Place { pc, sp: fp + 16, bp: next });
-                }
-                // The stub that called has a frame of its own, which begins with its caller's frame pointer.
-                let (bp, pc) = (*(next as *const usize), *(next as *const usize).add(1));
-                return Some(Place { pc, sp: next + 16, bp });
-            }
-            if next <= fp {
-                return None;
-            }
-            (fp, within) = (next, pc);
-        }
-        None
+        let (fp, within) = arch::saved_frame((*gp).saved_sp());
+        frames::first(l, stack, fp, within)
     }
 }
 
@@ -128,6 +107,6 @@ unsafe fn start(l: &Layout, gp: *mut G) -> Place {
         g_word::<usize>(gp, l.g_startpc).write(pc);
         let sp = g_word::<usize>(gp, super::G_BYTES - 16);
         sp.write(l.goexit + 1);
-        Place { pc, sp: sp as usize, bp: 0 }
+        Place { pc, sp: sp as usize, bp: 0, stands: Stands::Interrupted }
     }
 }

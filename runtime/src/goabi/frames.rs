@@ -1,0 +1,167 @@
+//! Stacks of Go code as roots: of a frame that stands at a call only what the compiler says is live (Go: `scanstack` in `mgcmark.go`).
+//!
+//! # Problem
+//! A frame's words are not cleared when a variable dies. Taken word by word, as [`scan_stacks`](crate::gc::scan_stacks) can do no better, a
+//! stack keeps every object that a dead slot leads to for as long as the frame lives: of `main`, for ever. Go programs count on the
+//! opposite: a finalizer is to close the other end of a pipe, a weak map is to shrink.
+//!
+//! # Protocol
+//! For each goroutine that does not run, with the world stopped:
+//! 1. From its saved stack pointer up to the first frame of Go code ([`first`]) lie frames of Rust's: the switch, a channel operation, with
+//!    what Go passed in registers. Word by word.
+//! 2. The first frame of Go code stands behind the call of a stub, or was interrupted. If it was interrupted its registers lie below it
+//!    (step 1), and the compiler's maps do not hold, since they are for calls: word by word, arguments included.
+//! 3. Each frame above stands behind a call: the words that the maps name, and each stack object up to its last pointer, word by word,
+//!    since it need not have been written yet.
+//! 4. A frame of whose live words the tables say nothing is taken word by word, and so are its arguments, which lie in its caller's frame:
+//!    assembly; the prologue, from which `newstack` gives way; what faulted (its callee is `sigpanic`), which goes on, if at all, at its
+//!    deferred calls. If it is not known how many arguments it has, then the caller's frame, too.
+//! 5. Where the frames cannot be followed any further, the rest of the stack, word by word.
+//!
+//! # What the maps do not name
+//! - `_defer` records on stacks: the compiler gives them no pointers. What they call, and the next in the list, is looked at from the
+//!   goroutine's list. (A function that was deferred may itself lie on the stack; then it is a stack object.)
+//! - Words that package runtime keeps as numbers (`uintptr`), such as a finalizer that is due. Its frames are taken word by word, those of
+//!   reflect as well, whose assembly leaves registers for them to find: the packages in which nothing is preempted either.
+//!
+//! # Rejected
+//! - *Clearing dead stack below the stack pointer.* The slots that matter lie above it.
+//! - *Stack objects only if something leads to them*, as Go does. It needs an index of them for each stack. A dead object whose address was
+//!   taken keeps what it points to until its frame ends.
+
+use super::layout::{Layout, g_word, layout, word};
+use super::pclntab::maps::{Frame, Stands, frame};
+use crate::arch;
+use crate::gc::Sink;
+use crate::port::Stack;
+use crate::proc::G;
+
+/// Where Go code stands.
+pub(super) struct Place {
+    pub pc: usize,
+    pub sp: usize,
+    pub bp: usize,
+    pub stands: Stands,
+}
+
+/// The first frame of Go code up the frame pointers from `fp`, which code at `within` set up.
+///
+/// # Safety
+/// Frame pointers lead up the stack.
+pub(super) unsafe fn first(l: &Layout, stack: Stack, mut fp: usize, mut within: usize) -> Option<Place> {
+    // SAFETY: as the caller promises; they are followed within the stack, upwards.
+    unsafe {
+        while stack.contains(fp) && fp + 16 <= stack.hi {
+            let (next, pc) = (*(fp as *const usize), *(fp as *const usize).add(1));
+            if (l.text..l.etext).contains(&pc) {
+                if arch::is_async_preempt(within) {
+                    // Its frame stands for a call by the code that was interrupted.
+                    return Some(Place { pc, sp: fp + 16, bp: next, stands: Stands::Interrupted });
+                }
+                // The stub that called has a frame of its own, which begins with its caller's frame pointer.
+                let (bp, pc) = (*(next as *const usize), *(next as *const usize).add(1));
+                return Some(Place { pc, sp: next + 16, bp, stands: Stands::BehindCall });
+            }
+            if next <= fp {
+                return None;
+            }
+            (fp, within) = (next, pc);
+        }
+        None
+    }
+}
+
+/// Names what the stack of the goroutine that collects holds. `sp` is where its callee-saved registers lie.
+///
+/// # Safety
+/// `sp` came from `with_saved_registers` on the stack of `me`; the world stands.
+pub(super) unsafe fn scan_own(sink: &mut dyn Sink, me: *mut G, sp: usize) {
+    let l = layout();
+    // SAFETY: as the caller promises. What older frames of Rust's left below the first frame of Go code is of no use to it.
+    unsafe {
+        let stack = (*me).stack;
+        match first(l, stack, *(sp as *const usize).add(1), 0) {
+            Some(place) => scan_from(l, sink, stack.hi, &place),
+            None => sink.conservative(sp, stack.hi),
+        }
+        scan_defers(l, sink, me);
+    }
+}
+
+/// Names what the stack of a goroutine holds that was switched away from.
+///
+/// # Safety
+/// It was, by `mcall`; the world stands.
+pub(super) unsafe fn scan_parked(sink: &mut dyn Sink, gp: *mut G) {
+    let l = layout();
+    // SAFETY: as the caller promises: from the saved stack pointer on the stack is backed.
+    unsafe {
+        let (stack, from) = ((*gp).stack, (*gp).saved_sp());
+        let (fp, within) = arch::saved_frame(from);
+        match first(l, stack, fp, within) {
+            Some(place) => {
+                sink.conservative(from, place.sp);
+                scan_from(l, sink, stack.hi, &place);
+            }
+            None => sink.conservative(from, stack.hi),
+        }
+        scan_defers(l, sink, gp);
+    }
+}
+
+/// Steps 2 to 5.
+///
+/// # Safety
+/// The world stands, and the place is on a stack that ends at `hi`.
+unsafe fn scan_from(l: &Layout, sink: &mut dyn Sink, hi: usize, place: &Place) {
+    let (mut pc, mut sp, mut stands) = (place.pc, place.sp, place.stands);
+    let mut by_word = false;
+    // SAFETY: as the caller promises; each frame ends above where it begins and within the stack, and there its caller's begins.
+    unsafe {
+        loop {
+            let Some(f) = frame(l, pc, sp, stands).filter(|f| sp < f.end && f.end < hi) else {
+                return sink.conservative(sp, hi);
+            };
+            scan_frame(sink, sp, hi, &f, by_word);
+            by_word = f.args.is_none();
+            stands = if f.is_sigpanic { Stands::Interrupted } else { Stands::BehindCall };
+            (pc, sp) = (*((f.end - 8) as *const usize), f.end);
+        }
+    }
+}
+
+/// Names the words of one frame, and of its arguments.
+///
+/// # Safety
+/// The frame is on a stack that ends at `hi`; the world stands.
+unsafe fn scan_frame(sink: &mut dyn Sink, sp: usize, hi: usize, f: &Frame, by_word: bool) {
+    // SAFETY: as the caller promises; the tables' words are the frame's.
+    unsafe {
+        let Some(live) = f.live.as_ref().filter(|live| !by_word && live.locals_start() >= sp) else {
+            return sink.conservative(sp, (f.end + f.args.unwrap_or(0)).min(hi));
+        };
+        sink.masked(live.locals_start(), live.locals.n, live.locals.bytes as *const u8);
+        sink.masked(f.end, live.args.n, live.args.bytes as *const u8);
+        live.each_object(f.end, |from, to| {
+            if from >= sp && to <= hi {
+                sink.conservative(from, to);
+            }
+        });
+    }
+}
+
+/// Names what the deferred calls of a goroutine hold.
+///
+/// # Safety
+/// The world stands.
+unsafe fn scan_defers(l: &Layout, sink: &mut dyn Sink, gp: *mut G) {
+    // SAFETY: the goroutine's list, whose records lie on its stack or are held by what was named before.
+    unsafe {
+        let mut d = g_word::<*mut u8>(gp, l.g_defer).read();
+        while !d.is_null() {
+            sink.pointer(d.addr());
+            sink.pointer(word::<_, usize>(d, l.defer_fn).read());
+            d = word::<_, *mut u8>(d, l.defer_link).read();
+        }
+    }
+}
