@@ -137,10 +137,15 @@ pub(super) extern "C" fn weak_handle(addr: usize) -> usize {
 
 /// Waits for a finalizer (0) or a cleanup (1) that is due: its object and what was registered.
 pub(super) extern "C" fn next_ready(number: usize, out: &mut [usize; 5]) {
+    // On the scheduler's stack: a copy on this one would keep the object's next tenant alive while the goroutine waits.
+    let mut next = || {
+        let ready = GC.next_ready(kind(number))?;
+        out[0] = ready.addr;
+        out[1..].copy_from_slice(&ready.payload);
+        Some(())
+    };
     loop {
-        if let Some(ready) = systemstack(|| GC.next_ready(kind(number))) {
-            out[0] = ready.addr;
-            out[1..].copy_from_slice(&ready.payload);
+        if systemstack(&mut next).is_some() {
             return;
         }
         semacquire(&DUE[number & 1], false, WaitReason::Semacquire);
