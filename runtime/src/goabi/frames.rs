@@ -11,8 +11,10 @@
 //!    what Go passed in registers. Word by word.
 //! 2. The first frame of Go code stands behind the call of a stub, or was interrupted. If it was interrupted its registers lie below it
 //!    (step 1), and the compiler's maps do not hold, since they are for calls: word by word, arguments included.
-//! 3. Each frame above stands behind a call: the words that the maps name, and each stack object up to its last pointer, word by word,
-//!    since it need not have been written yet.
+//! 3. Each frame above stands behind a call: the words that the maps name, and those stack objects (variables whose address is taken) to
+//!    which a word of this or of an inner frame leads, up to their last pointer, word by word, since one need not have been written yet.
+//!    No frame holds addresses in frames further in. So one walk outwards does, with the addresses seen so far of what lies further out
+//!    (`objects.rs`).
 //! 4. A frame of whose live words the tables say nothing is taken word by word, and so are its arguments, which lie in its caller's frame:
 //!    assembly; the prologue, from which `newstack` gives way; what faulted (its callee is `sigpanic`), which goes on, if at all, at its
 //!    deferred calls. If it is not known how many arguments it has, then the caller's frame, too.
@@ -26,11 +28,11 @@
 //!
 //! # Rejected
 //! - *Clearing dead stack below the stack pointer.* The slots that matter lie above it.
-//! - *Stack objects only if something leads to them*, as Go does. It needs an index of them for each stack. A dead object whose address was
-//!   taken keeps what it points to until its frame ends.
+//! - *All stack objects.* Arguments of a variadic call are one; `io`'s own test counts on their end.
 
 use super::layout::{Layout, g_word, layout, word};
-use super::pclntab::maps::{Frame, Stands, frame};
+use super::objects::Seen;
+use super::pclntab::maps::{Frame, Live, Stands, frame};
 use crate::arch;
 use crate::gc::Sink;
 use crate::port::Stack;
@@ -76,15 +78,11 @@ pub(super) unsafe fn first(l: &Layout, stack: Stack, mut fp: usize, mut within: 
 /// # Safety
 /// `sp` came from `with_saved_registers` on the stack of `me`; the world stands.
 pub(super) unsafe fn scan_own(sink: &mut dyn Sink, me: *mut G, sp: usize) {
-    let l = layout();
     // SAFETY: as the caller promises. What older frames of Rust's left below the first frame of Go code is of no use to it.
     unsafe {
-        let stack = (*me).stack;
-        match first(l, stack, *(sp as *const usize).add(1), 0) {
-            Some(place) => scan_from(l, sink, stack.hi, &place),
-            None => sink.conservative(sp, stack.hi),
-        }
-        scan_defers(l, sink, me);
+        let place = first(layout(), (*me).stack, *(sp as *const usize).add(1), 0);
+        let from = place.as_ref().map_or(sp, |place| place.sp);
+        scan(sink, me, from, place);
     }
 }
 
@@ -93,75 +91,111 @@ pub(super) unsafe fn scan_own(sink: &mut dyn Sink, me: *mut G, sp: usize) {
 /// # Safety
 /// It was, by `mcall`; the world stands.
 pub(super) unsafe fn scan_parked(sink: &mut dyn Sink, gp: *mut G) {
-    let l = layout();
     // SAFETY: as the caller promises: from the saved stack pointer on the stack is backed.
     unsafe {
-        let (stack, from) = ((*gp).stack, (*gp).saved_sp());
+        let from = (*gp).saved_sp();
         let (fp, within) = arch::saved_frame(from);
-        match first(l, stack, fp, within) {
-            Some(place) => {
-                sink.conservative(from, place.sp);
-                scan_from(l, sink, stack.hi, &place);
+        scan(sink, gp, from, first(layout(), (*gp).stack, fp, within));
+    }
+}
+
+/// Names what a stack holds from `from` on.
+///
+/// # Safety
+/// The world stands; `place` is the first frame of Go code above `from`.
+unsafe fn scan(sink: &mut dyn Sink, gp: *mut G, from: usize, place: Option<Place>) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let hi = (*gp).stack.hi;
+        let Some(place) = place else { return sink.conservative(from, hi) };
+        let mut walk = Walk { sink, seen: Seen::new(from, hi), hi };
+        walk.defers(gp);
+        walk.words(from, place.sp);
+        walk.frames(&place);
+    }
+}
+
+/// The walk up a stack that ends at `hi`, with the world stopped.
+struct Walk<'a> {
+    sink: &'a mut dyn Sink,
+    seen: Seen,
+    hi: usize,
+}
+
+impl Walk<'_> {
+    /// Names what the deferred calls of a goroutine hold.
+    unsafe fn defers(&mut self, gp: *mut G) {
+        let l = layout();
+        // SAFETY: the goroutine's list, whose records lie on its stack or are held by what was named before.
+        unsafe {
+            let mut d = g_word::<*mut u8>(gp, l.g_defer).read();
+            while !d.is_null() {
+                let f = word::<_, usize>(d, l.defer_fn).read();
+                self.sink.pointer(d.addr());
+                self.sink.pointer(f);
+                self.seen.note(f);
+                d = word::<_, *mut u8>(d, l.defer_link).read();
             }
-            None => sink.conservative(from, stack.hi),
-        }
-        scan_defers(l, sink, gp);
-    }
-}
-
-/// Steps 2 to 5.
-///
-/// # Safety
-/// The world stands, and the place is on a stack that ends at `hi`.
-unsafe fn scan_from(l: &Layout, sink: &mut dyn Sink, hi: usize, place: &Place) {
-    let (mut pc, mut sp, mut stands) = (place.pc, place.sp, place.stands);
-    let mut by_word = false;
-    // SAFETY: as the caller promises; each frame ends above where it begins and within the stack, and there its caller's begins.
-    unsafe {
-        loop {
-            let Some(f) = frame(l, pc, sp, stands).filter(|f| sp < f.end && f.end < hi) else {
-                return sink.conservative(sp, hi);
-            };
-            scan_frame(sink, sp, hi, &f, by_word);
-            by_word = f.args.is_none();
-            stands = if f.is_sigpanic { Stands::Interrupted } else { Stands::BehindCall };
-            (pc, sp) = (*((f.end - 8) as *const usize), f.end);
         }
     }
-}
 
-/// Names the words of one frame, and of its arguments.
-///
-/// # Safety
-/// The frame is on a stack that ends at `hi`; the world stands.
-unsafe fn scan_frame(sink: &mut dyn Sink, sp: usize, hi: usize, f: &Frame, by_word: bool) {
-    // SAFETY: as the caller promises; the tables' words are the frame's.
-    unsafe {
-        let Some(live) = f.live.as_ref().filter(|live| !by_word && live.locals_start() >= sp) else {
-            return sink.conservative(sp, (f.end + f.args.unwrap_or(0)).min(hi));
-        };
-        sink.masked(live.locals_start(), live.locals.n, live.locals.bytes as *const u8);
-        sink.masked(f.end, live.args.n, live.args.bytes as *const u8);
-        live.each_object(f.end, |from, to| {
-            if from >= sp && to <= hi {
-                sink.conservative(from, to);
+    /// Names every word in `from..to`.
+    unsafe fn words(&mut self, from: usize, to: usize) {
+        // SAFETY: the range is of the stack.
+        unsafe {
+            self.sink.conservative(from, to);
+            self.seen.note_words(from, to);
+        }
+    }
+
+    /// Steps 2 to 5.
+    unsafe fn frames(&mut self, place: &Place) {
+        let l = layout();
+        let (mut pc, mut sp, mut stands) = (place.pc, place.sp, place.stands);
+        let mut by_word = false;
+        // SAFETY: each frame ends above where it begins and within the stack, and there its caller's begins.
+        unsafe {
+            loop {
+                let Some(f) = frame(l, pc, sp, stands).filter(|f| sp < f.end && f.end < self.hi) else {
+                    return self.sink.conservative(sp, self.hi);
+                };
+                match f.live.as_ref().filter(|live| !by_word && live.locals_start() >= sp) {
+                    Some(live) => self.live(sp, &f, live),
+                    None => self.words(sp, (f.end + f.args.unwrap_or(0)).min(self.hi)),
+                }
+                self.seen.forget_below(f.end);
+                by_word = f.args.is_none();
+                stands = if f.is_sigpanic { Stands::Interrupted } else { Stands::BehindCall };
+                (pc, sp) = (*((f.end - 8) as *const usize), f.end);
             }
-        });
+        }
     }
-}
 
-/// Names what the deferred calls of a goroutine hold.
-///
-/// # Safety
-/// The world stands.
-unsafe fn scan_defers(l: &Layout, sink: &mut dyn Sink, gp: *mut G) {
-    // SAFETY: the goroutine's list, whose records lie on its stack or are held by what was named before.
-    unsafe {
-        let mut d = g_word::<*mut u8>(gp, l.g_defer).read();
-        while !d.is_null() {
-            sink.pointer(d.addr());
-            sink.pointer(word::<_, usize>(d, l.defer_fn).read());
-            d = word::<_, *mut u8>(d, l.defer_link).read();
+    /// Names the live words of the frame at `sp`, of its arguments, and of the stack objects that are seen from there.
+    unsafe fn live(&mut self, sp: usize, f: &Frame, live: &Live) {
+        // SAFETY: the tables' words are the frame's.
+        unsafe {
+            for (at, bits) in [(live.locals_start(), live.locals), (f.end, live.args)] {
+                self.sink.masked(at, bits.n, bits.bytes as *const u8);
+                self.seen.note_masked(at, bits.n, bits.bytes as *const u8);
+            }
+            // An object may lead to one that was looked at before it.
+            let mut named = 0_u64;
+            loop {
+                let before = named;
+                for i in 0..live.objects() {
+                    let object = live.object(i, f.end);
+                    let bit = 1_u64.checked_shl(i as u32).unwrap_or(0);
+                    let inside = object.start >= sp && object.start + object.pointers <= self.hi;
+                    if named & bit == 0 && inside && (bit == 0 || self.seen.leads_to(&object)) {
+                        named |= bit;
+                        self.words(object.start, object.start + object.pointers);
+                    }
+                }
+                if named == before {
+                    return;
+                }
+            }
         }
     }
 }

@@ -12,7 +12,7 @@
 //! | `chan.rs` `sema.rs` `time.rs` | `chan.go` `select.go` `sema.go` `time.go` | channels, semaphores, timers |
 //! | `malloc.rs` `collect.rs` | `malloc.go` `mgc.go` `mfinal.go` `mstats.go` | memory, and the collector's roots |
 //! | `metrics.rs` | `metrics.go` | what `runtime/metrics` shows |
-//! | `frames.rs` | | which words of a stack are roots |
+//! | `frames.rs` `objects.rs` | | which words of a stack are roots |
 //! | `os.rs` | `os_linux.go` | console, arguments, end |
 //! | `syscall.rs` `pipe.rs` | `os_linux.go` | Linux's system calls |
 //! | `fault.rs` | `signal_unix.go` | faults become panics |
@@ -37,6 +37,7 @@ mod layout;
 mod m;
 mod malloc;
 mod metrics;
+mod objects;
 mod os;
 mod pclntab;
 mod pipe;

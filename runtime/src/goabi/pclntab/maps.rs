@@ -62,6 +62,15 @@ pub(in crate::goabi) struct Live {
     objects: (usize, usize),
 }
 
+/// A variable on the stack whose address is taken.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::goabi) struct Object {
+    pub start: usize,
+    pub size: usize,
+    /// Bytes up to the end of its last pointer.
+    pub pointers: usize,
+}
+
 /// A bitmap: how many bits, and the address of the first byte.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::goabi) struct Bits {
@@ -75,20 +84,22 @@ impl Live {
         self.locals_end - self.locals.n * 8
     }
 
-    /// Calls `f` with the range of each stack object up to its last pointer.
+    /// How many stack objects the function has.
+    pub fn objects(&self) -> usize {
+        self.objects.1
+    }
+
+    /// Stack object `i` of a frame that ends at `end`.
     ///
     /// # Safety
-    /// Of a frame of `frame`'s, whose tables are there.
-    pub unsafe fn each_object(&self, end: usize, mut f: impl FnMut(usize, usize)) {
-        let (mut at, n) = self.objects;
-        for _ in 0..n {
-            // SAFETY: the list has as many records.
-            let (offset, pointers) = unsafe { (u32_at(at) as i32, u32_at(at + 8) as usize) };
-            let base = if offset < 0 { self.locals_end } else { end };
-            let start = base.wrapping_add_signed(offset as isize);
-            f(start, start + pointers);
-            at += OBJECT;
-        }
+    /// There is one, and the frame is [`frame`]'s.
+    pub unsafe fn object(&self, i: usize, end: usize) -> Object {
+        let at = self.objects.0 + i * OBJECT;
+        // SAFETY: the list has as many records.
+        let (offset, size, pointers) = unsafe { (u32_at(at) as i32, u32_at(at + 4), u32_at(at + 8)) };
+        let base = if offset < 0 { self.locals_end } else { end };
+        let start = base.wrapping_add_signed(offset as isize);
+        Object { start, size: size as usize, pointers: pointers as usize }
     }
 }
 
