@@ -77,5 +77,6 @@ func reflect_rselect(cases []runtimeSelect) (int, bool) {
 	if i < 0 {
 		return other, false
 	}
-	return at[i], ok
+	// Of a send nothing is received.
+	return at[i], ok && i >= sends
 }

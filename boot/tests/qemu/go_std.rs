@@ -121,6 +121,7 @@ pub fn jobs(guests: &Guests) -> Vec<Job<'_>> {
     });
     let own = [
         Job::one("go_std::frames_step_over_pages", frames_step_over_pages),
+        Job::one("go_std::reflected_sends_receive_nothing", reflected_sends_receive_nothing),
         Job::one("go_std::list_is_read", list_is_read),
         Job::one("go_std::results_are_counted", results_are_counted),
     ];
@@ -216,6 +217,31 @@ func main() {
 fn frames_step_over_pages() -> Outcome {
     let folder = Folder::new("go wide", &[("wide.go", WIDE)])?;
     expect(&folder.run(&["-smp", "4", "wide.go"])?, 0, "", &["whole\n"])
+}
+
+/// `reflect`'s own test draws which arms are ready, and seldom draws this.
+const REFLECTED: &str = r#"package main
+
+import "reflect"
+
+func main() {
+	c, other := make(chan int, 1), make(chan int)
+	i, v, ok := reflect.Select([]reflect.SelectCase{
+		{Dir: reflect.SelectRecv, Chan: reflect.ValueOf(other)},
+		{Dir: reflect.SelectSend, Chan: reflect.ValueOf(c), Send: reflect.ValueOf(7)},
+	})
+	print(i, v.IsValid(), ok, "\n")
+	i, v, ok = reflect.Select([]reflect.SelectCase{
+		{Dir: reflect.SelectSend, Chan: reflect.ValueOf(other), Send: reflect.ValueOf(8)},
+		{Dir: reflect.SelectRecv, Chan: reflect.ValueOf(c)},
+	})
+	print(i, v.Int(), ok, "\n")
+}
+"#;
+
+fn reflected_sends_receive_nothing() -> Outcome {
+    let folder = Folder::new("go reflect", &[("select.go", REFLECTED)])?;
+    expect(&folder.run(&["-smp", "2", "select.go"])?, 0, "", &["1falsefalse\n17true\n"])
 }
 
 fn list_is_read() -> Outcome {
