@@ -1,7 +1,8 @@
 //! Loads the program that came beside the kernel: a static ELF, such as Go's linker makes.
 //!
 //! Each segment goes to the addresses it was linked for, in the lower half below the goroutines' stacks, with the access that its header asks for. Page 0
-//! stays absent, so that a nil pointer faults, and nothing is both writable and executable. The file's own memory stays as it is.
+//! stays absent, so that a nil pointer faults, and nothing is both writable and executable. The
+//! file's own memory is given to the frame allocator then.
 //!
 //! Nothing of the file is believed: what does not fit ends the start with a line that says what was found and what was expected.
 
@@ -101,16 +102,20 @@ impl From<object::Error> for Error {
     }
 }
 
-/// Loads the program and returns its entry.
+/// Loads the program and returns its entry. Once: the file is gone then.
 ///
 /// # Errors
 /// [`Error`]; what was mapped before stays.
 pub fn load() -> Result<usize, Error> {
-    let module = entry::module().ok_or(Error::NoFile)?;
+    let module = entry::take_module().ok_or(Error::NoFile)?;
     let start = direct_map::phys_to_virt(PhysAddr::new(module.start));
     // SAFETY: the loader's file, which is in the direct map and which nobody else has been given.
     let file = unsafe { core::slice::from_raw_parts(start, (module.end - module.start) as usize) };
-    load_file(file)
+    let entry = load_file(file)?;
+    // SAFETY: `file` is used no more, and there is no second one to take the module.
+    let frames = unsafe { frames::take_over(module) };
+    crate::log!("program: {} KiB of its file are free", frames * PAGE as usize / 1024);
+    Ok(entry)
 }
 
 fn load_file(file: &[u8]) -> Result<usize, Error> {

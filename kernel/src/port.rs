@@ -94,7 +94,7 @@ extern "C" fn m0(_: usize) -> ! {
             thread: os_thread(t),
             stack: stack_of(t),
             xsave_area: fpu::xsave_area(),
-            has_go: crate::entry::module().is_some(),
+            has_go: crate::entry::has_module(),
             entropy: cpu::entropy::draw(),
         })
     }

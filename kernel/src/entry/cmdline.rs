@@ -7,10 +7,14 @@
 //!    if it were not quoted. A machine without fw_cfg (Firecracker, Cloud Hypervisor) has all of it here, [`MAX_CMDLINE`] bytes at most.
 //! 2. QEMU's fw_cfg file [`WORDS_FILE`], up to [`MAX_WORDS`] bytes: words, each with a NUL at its end. They go on where the command line ends.
 //!
-//! Up to the program's name a word that starts with `-` is an option and one with a `=` is a setting, of which the last of a name counts; after it words
+//! An image with a program [behind it](super::payload) has words of its own that name the program.
+//! Then 1 and 2 have settings, which count more than those, and further arguments.
+//!
+//! Up to the program's name, or to `--`, a word that starts with `-` is an option and one with a
+//! `=` is a setting, of which the last of a name counts; after it words
 //! are the program's own affair. Words are bytes, any but NUL: only a setting's name is text.
 
-use super::{MAX_CMDLINE, kaslr};
+use super::{MAX_CMDLINE, kaslr, payload};
 use crate::device::{fw_cfg, power, uart};
 use alloc::borrow::Cow;
 use alloc::collections::BTreeMap;
@@ -44,6 +48,8 @@ pub struct CommandLine {
     pub args: Vec<&'static [u8]>,
     /// Where a name stands in `environ`.
     names: BTreeMap<&'static str, usize>,
+    /// Options and settings are over, and no argument has come yet.
+    ended: bool,
 }
 
 /// Why a command line was refused, naming the word.
@@ -105,10 +111,26 @@ impl CommandLine {
     }
 
     fn word(&mut self, word: &'static [u8]) -> Result<(), Error> {
-        if !self.args.is_empty() || !self.setting(word)? {
+        if self.ended || !self.args.is_empty() {
+            self.args.push(word);
+        } else if word == b"--" {
+            self.ended = true;
+        } else if !self.setting(word)? {
             self.args.push(word);
         }
         Ok(())
+    }
+
+    /// What the words in the image and these, of the machine, say together.
+    ///
+    /// # Errors
+    /// As [`CommandLine::line`].
+    fn over(self, image: &'static [u8]) -> Result<CommandLine, Error> {
+        let mut both = CommandLine::default();
+        both.words(image)?;
+        self.environ.into_iter().for_each(|(name, value)| both.set(name, value));
+        both.args.extend(self.args);
+        Ok(CommandLine { verbose: self.verbose, console: self.console, ..both })
     }
 
     /// Takes `word` as an option or a setting; false if it is neither and so names the program.
@@ -133,6 +155,11 @@ impl CommandLine {
             };
             return Ok(true);
         }
+        self.set(name, value);
+        Ok(true)
+    }
+
+    fn set(&mut self, name: &'static str, value: &'static [u8]) {
         match self.names.get(name) {
             Some(&i) => self.environ[i].1 = value,
             None => {
@@ -140,7 +167,6 @@ impl CommandLine {
                 self.environ.push((name, value));
             }
         }
-        Ok(true)
     }
 }
 
@@ -219,19 +245,19 @@ pub fn begin() -> CommandLine {
     parsed
 }
 
-/// Adds the program's words to what [`begin`] has read, and obeys `GODEBUG`. Words that cannot be understood end the machine as there.
+/// Adds the program's words and the image's to what [`begin`] has read, and obeys `GODEBUG`. Words
+/// that cannot be understood end the machine as there.
 pub fn complete(mut parsed: CommandLine) -> &'static CommandLine {
-    let mut result = match fw_cfg::read(WORDS_FILE, MAX_WORDS) {
+    let result = match fw_cfg::read(WORDS_FILE, MAX_WORDS) {
         Some(Ok(words)) => parsed.words(words.leak()),
         Some(Err(size)) => Err(Error::TooLong(size, MAX_WORDS)),
         None => Ok(()),
     };
-    if result.is_ok() && parsed.args.is_empty() {
-        result = Err(Error::NoProgram);
-    }
-    if let Err(error) = result {
-        refuse(format_args!("command line: {error}"));
-    }
+    let parsed = result.and_then(|()| parsed.over(payload::words())).and_then(|all| match all.args[..] {
+        [] => Err(Error::NoProgram),
+        _ => Ok(all),
+    });
+    let parsed = parsed.unwrap_or_else(|error| refuse(format_args!("command line: {error}")));
     let cmdline = CMDLINE.call_once(|| parsed);
     if let Err(error) = runtime::godebug::init() {
         refuse(format_args!("{error}"));

@@ -5,7 +5,8 @@
 //! wants a heap, a heap wants frames, and frames are seen through the direct map, whose place is one of those that are drawn.
 //!
 //! # The protocol
-//! 1. Both parts are read once more, before the parser reads them, word by word through one buffer: no heap, no pointer that stays anywhere.
+//! 1. All parts are read once more, before the parser reads them, word by word through one buffer:
+//!    no heap, no pointer that stays anywhere.
 //! 2. `-nokaslr` turns drawing off for good: the runner passes it with `-gdb` and `-icount`.
 //! 3. Else `kaslr=0` or `kaslr=1` in the last `GODEBUG` decides. Without either, addresses are drawn unless `schedseed` asks for a run that repeats.
 //! 4. Reading ends at the program's name; what follows are its arguments.
@@ -15,8 +16,8 @@
 //! # Rejected
 //! A fw_cfg file for this alone: `-append` and machines without fw_cfg would need a second way to say the same.
 
-use super::MAX_CMDLINE;
 use super::cmdline::{LINE_FILE, WORDS_FILE, read_word};
+use super::{MAX_CMDLINE, payload};
 use crate::device::fw_cfg;
 use core::sync::atomic::{AtomicBool, Ordering};
 use runtime::godebug;
@@ -37,6 +38,9 @@ pub fn is_on() -> bool {
 /// Reads what was asked for. To be called once, on the boot core; `line` is the boot protocol's command line.
 pub fn init(line: Option<&[u8]>) {
     let mut words = Words::new();
+    words.pieces(payload::words());
+    // What the machine is told counts more than what was written into the image.
+    words.at_program = false;
     match line {
         Some(line) => words.line(line),
         None => {
@@ -89,7 +93,7 @@ impl Words {
             (self.kaslr, self.schedseed) =
                 (godebug::last(list, &godebug::KASLR), godebug::last(list, &godebug::SCHEDSEED));
         } else {
-            self.at_program = !word.starts_with(b"-") && !word.contains(&b'=');
+            self.at_program = word == b"--" || !word.starts_with(b"-") && !word.contains(&b'=');
         }
     }
 
@@ -157,6 +161,7 @@ mod tests {
             ("GODEBUG=kaslr=0", b"GODEBUG=schedtrace=1\0hello\0"),
             ("", b"GODEBUG=schedseed=7,kaslr=1\0hello\0"),
             ("", b"GODEBUG=schedseed=0\0hello\0"),
+            ("-- GODEBUG=kaslr=0 -nokaslr", b""),
             ("", b"XGODEBUG=kaslr=0\0hello\0"),
         ] {
             assert!(drawn(line, words), "{line} {words:?}");

@@ -8,6 +8,7 @@ pub mod bootloader;
 pub mod cmdline;
 pub mod kaslr;
 mod long_mode;
+mod payload;
 pub mod pvh;
 pub mod relocate;
 
@@ -16,7 +17,7 @@ use bootloader_api::info::{MemoryRegion, MemoryRegions};
 use core::arch::global_asm;
 use core::ops::Range;
 use core::sync::atomic::{AtomicUsize, Ordering};
-use spin::Once;
+use spin::{Mutex, Once};
 
 /// Where the low half of the link address space starts: the kernel's code is linked at this address plus 2 MiB.
 pub const KERNEL_BASE: usize = 0xffff_ffff_8000_0000;
@@ -95,16 +96,23 @@ unsafe fn keep_cmdline(line: *const u8) {
     CMDLINE_LEN.call_once(|| bytes.len());
 }
 
-static MODULE: Once<Range<u64>> = Once::new();
+static MODULE: Mutex<Option<Range<u64>>> = Mutex::new(None);
 
-/// Where the file lies in physical memory that the loader put there beside the kernel, if it did. Nobody else uses that memory.
-pub fn module() -> Option<Range<u64>> {
-    MODULE.get().filter(|module| !module.is_empty()).cloned()
+/// Whether a file came with the kernel, beside it or [behind it](payload), that nobody has taken
+/// yet.
+pub fn has_module() -> bool {
+    MODULE.lock().is_some()
 }
 
-/// Notes where the loader put its file; empty if there is none.
+/// Where the file lies in physical memory that came with the kernel, if one did. That memory is the
+/// caller's: it is said once.
+pub fn take_module() -> Option<Range<u64>> {
+    MODULE.lock().take()
+}
+
+/// Notes where a file is. Of two the first counts.
 fn keep_module(module: Range<u64>) {
-    MODULE.call_once(|| module);
+    MODULE.lock().get_or_insert(module);
 }
 
 /// Copies a memory map into the kernel's own memory, leaving empty regions out and joining those that go on with one of the same kind:
@@ -134,6 +142,7 @@ unsafe fn keep_regions(regions: impl Iterator<Item = MemoryRegion>) -> MemoryReg
 
 /// Enters the kernel proper, at an address drawn at boot. The caller's frame and statics hold no address that is used later, but for `info`'s.
 fn enter(info: BootInfo) -> ! {
+    payload::keep();
     // QEMU passes an empty line where it was given none; one that is too long is refused later.
     kaslr::init(door_cmdline().and_then(Result::ok).filter(|line| !line.is_empty()));
     relocate::enter(info)

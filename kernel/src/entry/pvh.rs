@@ -14,7 +14,7 @@
 //!
 //! The tables are data and not built by code because the less there is of 32-bit assembler the better.
 
-use super::{KERNEL_BASE, PHYSICAL_MEMORY_OFFSET, enter, keep_cmdline, keep_module, keep_regions};
+use super::{KERNEL_BASE, PHYSICAL_MEMORY_OFFSET, enter, keep_cmdline, keep_module, keep_regions, payload};
 use bootloader_api::BootInfo;
 use bootloader_api::info::{MemoryRegion, MemoryRegionKind, Optional};
 use core::arch::global_asm;
@@ -186,11 +186,18 @@ extern "C" fn pvh_main(start_info: u32) -> ! {
         let module = unsafe { &*(virt(info.modlist_paddr) as *const Module) };
         module.addr..module.addr.saturating_add(module.size)
     };
-    let regions =
-        memmap.iter().flat_map(split_at_kernel).flat_map(|region| split_at_module(&region, &module));
+    let end = (&raw const __kernel_end as usize - KERNEL_BASE) as u64;
+    let payload = end..end + payload::len();
+    let regions = memmap
+        .iter()
+        .flat_map(split_at_kernel)
+        .flat_map(|region| split_at_file(&region, &payload))
+        .flat_map(|region| split_at_file(&region, &module));
     // SAFETY: this code runs once on the only core.
     let regions = unsafe { keep_regions(regions) };
-    keep_module(module);
+    if !module.is_empty() {
+        keep_module(module);
+    }
 
     let mut boot_info = BootInfo::new(regions);
     boot_info.physical_memory_offset = Optional::Some(PHYSICAL_MEMORY_OFFSET);
@@ -201,13 +208,13 @@ extern "C" fn pvh_main(start_info: u32) -> ! {
     enter(boot_info)
 }
 
-/// A region as what lies below, in and above the pages of `module`; absent ones are empty.
-fn split_at_module(region: &MemoryRegion, module: &Range<u64>) -> [MemoryRegion; 3] {
+/// A region as what lies below, in and above the pages of `file`; absent ones are empty.
+fn split_at_file(region: &MemoryRegion, file: &Range<u64>) -> [MemoryRegion; 3] {
     let &MemoryRegion { start, end, kind } = region;
-    if kind != MemoryRegionKind::Usable || module.is_empty() {
+    if kind != MemoryRegionKind::Usable || file.is_empty() {
         return [*region, MemoryRegion::empty(), MemoryRegion::empty()];
     }
-    let (first, last) = (module.start & !0xfff, module.end.next_multiple_of(4096));
+    let (first, last) = (file.start & !0xfff, file.end.next_multiple_of(4096));
     [
         MemoryRegion { start, end: end.min(first), kind },
         MemoryRegion { start: start.max(first), end: end.min(last), kind: MemoryRegionKind::Bootloader },

@@ -43,12 +43,12 @@ static FREE: AtomicUsize = AtomicUsize::new(0);
 /// [`is_plenty`] holds above this many free frames: a fraction of all.
 static RESERVE: AtomicUsize = AtomicUsize::new(0);
 const RESERVE_FRACTION: usize = 8;
+/// Frames that the allocator manages.
+static TOTAL: AtomicUsize = AtomicUsize::new(0);
 
 struct Info {
     /// The buddy's states, from frame 0.
     states: &'static [AtomicU8],
-    /// Frames that the allocator started with.
-    total: usize,
     trampoline: Option<PhysAddr>,
 }
 
@@ -79,7 +79,9 @@ fn info() -> &'static Info {
 /// usable ones, as firmware's do: then they win.
 pub(super) fn init(map: &[MemoryRegion], mut early: EarlyFrames) {
     let usable = || map.iter().filter(|r| r.kind == MemoryRegionKind::Usable).map(whole_frames);
-    let end = usable().map(|r| r.end).max().unwrap_or(0) / FRAME_SIZE as u64;
+    // Memory with the loader's files may be taken over later.
+    let loaders = map.iter().filter(|r| r.kind == MemoryRegionKind::Bootloader).map(whole_frames);
+    let end = usable().chain(loaders).map(|r| r.end).max().unwrap_or(0) / FRAME_SIZE as u64;
     let bytes = (end as usize).next_multiple_of(FRAME_SIZE);
     let states = direct_map::phys_to_virt(early.take(bytes / FRAME_SIZE));
     // SAFETY: zeroed memory that is ours for ever; AtomicU8 is a byte.
@@ -114,8 +116,26 @@ pub(super) fn init(map: &[MemoryRegion], mut early: EarlyFrames) {
     let total = buddy.free_frames();
     FREE.store(total, Relaxed);
     RESERVE.store(total / RESERVE_FRACTION, Relaxed);
+    TOTAL.store(total, Relaxed);
     *BUDDY.lock() = buddy;
-    INFO.call_once(|| Info { states, total, trampoline: trampoline.map(PhysAddr::new) });
+    INFO.call_once(|| Info { states, trampoline: trampoline.map(PhysAddr::new) });
+}
+
+/// Takes over the whole frames in memory that the loader used, and returns how many there are.
+///
+/// # Safety
+/// The map has the range as [`MemoryRegionKind::Bootloader`]'s, and nobody uses it or has been
+/// given it.
+pub unsafe fn take_over(range: Range<u64>) -> usize {
+    let frame = FRAME_SIZE as u64;
+    let (first, end) = (range.start.div_ceil(frame) as usize, (range.end / frame) as usize);
+    let n = end.saturating_sub(first);
+    let mut buddy = BUDDY.lock();
+    // SAFETY: the caller's promise; the direct map has the loader's memory.
+    unsafe { buddy.add(first, n) }.unwrap_or_else(|misuse| fatal(misuse));
+    FREE.store(buddy.free_frames(), Relaxed);
+    TOTAL.fetch_add(n, Relaxed);
+    n
 }
 
 /// The first piece of `range` that lies in none of `reserved`, in whole frames; empty and at the range's end if there is none.
@@ -323,7 +343,7 @@ pub fn stats() -> Stats {
     let free = buddy.free_frames() + cached;
     let blocks = buddy.free_blocks();
     drop(buddy);
-    let (states, total) = (info().states, info().total);
+    let (states, total) = (info().states, TOTAL.load(Relaxed));
     Stats { total, free, cached, metadata: states.len(), blocks, owners: Buddy::count_owners(states) }
 }
 

@@ -406,7 +406,7 @@ pub fn translate(addr: usize) -> Option<Mapping> {
 
 /// As [`translate`], by the tables whose top one is `root`.
 #[inline]
-pub(super) fn translate_from(root: PhysAddr, addr: usize) -> Option<Mapping> {
+pub fn translate_from(root: PhysAddr, addr: usize) -> Option<Mapping> {
     let canonical = VirtAddr::try_new(addr as u64).is_ok();
     let (_, value, level) = leaf_from(root.as_u64(), addr).filter(|_| canonical)?;
     let size = leaf_size(level);

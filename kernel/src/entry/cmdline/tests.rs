@@ -3,6 +3,7 @@
 use super::{CommandLine, Error};
 use crate::device::uart::Port;
 use alloc::string::ToString;
+use alloc::vec;
 
 fn parse(line: &[u8]) -> Result<CommandLine, Error> {
     let mut parsed = CommandLine::default();
@@ -67,4 +68,19 @@ fn the_last_word_may_lack_its_nul() {
 fn the_last_of_a_name_counts() {
     let line = parse(b"A=1 B= A=2 C=3 A=4 p").expect("the line is good");
     assert_eq!(line.environ, [("A", &b"4"[..]), ("B", b""), ("C", b"3")]);
+}
+
+/// Settings of the machine's count more than the image's, words are further arguments, and `--`
+/// stands before those that would be options.
+#[runtime::kernel_test]
+fn words_of_the_image() {
+    let image = b"A=1\0B=2\0echo\0first\0";
+    let line =
+        parse(b"-v B=3 C=4 -- -v A=5").expect("the line is good").over(image).expect("the words are good");
+    assert_eq!(line.environ, [("A", &b"1"[..]), ("B", b"3"), ("C", b"4")]);
+    assert_eq!((line.args, line.verbose), (vec![&b"echo"[..], b"first", b"-v", b"A=5"], true));
+    let line = parse(b"second").expect("the line is good").over(image).expect("the words are good");
+    assert_eq!(line.args, [&b"echo"[..], b"first", b"second"]);
+    assert_eq!(parse(b"p").expect("the line is good").over(b"").expect("none").args, [b"p"]);
+    assert_eq!(parse(b"").expect("no line").over(b"-x\0"), Err(Error::UnknownOption(b"-x")));
 }
