@@ -4,7 +4,8 @@
 #   ./qemu-run.sh [OPTIONS] PROGRAM [ARGS…]
 #   ./qemu-run.sh [OPTIONS] -crate DIR [ARGS…]
 #   ./qemu-run.sh [OPTIONS] FILE.go…|FOLDER|IMPORTPATH [ARGS…]
-#   ./qemu-run.sh [OPTIONS] go build|run|test|vet|… […]
+#   ./qemu-run.sh [OPTIONS] [go] build|run|test|vet […]
+#   ./qemu-run.sh [OPTIONS] go SUBCOMMAND […]
 #
 # PROGRAM is the name of a file in programs/, without its `.rs`, or the path of a file anywhere: with a slash or with its
 # `.rs`. DIR is the directory of a cargo package whose library has the program.
@@ -19,6 +20,10 @@
 #   -boot DOOR       how the kernel starts: pvh (default), bios or uefi
 #   -cpu MODEL       processor in QEMU's form, with properties if need be (default: max; qemu64, max,-avx)
 #   -machine TYPE    machine: q35 (default), pc or microvm, with properties if need be (q35,acpi=off)
+#   -o FILE          write an image with the program, its arguments and what -e sets, and start nothing. With -boot pvh
+#                    it is an ELF that QEMU (-kernel), Firecracker and Cloud Hypervisor start, with bios or uefi a disk.
+#                    A FILE that ends in .img is a disk for bios unless told. Further settings and arguments may come on
+#                    the machine's command line.
 #   -e NAME=VALUE    set in the program's environment; may be repeated, the last of a name counts
 #   -gdb             wait for gdb at the first instruction and say how to attach
 #   -icount          virtual time that counts instructions
@@ -92,6 +97,9 @@ properties='(,[+-]?[A-Za-z0-9._-]+(=[^,]*)?)*'
 door=pvh
 machine=q35
 package=
+output=
+# The first option about a machine.
+of_machine=
 options=()
 while (($#)) && [[ $1 == -* ]]; do
     case $1 in
@@ -109,14 +117,22 @@ while (($#)) && [[ $1 == -* ]]; do
         exit
         ;;
     -gdb | -icount | -v)
+        of_machine=${of_machine:-$1}
         options+=("$1")
         shift
         continue
         ;;
-    -smp | -m | -boot | -cpu | -machine | -e | -timeout | -crate) (($# > 1)) || wrong "$1 needs a value" ;;
+    -o | -smp | -m | -boot | -cpu | -machine | -e | -timeout | -crate) (($# > 1)) || wrong "$1 needs a value" ;;
     *) wrong "unknown option '$1' (-h lists them)" ;;
     esac
     case $1 in
+    -smp | -m | -cpu | -machine | -timeout) of_machine=${of_machine:-$1} ;;
+    esac
+    case $1 in
+    -o)
+        [[ -n $2 && ! -d $2 && -d $(dirname -- "$2") ]] || wrong "-o takes a file in a folder that is there, not '$2'"
+        output=$2
+        ;;
     -smp) [[ $2 =~ ^0*([1-9]|[1-5][0-9]|6[0-4])$ ]] || wrong "-smp takes 1 to 64 cores, not '$2'" ;;
     -m)
         size=$(bytes "$2")
@@ -149,6 +165,7 @@ while (($#)) && [[ $1 == -* ]]; do
     shift 2
     [[ -z $package ]] || break
 done
+[[ -z $output || -z $of_machine ]] || wrong "-o writes an image and starts no machine, which $of_machine is for"
 [[ $door == pvh || $machine != microvm* ]] || wrong "-machine microvm starts with -boot pvh only, not '$door'"
 if [[ -n $package ]]; then
     [[ -f $package/Cargo.toml ]] || wrong "-crate takes the directory of a cargo package, and '$package' has no Cargo.toml"
@@ -162,7 +179,9 @@ elif [[ $1 == */* || $1 == . || $1 == .. ]]; then
     else
         [[ -f $1 ]] || is_import_path "$1" || wrong "no file '$1'"
     fi
-elif [[ $1 != go ]]; then
+elif [[ $1 =~ ^(go|build|run|test|vet)$ ]]; then
+    [[ -z $output ]] || wrong "-o stands before a program; for the go command it is behind the subcommand: go build -o FILE"
+else
     [[ -f $root/programs/$1.rs || $1 == tlb_bench ]] || wrong "no program '$1' (-list names them)"
 fi
 

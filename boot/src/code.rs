@@ -1,23 +1,29 @@
 //! What the kernel's ELF says of an address: the function by its symbols, file and line by its debug information.
 //!
-//! The reading of DWARF is [`addr2line`]'s. Its `Loader` would open the file too, but brings two decompressors for sections that no
-//! linker of ours compresses.
+//! The reading of DWARF is [`addr2line`]'s. Its `Loader` would open the file too, but brings
+//! decompressors for sections that no linker of ours makes: Go's compresses with zlib, the kernel's
+//! not at all.
 
 use crate::symbols::Symbol;
 use crate::{Error, Result, elf, source_root};
+use flate2::read::ZlibDecoder;
 use gimli::{EndianRcSlice, LittleEndian, SectionId};
-use object::{Object, ObjectSection};
+use object::{CompressionFormat, Object, ObjectSection};
+use std::borrow::Cow;
 use std::fmt::Debug;
 use std::fs;
+use std::io::Read;
 use std::path::Path;
 use std::rc::Rc;
 
 type Lines = addr2line::Context<EndianRcSlice<LittleEndian>>;
 
-/// The kernel's code, as reports look it up. By default nothing is known of it.
+/// The kernel's code, as reports look it up, and that of the Go program that it runs. By default
+/// nothing is known of either.
 #[derive(Default)]
 pub struct Code {
     moved_by: u64,
+    program: Option<Box<Code>>,
     functions: Vec<Symbol>,
     lines: Option<Lines>,
 }
@@ -38,7 +44,19 @@ impl Code {
     /// If the file cannot be read or is no ELF.
     pub fn read(path: &Path) -> Result<Code> {
         let bytes = fs::read(path).map_err(Error::io(format_args!("read {}", path.display())))?;
-        Ok(Code { moved_by: 0, functions: elf::functions(&bytes)?, lines: lines(&bytes) })
+        Ok(Code { moved_by: 0, program: None, functions: elf::functions(&bytes)?, lines: lines(&bytes) })
+    }
+
+    /// With the code of the linked Go program `elf`, if the machine has one. One that cannot be
+    /// read has none.
+    pub fn with_program(self, elf: Option<&Path>) -> Code {
+        Code { program: elf.and_then(|elf| Code::read(elf).ok()).map(Box::new), ..self }
+    }
+
+    /// The code of the Go program, if that is where `address` lies: in the lower half, where the
+    /// kernel has none.
+    pub fn program(&self, address: u64) -> Option<&Code> {
+        self.program.as_deref().filter(|_| address < 1 << 63)
     }
 
     /// The code of a kernel that has moved its image up by so many bytes.
@@ -48,6 +66,9 @@ impl Code {
 
     /// The function that `address` is in, and the distance from its start.
     pub fn function(&self, address: u64) -> Option<(&str, u64)> {
+        if let Some(program) = self.program(address) {
+            return program.function(address);
+        }
         let address = address.checked_sub(self.moved_by)?;
         let after = self.functions.partition_point(|symbol| symbol.address <= address);
         let symbol = self.functions[..after].last()?;
@@ -62,6 +83,9 @@ impl Code {
 
     /// The calls at `address`, innermost first; the last is that of the function which has the code. None without debug information.
     pub fn calls(&self, address: u64) -> Vec<Call> {
+        if let Some(program) = self.program(address) {
+            return program.calls(address);
+        }
         address.checked_sub(self.moved_by).and_then(|address| self.try_calls(address)).unwrap_or_default()
     }
 
@@ -88,7 +112,7 @@ impl Code {
 impl From<Vec<Symbol>> for Code {
     /// Code of which only the functions are known.
     fn from(functions: Vec<Symbol>) -> Code {
-        Code { moved_by: 0, functions, lines: None }
+        Code { functions, ..Code::default() }
     }
 }
 
@@ -98,10 +122,24 @@ fn lines(elf: &[u8]) -> Option<Lines> {
     file.section_by_name(SectionId::DebugInfo.name())?;
     let section = |id: SectionId| {
         let section = file.section_by_name(id.name());
-        let data = section.and_then(|section| section.data().ok()).unwrap_or_default();
+        let data = section.and_then(|section| contents(&section)).unwrap_or_default();
         Ok::<_, gimli::Error>(EndianRcSlice::new(Rc::from(data), LittleEndian))
     };
     addr2line::Context::from_dwarf(gimli::Dwarf::load(section).ok()?).ok()
+}
+
+/// The bytes of a section, which Go's linker compresses.
+fn contents<'a>(section: &impl ObjectSection<'a>) -> Option<Cow<'a, [u8]>> {
+    let data = section.compressed_data().ok()?;
+    match data.format {
+        CompressionFormat::None => Some(data.data.into()),
+        CompressionFormat::Zlib => {
+            let mut bytes = Vec::new();
+            ZlibDecoder::new(data.data).read_to_end(&mut bytes).ok()?;
+            Some(bytes.into())
+        }
+        _ => None,
+    }
 }
 
 /// A file by its path below the top of the source tree, as in the messages of panics.

@@ -56,7 +56,7 @@ pub fn patch_tables(elf: &mut [u8]) -> Result<()> {
 }
 
 /// Writes `table` into the section that the kernel's `source` keeps free for it. An ELF that keeps nothing free stays as it is.
-fn patch(elf: &mut [u8], name: &str, table: &[u8], source: &str) -> Result<()> {
+pub(crate) fn patch(elf: &mut [u8], name: &str, table: &[u8], source: &str) -> Result<()> {
     let file = object::File::parse(&*elf).map_err(malformed)?;
     // The linker script makes the section even if nothing is in it.
     let Some(section) = file.section_by_name(name).filter(|s| s.size() != 0) else {

@@ -93,6 +93,8 @@ pub enum Event {
 pub struct End {
     /// By how many bytes the kernel moved its image up.
     pub moved_by: u64,
+    /// The Go program's file, while the run's directory is there.
+    pub program: Option<PathBuf>,
     /// The exit status that the guest gave.
     pub status: Option<u8>,
     /// What QEMU said on stderr, and the UEFI firmware on its console.
@@ -108,6 +110,8 @@ pub struct Guest {
     output: Receiver<(Stream, Vec<u8>)>,
     /// There until `end` takes it.
     control: Option<Control>,
+    /// The Go program's file.
+    program: Option<PathBuf>,
     dir: RunDir,
     stderr: PathBuf,
     /// When QEMU was started.
@@ -145,14 +149,16 @@ impl Guest {
         let connected = devices.uart.clone();
         let control = Some(socket.listen(input, devices));
         let elf = kernel.elf.clone();
+        let program = machine.program.map(Path::to_owned);
+        let of_tracebacks = program.clone();
         let (sender, output) = sync_channel(PIECES);
         let uart_is = if machine.options.has_pci() { Stream::Err } else { Stream::Out };
         thread::spawn(move || {
             // A UART that cannot be written to has no input, which a program that reads will wait for in vain.
             let keep = |uart: &UnixStream| _ = uart.try_clone().map(|uart| connected.set(uart));
-            streams::relay(stdout, &uart, keep, Filter::new(elf), uart_is, &sender);
+            streams::relay(stdout, &uart, keep, Filter::new(elf, of_tracebacks), uart_is, &sender);
         });
-        Ok(Guest { child, output, control, dir, stderr, started })
+        Ok(Guest { child, output, control, program, dir, stderr, started })
     }
 
     /// Waits at most `timeout` for something to happen.
@@ -172,12 +178,13 @@ impl Guest {
         Monitor::connect(&self.dir.files().monitor())
     }
 
-    /// The code of the guest's kernel, where it lies.
+    /// The code of the guest's kernel, where it lies, and of its Go program.
     ///
     /// # Errors
-    /// If its file cannot be read.
+    /// If the kernel's file cannot be read.
     pub fn code(&self, kernel: &Kernel) -> Result<Code> {
-        Ok(kernel.code()?.moved_by(self.control.as_ref().map_or(0, Control::moved_by)))
+        let code = kernel.code()?.with_program(self.program.as_deref());
+        Ok(code.moved_by(self.control.as_ref().map_or(0, Control::moved_by)))
     }
 
     /// Ends QEMU if it still runs, and collects what is left of it.
@@ -199,6 +206,7 @@ impl Guest {
         let (moved_by, status) = self.control.take().map_or((0, None), Control::end);
         Ok(End {
             moved_by,
+            program: self.program.take(),
             status,
             messages,
             triple_fault: resets.find("Triple fault").map(|at| resets[at..].to_owned()),

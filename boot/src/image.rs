@@ -7,11 +7,11 @@ use crate::host::Host;
 use crate::kernel::Kernel;
 use crate::options::Door;
 use crate::toolchain::{Toolchain, path_with};
-use crate::{Error, Result, output_dir, source_root};
+use crate::{Error, Result, carried, output_dir, source_root};
 use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{IsTerminal, stderr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// The disk image for `door`; written again only if the kernel or `boot/image` has changed.
@@ -22,15 +22,11 @@ use std::process::{Command, Stdio};
 /// # Panics
 /// For [`Door::Pvh`], which has no image.
 pub fn build(host: &Host, toolchain: &Toolchain, kernel: &Kernel, door: Door) -> Result<PathBuf> {
-    let kind = match door {
-        Door::Pvh => panic!("the PVH door needs no image"),
-        Door::Bios => "bios",
-        Door::Uefi => "uefi",
-    };
     let lock = output_dir().join("image-lock");
     let lock = File::create(&lock).map_err(Error::io(format_args!("create {}", lock.display())))?;
     lock.lock().map_err(Error::io("lock the images"))?;
 
+    let kind = kind(door);
     let image = kernel.stripped.with_extension(format!("{kind}.img"));
     let stamp = kernel.stripped.with_extension(format!("{kind}.stamp"));
     let contents = contents(kernel)?;
@@ -39,17 +35,17 @@ pub fn build(host: &Host, toolchain: &Toolchain, kernel: &Kernel, door: Door) ->
     }
     // Until the new image is whole there is none.
     _ = fs::remove_file(&stamp);
-    let status = Command::new(writer(host, toolchain)?)
-        .arg(kind)
-        .args([&kernel.stripped, &image])
-        .stdin(Stdio::null())
-        .output()
-        .map_err(Error::io("write a disk image"))?;
-    if !status.status.success() {
-        return Err(Error::Failed(String::from_utf8_lossy(&status.stderr).trim_end().to_owned()));
-    }
+    Writer::build(host, toolchain)?.write(door, &kernel.stripped, &image)?;
     fs::write(&stamp, contents).map_err(Error::io(format_args!("write {}", stamp.display())))?;
     Ok(image)
+}
+
+fn kind(door: Door) -> &'static str {
+    match door {
+        Door::Pvh => panic!("the PVH door needs no image"),
+        Door::Bios => "bios",
+        Door::Uefi => "uefi",
+    }
 }
 
 /// Tells whether an image is one of this kernel, written by this `boot/image`.
@@ -68,30 +64,72 @@ fn contents(kernel: &Kernel) -> Result<String> {
     Ok(format!("{:016x}\n", hasher.finish()))
 }
 
-/// Builds `boot/image` and returns its program.
-fn writer(host: &Host, toolchain: &Toolchain) -> Result<PathBuf> {
-    let target = output_dir().join("image");
-    let program = target.join("debug/image");
-    if !program.exists() && stderr().is_terminal() {
-        eprintln!("gzero: building the boot loader for the first time takes some minutes");
+/// What writes disk images: the program of `boot/image`.
+#[derive(Debug)]
+pub struct Writer(PathBuf);
+
+impl Writer {
+    /// Builds it, if it has to be built.
+    ///
+    /// # Errors
+    /// As of [`build`].
+    pub fn get(host: &Host) -> Result<Writer> {
+        match carried::writer() {
+            Some(program) => Ok(Writer(program)),
+            None => Writer::build(host, &Toolchain::get(host)?),
+        }
     }
-    let output = toolchain
-        .cargo()
-        .env("PATH", path_with(&toolchain.bin_with_llvm(host)?))
-        .current_dir(source_root().join("boot/image"))
-        .args(["build", "--locked", "--color=never"])
-        // Not by CARGO_TARGET_DIR: the build script's own cargos would wait for ever for the lock that this one holds.
-        .arg("--target-dir")
-        .arg(&target)
-        .stdin(Stdio::null())
-        .output()
-        .map_err(Error::io("run cargo for boot/image"))?;
-    if output.status.success() {
-        return Ok(program);
+
+    /// Its file.
+    pub fn program(&self) -> &Path {
+        &self.0
     }
-    Err(Error::Failed(format!(
-        "{}the boot loader cannot be built ({})",
-        String::from_utf8_lossy(&output.stderr),
-        toolchain.bin.display()
-    )))
+
+    /// Writes the disk image that has `door` boot the ELF `kernel`.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    ///
+    /// # Panics
+    /// For [`Door::Pvh`], which has no image.
+    pub fn write(&self, door: Door, kernel: &Path, image: &Path) -> Result<()> {
+        let output = Command::new(&self.0)
+            .arg(kind(door))
+            .args([kernel, image])
+            .stdin(Stdio::null())
+            .output()
+            .map_err(Error::io("write a disk image"))?;
+        if output.status.success() {
+            return Ok(());
+        }
+        Err(Error::Failed(String::from_utf8_lossy(&output.stderr).trim_end().to_owned()))
+    }
+
+    fn build(host: &Host, toolchain: &Toolchain) -> Result<Writer> {
+        let target = output_dir().join("image");
+        let program = target.join("debug/image");
+        if !program.exists() && stderr().is_terminal() {
+            eprintln!("gzero: building the boot loader for the first time takes some minutes");
+        }
+        let output = toolchain
+            .cargo()
+            .env("PATH", path_with(&toolchain.bin_with_llvm(host)?))
+            .current_dir(source_root().join("boot/image"))
+            .args(["build", "--locked", "--color=never"])
+            // Not by CARGO_TARGET_DIR: the build script's own cargos would wait for ever for the
+            // lock that this one holds.
+            .arg("--target-dir")
+            .arg(&target)
+            .stdin(Stdio::null())
+            .output()
+            .map_err(Error::io("run cargo for boot/image"))?;
+        if output.status.success() {
+            return Ok(Writer(program));
+        }
+        Err(Error::Failed(format!(
+            "{}the boot loader cannot be built ({})",
+            String::from_utf8_lossy(&output.stderr),
+            toolchain.bin.display()
+        )))
+    }
 }

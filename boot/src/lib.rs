@@ -6,13 +6,16 @@
 //! - [`host`], [`packages`], [`toolchain`]: what this machine has, and getting what it lacks.
 //! - [`program`]: what is linked with the kernel; [`kernel`]: the build; `images`: how many are kept;
 //!   [`moved`]: a checkout that was copied; [`elf`], [`symbols`] and [`relocations`]: what happens to
-//!   the ELF after the link; [`image`]: BIOS and UEFI disks.
+//!   the ELF after the link; [`image`]: BIOS and UEFI disks; [`payload`] and [`output`]: images
+//!   with a program in them.
 //! - [`trial`]: whether QEMU has the machine; [`machine`]: QEMU's arguments; [`lifetime`]: its end with ours; [`guest`]: a running QEMU; [`streams`]: its output; [`control`]: its input and exit status; [`monitor`] and [`report`]: what it did when it did not end well.
+//! - [`carried`]: what an installed tool has in place of a checkout.
 //! - [`go`]: Go programs and the user's `go` command.
 //! - [`code`] and [`traceback`]: file and line for the addresses in reports, the guest's and this tool's.
 //! - [`gdb`]: waiting for a debugger; [`run`]: one run from its options to its exit status; [`console`]: its streams.
 //! - [`transcript`]: what the tests inside the kernel say.
 
+pub mod carried;
 pub mod code;
 pub mod command_line;
 pub mod console;
@@ -21,6 +24,7 @@ pub mod elf;
 pub mod gdb;
 pub mod go;
 pub mod guest;
+pub mod help;
 pub mod host;
 pub mod image;
 mod images;
@@ -30,7 +34,9 @@ pub mod machine;
 pub mod monitor;
 pub mod moved;
 pub mod options;
+pub mod output;
 pub mod packages;
+pub mod payload;
 pub mod program;
 pub mod relocations;
 pub mod report;
@@ -87,7 +93,7 @@ impl std::error::Error for Error {}
 /// What functions of this crate return.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// The top of the source tree.
+/// The top of the source tree; of an installed tool, what of it that [carries](carried).
 ///
 /// It is looked for at run time, since a checkout may be copied or moved with its `target`, and cargo then runs what was built in
 /// the old place: the tree of the package that cargo runs, else that of this program, else that of the current directory.
@@ -96,6 +102,9 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// If none of them lies in a checkout.
 pub fn source_root() -> &'static Path {
     static ROOT: OnceLock<PathBuf> = OnceLock::new();
+    if let Some(tree) = carried::tree() {
+        return tree;
+    }
     ROOT.get_or_init(|| {
         let cargo = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
         let places = [cargo, env::current_exe().ok(), env::current_dir().ok()];
@@ -111,8 +120,12 @@ fn tree_of(place: &Path) -> Option<PathBuf> {
     place.ancestors().find(is_top).map(Path::to_owned)
 }
 
-/// Where everything that is built goes: `CARGO_TARGET_DIR`, else `target` at the top of the source tree.
+/// Where everything that is built goes: `CARGO_TARGET_DIR`, else `target` at the top of the source
+/// tree; an installed tool's folder in the user's cache.
 pub fn target_dir() -> PathBuf {
+    if let Some(dir) = carried::made() {
+        return dir.into();
+    }
     match env::var_os("CARGO_TARGET_DIR") {
         Some(dir) => std::path::absolute(&dir).unwrap_or_else(|_| dir.into()),
         None => source_root().join("target"),

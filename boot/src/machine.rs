@@ -77,8 +77,9 @@ pub struct Machine<'a> {
     pub words: &'a [u8],
     /// The ELF for [`Door::Pvh`], else the disk image.
     pub kernel: &'a Path,
-    /// What the boot protocol hands to the kernel beside it, with [`Door::Pvh`]: a Go program.
-    pub module: Option<&'a Path>,
+    /// The Go program that runs. With [`Door::Pvh`] the boot protocol hands it to the kernel; a
+    /// disk image has it.
+    pub program: Option<&'a Path>,
     /// TCG where virtual time is asked for.
     pub accelerator: Accelerator,
     /// Where gdb is waited for.
@@ -143,8 +144,9 @@ impl Machine<'_> {
         args.add(&format!("-device isa-serial,index={index},chardev=uart"));
         if self.options.door == Door::Pvh {
             args.0.extend(["-kernel".into(), self.kernel.into(), "-append".into(), self.command_line.into()]);
-            args.0
-                .extend(self.module.iter().flat_map(|module| ["-initrd".into(), module.as_os_str().into()]));
+            args.0.extend(
+                self.program.iter().flat_map(|program| ["-initrd".into(), program.as_os_str().into()]),
+            );
         } else {
             args.with("-drive", "if=none,id=disk,format=raw,snapshot=on", "file", self.kernel);
             // `bootloader` wants a frame buffer from the BIOS.
@@ -244,7 +246,7 @@ mod tests {
             command_line: "a,b",
             words: b"",
             kernel: Path::new("/k,1"),
-            module: options.args.first().map(Path::new),
+            program: options.args.first().map(Path::new),
             accelerator,
             gdb_port: options.gdb.then_some(1234),
         };

@@ -1,15 +1,19 @@
-//! What `qemu-run.sh` runs: `boot [OPTIONS] PROGRAM [ARGS…]`; and what `go` runs ([`boot::go::handover`]).
+//! What `qemu-run.sh` runs, and what `cargo install` installs: `gzero [OPTIONS] PROGRAM [ARGS…]`;
+//! and what `go` runs ([`boot::go::handover`]).
 
 use boot::go::handover;
 use boot::host::Host;
 use boot::options::Options;
-use boot::{Error, Result, guest, run};
+use boot::{Error, Result, carried, guest, help, run};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGPIPE, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level;
 use std::env;
 use std::process::ExitCode;
 use std::thread;
+
+/// How help is asked for.
+const HELP: [&str; 3] = ["-h", "-help", "--help"];
 
 fn main() -> ExitCode {
     let error = match start() {
@@ -22,11 +26,21 @@ fn main() -> ExitCode {
 
 fn start() -> Result<ExitCode> {
     let words: Vec<_> = env::args_os().skip(1).collect();
+    carried::unpack()?;
     let host = Host::current();
     let status = match words.split_first() {
         Some((first, words)) if first == handover::OPTION => {
             end_by_signals()?;
             handover::execute(&host, words)?
+        }
+        // What `boot/build.rs` runs.
+        Some((first, [archive])) if first == "-carry" => {
+            println!("{}", carried::pack(&host, archive.as_ref())?);
+            Some(0)
+        }
+        Some((first, _)) if HELP.iter().any(|help| first == help) => {
+            print!("{}", help::text());
+            Some(0)
         }
         _ => {
             let options = Options::parse(words, env::vars_os())?;

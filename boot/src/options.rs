@@ -5,7 +5,7 @@
 
 use crate::command_line::{MAX_WORDS, program_words};
 use crate::program::Variant;
-use crate::{Error, Result, source_root};
+use crate::{Error, Result, carried, source_root};
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::num::NonZero;
@@ -40,6 +40,8 @@ pub struct Options {
     pub machine: String,
     /// The program's environment, each name once.
     pub env: Vec<(String, OsString)>,
+    /// What of it is not this machine's: an image has only that.
+    pub own_env: Vec<(String, OsString)>,
     /// Wait for gdb.
     pub gdb: bool,
     /// Virtual time that counts instructions.
@@ -54,6 +56,8 @@ pub struct Options {
     pub package: Option<PathBuf>,
     /// The program's arguments.
     pub args: Vec<OsString>,
+    /// Where an image with the program is written; no machine is started then.
+    pub output: Option<PathBuf>,
 }
 
 /// The processor unless told: all that the accelerator can do.
@@ -64,6 +68,9 @@ pub const DEFAULT_MACHINE: &str = "q35";
 
 /// The program that is the kernel's own, and in every image.
 const KERNELS_PROGRAM: &str = "tlb_bench";
+
+/// The options about a machine, which with `-o` there is none of.
+const OF_MACHINE: [&str; 8] = ["-smp", "-m", "-cpu", "-machine", "-gdb", "-icount", "-timeout", "-v"];
 
 /// The most cores that the kernel starts (B3).
 pub const MAX_CORES: u32 = 64;
@@ -79,6 +86,7 @@ impl Options {
             cpu: DEFAULT_CPU.into(),
             machine: DEFAULT_MACHINE.into(),
             env: Vec::new(),
+            own_env: Vec::new(),
             gdb: false,
             icount: false,
             timeout: None,
@@ -86,6 +94,7 @@ impl Options {
             program: program.into(),
             package: None,
             args: args.iter().map(|&a| a.into()).collect(),
+            output: None,
         }
     }
 
@@ -100,26 +109,26 @@ impl Options {
         host: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<Options> {
         let mut options = Options::new("", &[]);
-        let mut env = Environment::default();
-        for (name, value) in host {
-            if let Some(name) = name.to_str().filter(|name| name.starts_with("GO") && is_name(name)) {
-                env.set(name.into(), value);
-            }
-        }
+        let mut settings = Vec::new();
+        let mut door_said = None;
+        // The first option about a machine.
+        let mut of_machine = None;
         let mut words = words.into_iter();
         let mut ended = false;
         while let Some(word) = words.next() {
-            match word.to_str().filter(|_| !ended).unwrap_or_default() {
+            let option = word.to_str().filter(|_| !ended).unwrap_or_default();
+            if OF_MACHINE.contains(&option) && of_machine.is_none() {
+                of_machine = Some(option.to_owned());
+            }
+            match option {
                 "--" => ended = true,
                 "-smp" => options.smp = value(&word, &mut words, text(cores))?,
                 "-m" => options.memory = value(&word, &mut words, text(memory))?,
-                "-boot" => options.door = value(&word, &mut words, text(door))?,
+                "-boot" => door_said = Some(value(&word, &mut words, text(door))?),
+                "-o" => options.output = Some(value(&word, &mut words, output)?),
                 "-cpu" => options.cpu = value(&word, &mut words, text(cpu))?,
                 "-machine" => options.machine = value(&word, &mut words, text(machine))?,
-                "-e" => {
-                    let (name, value) = value(&word, &mut words, setting)?;
-                    env.set(name, value);
-                }
+                "-e" => settings.push(value(&word, &mut words, setting)?),
                 "-timeout" => options.timeout = Some(value(&word, &mut words, text(seconds))?),
                 "-gdb" => options.gdb = true,
                 "-icount" => options.icount = true,
@@ -143,8 +152,15 @@ impl Options {
             return Err(Error::Usage("no program named".into()));
         }
         options.args = words.collect();
-        options.env = env.settings;
+        options.own_env = environment([], settings.clone());
+        options.env = environment(host, settings);
+        options.door = door_said.unwrap_or(options.usual_door());
         options.check_door()?;
+        if let Some(option) = of_machine.filter(|_| options.output.is_some()) {
+            return Err(Error::Usage(format!(
+                "-o writes an image and starts no machine, which {option} is for"
+            )));
+        }
         options.check_size()?;
         Ok(options)
     }
@@ -155,6 +171,12 @@ impl Options {
     /// # Errors
     /// [`Error::Usage`] if that is not there.
     pub fn variant(&self) -> Result<Variant> {
+        if carried::is_installed() {
+            let program = self.package.as_ref().map_or(self.program.clone(), |dir| dir.display().to_string());
+            return Err(Error::Usage(format!(
+                "no Go program '{program}'; programs in Rust are built by ./qemu-run.sh in a checkout of Gzero"
+            )));
+        }
         if let Some(dir) = &self.package {
             let is_package = |dir: &Path| dir.join("Cargo.toml").is_file();
             return Ok(Variant::Crate(existing(dir, is_package, "package")?));
@@ -171,6 +193,13 @@ impl Options {
             return Ok(Variant::Kernel);
         }
         Ok(Variant::File(existing(&path, Path::is_file, "program")?))
+    }
+
+    /// How the kernel starts unless told: a file of this name is known as a disk, as QEMU's
+    /// `-drive` and writers of USB sticks want it.
+    fn usual_door(&self) -> Door {
+        let is_disk = |path: &Path| path.extension().is_some_and(|extension| extension == "img");
+        if self.output.as_deref().is_some_and(is_disk) { Door::Bios } else { Door::Pvh }
     }
 
     fn check_door(&self) -> Result<()> {
@@ -192,23 +221,27 @@ impl Options {
     }
 }
 
-/// Settings, each name once, where it first came.
-#[derive(Default)]
-struct Environment {
+/// The variables of `host` whose names begin with `GO`, and `settings` over them: each name once,
+/// where it first came, with its last value.
+fn environment(
+    host: impl IntoIterator<Item = (OsString, OsString)>,
     settings: Vec<(String, OsString)>,
-    places: HashMap<String, usize>,
-}
-
-impl Environment {
-    fn set(&mut self, name: String, value: OsString) {
-        match self.places.get(&name) {
-            Some(&i) => self.settings[i].1 = value,
+) -> Vec<(String, OsString)> {
+    let of_host = host.into_iter().filter_map(|(name, value)| {
+        let name = name.into_string().ok().filter(|name| name.starts_with("GO") && is_name(name))?;
+        Some((name, value))
+    });
+    let (mut found, mut places) = (Vec::new(), HashMap::new());
+    for (name, value) in of_host.chain(settings) {
+        match places.get(&name) {
+            Some(&i) => found[i] = (name, value),
             None => {
-                self.places.insert(name.clone(), self.settings.len());
-                self.settings.push((name, value));
+                places.insert(name.clone(), found.len());
+                found.push((name, value));
             }
         }
     }
+    found
 }
 
 impl Options {
@@ -236,6 +269,11 @@ impl Options {
             words.extend(["-timeout".into(), timeout.as_secs_f64().to_string().into()]);
         }
         words
+    }
+
+    /// The options of an image's program, which runs on other machines.
+    pub fn for_image(&self) -> Options {
+        Options { env: self.own_env.clone(), ..self.clone() }
     }
 
     /// Whether the machine has a PCI bus.
@@ -333,6 +371,12 @@ fn is_name(name: &str) -> bool {
         && name.bytes().next().is_some_and(|b| !b.is_ascii_digit())
 }
 
+/// A file that is not a folder, in a folder that is there.
+fn output(value: &OsStr) -> Option<PathBuf> {
+    let path = std::path::absolute(value).ok()?;
+    (!path.is_dir() && path.parent().is_some_and(Path::is_dir)).then_some(path)
+}
+
 fn seconds(value: &str) -> Option<Duration> {
     let digits = value.bytes().all(|b| b.is_ascii_digit() || b == b'.');
     let seconds = value.parse::<f64>().ok().filter(|s| digits && *s > 0.0 && *s < 1e9)?;
@@ -358,6 +402,7 @@ mod tests {
             cpu: "max,-avx,level=1".into(),
             machine: "q35,acpi=off".into(),
             env: vec![("A".into(), "1".into()), ("B".into(), OsString::new())],
+            own_env: vec![("A".into(), "1".into()), ("B".into(), OsString::new())],
             gdb: true,
             icount: true,
             timeout: Some(Duration::from_millis(2500)),
@@ -384,6 +429,20 @@ mod tests {
         let want = [("GOGC", "3"), ("GODEBUG", "a=1"), ("GO", "z"), ("A", "")];
         let want = want.map(|(name, value)| (name.to_owned(), OsString::from(value)));
         assert_eq!(Options::parse(line, host).unwrap().env, want);
+    }
+
+    #[test]
+    fn an_image_has_what_it_is_told() {
+        let parse = |line: &str| {
+            let host = [("GOGC".into(), "1".into())];
+            Options::parse(line.split_whitespace().map(OsString::from), host).unwrap()
+        };
+        let options = parse("-o /tmp/x.elf -e A=1 hello -smp");
+        assert_eq!((&options.output, options.door), (&Some("/tmp/x.elf".into()), Door::Pvh));
+        assert_eq!(options.for_image().env, [("A".to_owned(), "1".into())]);
+        assert_eq!(parse("-o /tmp/x.img hello").door, Door::Bios);
+        assert_eq!(parse("-boot uefi -o /tmp/x.img hello").door, Door::Uefi);
+        assert_eq!(parse("-o /tmp/x.img -boot pvh hello").door, Door::Pvh);
     }
 
     #[test]
@@ -437,6 +496,9 @@ mod tests {
             ("-e 1A=b x", "'1A=b'"),
             ("-e console=ttyS1 x", "'console=ttyS1'"),
             ("-timeout 0 x", "'0'"),
+            ("-o / x", "'/'"),
+            ("-o /nosuch/x x", "'/nosuch/x'"),
+            ("-o /tmp/x -e A=1 -m 1G -smp 2 x", "which -m is for"),
             ("-timeout", "-timeout needs a value"),
             ("-nosuch x", "'-nosuch'"),
             ("-smp 1 --", "no program"),

@@ -13,6 +13,9 @@ const TAIL_LINES: usize = 30;
 /// How many callers of a core's function a report shows.
 const MAX_FRAMES: usize = 24;
 
+/// Where the upper half of the addresses begins.
+const HALF: u64 = 1 << 63;
+
 /// The last lines of both streams.
 #[derive(Clone, Debug, Default)]
 pub struct Tails {
@@ -86,13 +89,15 @@ pub fn cores(monitor: &mut Monitor, code: &Code) -> Result<String> {
         monitor.command(&format!("cpu {number}"))?;
         let mut frame = register(&registers, "RBP");
         for _ in 0..MAX_FRAMES {
-            // The kernel's stacks are all in the upper half, and frames are a chain upwards.
-            let Some(at) = frame.filter(|&at| at >= 1 << 63 && at % 8 == 0) else { break };
+            // An address that is none of a stack cannot be read, or does not go on.
+            let Some(at) = frame.filter(|&at| at != 0 && at % 8 == 0) else { break };
             let [next, pc] = words(&monitor.command(&format!("x /2gx {at:#x}"))?);
             let Some(pc) = pc.filter(|&pc| pc != 0) else { break };
             // A return address is that of the instruction after the call.
             _ = write!(text, "    {}", place(code, pc, pc - 1, "        "));
-            frame = next.filter(|&next| next > at);
+            // Frames are a chain upwards, but from a scheduler's stack, in the upper half, to a
+            // goroutine's, in the lower.
+            frame = next.filter(|&next| next > at || (at >= HALF && next < HALF));
         }
     }
     Ok(text)

@@ -11,7 +11,7 @@ use crate::packages::{GDB, ensure};
 use crate::program::Variant;
 use crate::report::{self, Tails};
 use crate::toolchain::Toolchain;
-use crate::{Result, gdb, go, image, trial};
+use crate::{Result, gdb, go, image, output, trial};
 use std::io::stdin;
 use std::path::{Path, PathBuf};
 use std::thread::{self, JoinHandle};
@@ -48,6 +48,9 @@ pub fn prepare(host: &Host, variant: &Variant, door: Door) -> Result<(Kernel, Pa
 /// # Errors
 /// Whatever keeps the machine from starting.
 pub fn run(host: &Host, options: &Options) -> Result<Option<u8>> {
+    if let Some(path) = &options.output {
+        return output::write(host, options, path).map(Some);
+    }
     if let Some(source) = go::words::source(options)? {
         return go::run(host, options, source);
     }
@@ -87,7 +90,9 @@ impl Prelude {
         &self.dir
     }
 
-    /// Boots `kernel` from `medium` and lets it run the program of `options`, to its exit status as [`run`] returns it.
+    /// Boots `kernel` from `medium` and lets it run the program of `options`, to its exit status as
+    /// [`run`] returns it. `program` is the file of a Go program, which is on the medium if that is
+    /// a disk.
     ///
     /// # Errors
     /// If the machine does not start.
@@ -97,16 +102,16 @@ impl Prelude {
         options: &Options,
         kernel: &Kernel,
         medium: &Path,
-        module: Option<&Path>,
+        program: Option<&Path>,
     ) -> Result<Option<u8>> {
         let kvm = self.kvm.join().unwrap_or(false);
-        let gdb_port = if options.gdb { Some(wait_for_gdb(host, kernel)?) } else { None };
+        let gdb_port = if options.gdb { Some(wait_for_gdb(host, kernel, program)?) } else { None };
         let machine = Machine {
             options,
             command_line: &kernel_options(options),
             words: &program_words(options),
             kernel: medium,
-            module,
+            program,
             accelerator: if kvm { Accelerator::Kvm } else { Accelerator::Tcg },
             gdb_port,
         };
@@ -144,15 +149,16 @@ impl Prelude {
 pub fn no_status(end: &End, kernel: &Kernel, tails: &Tails) -> String {
     let mut text = format!("gzero: the machine ended without an exit status\n{}", end.messages);
     if let Some(log) = &end.triple_fault {
-        text += &report::triple_fault(log, &kernel.code().unwrap_or_default().moved_by(end.moved_by));
+        let code = kernel.code().unwrap_or_default().moved_by(end.moved_by);
+        text += &report::triple_fault(log, &code.with_program(end.program.as_deref()));
     }
     text + &tails.report()
 }
 
-fn wait_for_gdb(host: &Host, kernel: &Kernel) -> Result<u16> {
+fn wait_for_gdb(host: &Host, kernel: &Kernel, program: Option<&Path>) -> Result<u16> {
     let debugger = ensure(host, GDB, |host| host.program("gdb"))?;
     let port = gdb::free_port()?;
-    let commands = gdb::write_commands(kernel, port)?;
+    let commands = gdb::write_commands(kernel, program, port)?;
     // An unpacked one is not in the user's PATH.
     let in_path = host.programs().any(|dir| debugger.starts_with(dir));
     let debugger = if in_path { "gdb".into() } else { debugger };

@@ -168,7 +168,7 @@ mod tests {
         let (to, events) = sync_channel(4);
         let out = child.stdout.take().unwrap();
         let relay = std::thread::spawn(move || {
-            relay(out, &listener, |_| (), Filter::new(PathBuf::new()), Stream::Err, &to)
+            relay(out, &listener, |_| (), Filter::new(PathBuf::new(), None), Stream::Err, &to)
         });
         let (mut written, mut said) = (0, 0);
         for (stream, bytes) in events {

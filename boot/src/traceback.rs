@@ -16,6 +16,8 @@
 //! 1. All passes through unchanged until a line that begins a traceback has passed, like `goroutine 7 [running]:`.
 //! 2. From there on lines are kept until they are whole, and a line that can be a function's name is kept until the next line is known.
 //! 3. The two are rewritten if the address lies in the function of that name, at the distance that the line says.
+//!    A line with an address alone, which is the kernel's for code that is not its own, gets the
+//!    name and line of the Go program's.
 //! 4. An empty line, or one that can only be a name and is followed by no address, ends the traceback: 1 again.
 //!
 //! A look at every pair of lines, without 1 and 4, was rejected: each line of a program's would be delayed until the next.
@@ -35,6 +37,8 @@ const INTERRUPTED: &str = " (interrupted)";
 /// Rewrites the tracebacks in a stream.
 pub struct Filter {
     elf: PathBuf,
+    /// A Go program's.
+    program: Option<PathBuf>,
     /// There from the first frame on: reading the debug information takes a while, which a run without a traceback does not pay.
     code: Option<Code>,
     /// The current line as far as it is known. Outside of tracebacks it has been passed on already.
@@ -46,9 +50,10 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// For the stream of a guest that runs the kernel `elf`.
-    pub fn new(elf: PathBuf) -> Filter {
-        Filter { elf, code: None, line: Vec::new(), inside: false, name: None }
+    /// For the stream of a guest that runs the kernel `elf`, and on it the linked Go program
+    /// `program`.
+    pub fn new(elf: PathBuf, program: Option<PathBuf>) -> Filter {
+        Filter { elf, program, code: None, line: Vec::new(), inside: false, name: None }
     }
 
     /// Takes what was read, returns what is to be passed on.
@@ -86,7 +91,10 @@ impl Filter {
         let name = self.name.take();
         // The second kind stands for frames of which a long traceback has too many.
         if line.starts_with(b"\t") || line.starts_with(b"...") {
-            let frame = name.as_deref().and_then(|name| self.frame(name, &line));
+            let frame = match name.as_deref() {
+                Some(name) => self.frame(name, &line),
+                None => self.program_frame(&line),
+            };
             match frame {
                 Some(text) => out.extend(text.as_bytes()),
                 None => out.extend(name.into_iter().flatten().chain(line)),
@@ -103,15 +111,37 @@ impl Filter {
         }
     }
 
+    fn code(&mut self) -> &Code {
+        self.code.get_or_insert_with(|| {
+            // Without the file there is nothing to look up, now and later.
+            Code::read(&self.elf).unwrap_or_default().with_program(self.program.as_deref())
+        })
+    }
+
+    /// The frames of the Go program's code at the address in `line`, of which the kernel knows no
+    /// names.
+    fn program_frame(&mut self, line: &[u8]) -> Option<String> {
+        let line = str::from_utf8(line).ok()?.strip_prefix("\t0x")?.trim_end_matches('\n');
+        let (address, note) = match line.strip_suffix(INTERRUPTED) {
+            Some(address) => (address, INTERRUPTED),
+            None => (line, ""),
+        };
+        let pc = u64::from_str_radix(address, 16).ok()?;
+        let at = pc.checked_sub(u64::from(note.is_empty()))?;
+        let code = self.code().program(at)?;
+        let (name, distance) = code.function(at)?;
+        let calls = code.calls(at);
+        let (call, inlined) = calls.split_last()?;
+        let mut text = String::new();
+        inlined.iter().for_each(|call| text += &format!("{}(...)\n\t{}\n", call.function, call.place));
+        Some(text + &format!("{name}\n\t{} +{:#x}{note}\n", call.place, distance + (pc - at)))
+    }
+
     /// The frame of `name` at the address in `line`, with its inlined calls; none if the two do not agree, or nothing is known.
     fn frame(&mut self, name: &[u8], line: &[u8]) -> Option<String> {
         let name = str::from_utf8(name).ok()?.trim_end_matches('\n');
         let frame = Frame::parse(str::from_utf8(line).ok()?)?;
-        if self.code.is_none() {
-            // Without the file there is nothing to look up, now and later.
-            self.code = Some(Code::read(&self.elf).unwrap_or_default());
-        }
-        let code = self.code.as_ref()?;
+        let code = self.code();
         let created = name.strip_prefix("created by ");
         let function = match created {
             Some(rest) => rest.rsplit_once(" in goroutine ").map_or(rest, |(function, _)| function),
@@ -204,7 +234,7 @@ mod tests {
     }
 
     fn filtered(text: &str, size: usize) -> String {
-        let mut filter = Filter::new(env::current_exe().unwrap());
+        let mut filter = Filter::new(env::current_exe().unwrap(), None);
         let mut out: Vec<u8> = text.as_bytes().chunks(size).flat_map(|chunk| filter.push(chunk)).collect();
         out.extend(filter.finish());
         String::from_utf8(out).unwrap()
@@ -244,6 +274,21 @@ mod tests {
         );
     }
 
+    /// Of an address in the lower half, of which the kernel knows no name, the Go program's file
+    /// does. Here it is this test's own.
+    #[test]
+    fn frames_of_a_go_program() {
+        let (raw, rewritten) = frame();
+        let (_, line) = raw.split_once('\n').unwrap();
+        let line = format!("{}\n", line.split_once(" +").unwrap().0);
+        let text =
+            format!("fatal error: oh\n\ngoroutine 1 [running]:\nkernel::f\n\t0xfff +0x1\n{line}{line}\n");
+        let mut filter = Filter::new(PathBuf::new(), env::current_exe().ok());
+        let out = String::from_utf8(filter.push(text.as_bytes())).unwrap();
+        assert_eq!(out, text.replace(&line, &rewritten));
+        assert_eq!(filtered(&text, 9), text, "no program");
+    }
+
     /// What is no frame, or not where a traceback is, stays as it is.
     #[test]
     fn other_text_stays() {
@@ -268,7 +313,7 @@ mod tests {
     /// A program's own lines are not kept back, not even their beginnings.
     #[test]
     fn text_passes_at_once() {
-        let mut filter = Filter::new(PathBuf::new());
+        let mut filter = Filter::new(PathBuf::new(), None);
         for text in ["password: ", "x\n", "gorou", "tine 1 [running]:\n"] {
             assert_eq!(filter.push(text.as_bytes()), text.as_bytes());
         }

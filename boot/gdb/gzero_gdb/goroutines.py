@@ -5,7 +5,11 @@ import gdb
 from . import context, memory
 
 # What a goroutine does for its program is more telling than where in the runtime it waits.
-INNER = ("runtime::", "core::", "alloc::", "kernel::", "<", "__gzero", "unwinding::")
+INNER = (
+    "runtime::", "core::", "alloc::", "kernel::", "<", "__gzero", "unwinding::",
+    # Of a Go program.
+    "runtime.", "internal/", "sync.", "syscall.", "time.",
+)
 
 # Of a goroutine whose stack is just being given back or changed, or has been overwritten.
 UNREADABLE = "its stack cannot be read now"

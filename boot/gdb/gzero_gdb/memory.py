@@ -32,7 +32,7 @@ def number(value):
 def static(path):
     """The static variable at a Rust path."""
     language = gdb.parameter("language")
-    gdb.execute("set language rust")
+    gdb.execute("set language rust", to_string=True)
     try:
         value = gdb.parse_and_eval(path)
         value.fetch_lazy()
@@ -40,7 +40,7 @@ def static(path):
     except gdb.MemoryError:
         raise NotStarted() from None
     finally:
-        gdb.execute(f"set language {language}")
+        gdb.execute(f"set language {language}", to_string=True)
 
 
 def variants(enum):

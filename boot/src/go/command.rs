@@ -3,11 +3,13 @@
 use super::handover::{self, Taken};
 use super::toolchain::Toolchain;
 use super::{image, overlay, words};
+use crate::command_line::program_words;
 use crate::guest::RunDir;
 use crate::host::Host;
-use crate::options::Options;
+use crate::options::{Door, Options};
 use crate::run::Prelude;
-use crate::{Error, Result, source_root};
+use crate::{Error, Result, output, source_root};
+use std::env;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::ExitStatusExt;
@@ -48,6 +50,7 @@ impl Go {
     pub fn take(&self, options: &Options, dir: &RunDir) -> Result<std::result::Result<Taken, u8>> {
         let mut go = self.toolchain.go();
         go.arg("run").args(self.flags(Some(&handover::order_take(dir)?)));
+        go.args(debug_flags(options, &[]));
         go.arg(words::go_word(&options.program)).args(&options.args).stdin(Stdio::null());
         let status = status(&mut go)?;
         match handover::taken(dir)? {
@@ -80,10 +83,10 @@ impl Go {
     ///
     /// # Errors
     /// [`Error::Usage`] for flags that programs here cannot have.
-    pub fn command(&self, host: &Host, options: &Options) -> Result<Option<u8>> {
+    pub fn command(&self, host: &Host, options: &Options, words: &[OsString]) -> Result<Option<u8>> {
         let mut go = self.toolchain.go();
-        let (place, subcommand) = place(&options.args);
-        let flags = flags(subcommand, &options.args[place..]);
+        let (place, subcommand) = place(words);
+        let flags = flags(subcommand, &words[place..]);
         if let Some(word) = flags.iter().find(|word| is_sanitizer(word)) {
             return Err(Error::Usage(format!(
                 "{}: Go's detectors are built for Linux processes and cannot run here",
@@ -91,24 +94,62 @@ impl Go {
             )));
         }
         if !COMPILES.contains(&subcommand) {
-            return status(go.args(&options.args)).map(Some);
+            return status(go.args(words)).map(Some);
         }
         if flags.iter().any(|word| is_flag(word, "overlay")) {
             return Err(Error::Usage(
                 "-overlay is how the Go half gets in: a program can have no other".into(),
             ));
         }
-        let (before, after) = options.args.split_at(place);
+        let (before, after) = words.split_at(place);
+        if subcommand == "build"
+            && let Some((image, after)) = without_image(after)
+        {
+            return self.build_image(host, options, before, &after, &image).map(Some);
+        }
+        let for_reports = RUNS.contains(&subcommand) && (options.gdb || options.timeout.is_some());
+        let debug = if for_reports { debug_flags(options, flags) } else { Vec::new() };
         // Removed when `go` has ended.
         let prelude;
         let mut exec = None;
         if RUNS.contains(&subcommand) {
             prelude = Prelude::new(host, options)?;
-            let (kernel, medium) = image::get(host, options.door)?;
-            exec = Some(handover::order_boot(prelude.dir(), options, &kernel, &medium)?);
+            exec = Some(handover::order_boot(prelude.dir(), options, &image::get(host)?)?);
         }
-        go.args(before).args(self.flags(exec.as_deref())).args(after);
+        go.args(before).args(self.flags(exec.as_deref())).args(debug).args(after);
         status(&mut go).map(Some)
+    }
+
+    /// Has `go build` build the program that `words` name, and writes it into `image`, to `go`'s
+    /// exit status.
+    fn build_image(
+        &self,
+        host: &Host,
+        options: &Options,
+        before: &[OsString],
+        words: &[OsString],
+        image: &Path,
+    ) -> Result<u8> {
+        let dir = RunDir::new()?;
+        let elf = dir.files().dir.join("program");
+        let mut go = self.toolchain.go();
+        go.args(before).args(self.flags(None)).arg("-o").arg(&elf).args(words);
+        let status = status(&mut go)?;
+        if status != 0 {
+            return Ok(status);
+        }
+        if !words::is_elf(&elf) {
+            return Err(Error::Usage(format!(
+                "{}: an image has one program, and go built none or several",
+                image.display()
+            )));
+        }
+        let name = image.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let options = Options { program: name, args: Vec::new(), ..options.for_image() };
+        let is_disk = image.extension().is_some_and(|extension| extension == "img");
+        let door = if is_disk && options.door == Door::Pvh { Door::Bios } else { options.door };
+        output::write_go(host, door, &elf, &program_words(&super::named(&options)), &dir, image)?;
+        Ok(0)
     }
 
     fn flags(&self, exec: Option<&OsStr>) -> Vec<OsString> {
@@ -143,6 +184,36 @@ fn flags<'a>(subcommand: &str, words: &'a [OsString]) -> &'a [OsString] {
         _ => false,
     });
     &words[..end.unwrap_or(words.len())]
+}
+
+/// The flags by which `go run` and `go test` keep the names and lines that reports and gdb ask for,
+/// which they leave out by themselves; and with `-gdb` the named packages are compiled as they are
+/// written, all variables in memory and no call inlined. What the user says to compiler or linker,
+/// by `words` or by GOFLAGS, is not replaced.
+fn debug_flags(options: &Options, words: &[OsString]) -> Vec<&'static str> {
+    let of_go = env::var("GOFLAGS").unwrap_or_default();
+    let is_said = |name: &str| {
+        let said = |word: &str| is_flag(word.as_ref(), name);
+        of_go.split_whitespace().any(said) || words.iter().any(|word| is_flag(word, name))
+    };
+    let linker = (!is_said("ldflags")).then_some("-ldflags=-s=false -w=false");
+    let as_written = if options.gdb { "-gcflags=-dwarf -N -l" } else { "-gcflags=-dwarf" };
+    let compiler = (!is_said("gcflags")).then_some(as_written);
+    linker.into_iter().chain(compiler).collect()
+}
+
+/// The file that `go build`'s words name behind `-o` if it is to be an image, by the end of its
+/// name, and the words without that.
+fn without_image(words: &[OsString]) -> Option<(PathBuf, Vec<OsString>)> {
+    let at = words.iter().position(|word| is_flag(word, "o"))?;
+    let flag = words[at].as_bytes();
+    let (value, end) = match flag.iter().position(|&byte| byte == b'=') {
+        Some(equals) => (OsStr::from_bytes(&flag[equals + 1..]), at + 1),
+        None => (words.get(at + 1)?.as_os_str(), at + 2),
+    };
+    let path = std::path::absolute(value).ok()?;
+    let is_image = path.extension().is_some_and(|extension| extension == "img" || extension == "elf");
+    (is_image && !path.is_dir()).then(|| (path, [&words[..at], &words[end..]].concat()))
 }
 
 /// Whether a word is the flag `name`, with a value or without.
@@ -186,6 +257,27 @@ mod tests {
         ] {
             assert_eq!(place(&words(line)), want, "{line}");
         }
+    }
+
+    #[test]
+    fn an_image_is_known_by_its_name() {
+        let without =
+            |line: &str| without_image(&words(line)).map(|(path, left)| (path, left.join("|".as_ref())));
+        for line in ["-x -o /a/b.img .", "-x -o=/a/b.img .", "-x --o=/a/b.img ."] {
+            assert_eq!(without(line), Some(("/a/b.img".into(), "-x|.".into())), "{line}");
+        }
+        assert_eq!(without("-o b.elf"), Some((std::path::absolute("b.elf").unwrap(), "".into())));
+        for line in ["-o b .", "-x . -o", ".", "-o=img"] {
+            assert_eq!(without(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_users_flags_count() {
+        let options = Options { gdb: true, ..Options::new("x", &[]) };
+        assert_eq!(debug_flags(&options, &words("-v -gcflags=-m")), ["-ldflags=-s=false -w=false"]);
+        assert_eq!(debug_flags(&options, &words("--ldflags -s")), ["-gcflags=-dwarf -N -l"]);
+        assert_eq!(debug_flags(&Options::new("x", &[]), &[])[1], "-gcflags=-dwarf");
     }
 
     #[test]

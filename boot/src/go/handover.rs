@@ -1,5 +1,5 @@
 //! What `go run` and `go test` do with a program that they have built: they run `-exec`'s command, here
-//! `boot -go-exec FOLDER PROGRAM [ARGS…]`, in a folder of their choice, perhaps several at a time.
+//! `gzero -go-exec FOLDER PROGRAM [ARGS…]`, in a folder of their choice, perhaps several at a time.
 //!
 //! The folder is one of the run that started `go`. Its file `order` says what is to be done with the program:
 //!
@@ -42,13 +42,13 @@ pub fn order_take(dir: &RunDir) -> Result<OsString> {
     exec(&dir.files().dir)
 }
 
-/// What `-exec` says, having ordered each program to be run by `kernel` from `medium` as `options` say.
+/// What `-exec` says, having ordered each program to be run by `kernel` as `options` say.
 ///
 /// # Errors
 /// If the order cannot be written.
-pub fn order_boot(dir: &RunDir, options: &Options, kernel: &Kernel, medium: &Path) -> Result<OsString> {
+pub fn order_boot(dir: &RunDir, options: &Options, kernel: &Kernel) -> Result<OsString> {
     let files = [&kernel.elf, &kernel.stripped].map(|path| OsString::from(path.as_os_str()));
-    let words = ["boot".into()].into_iter().chain(files).chain([medium.into()]).chain(options.words());
+    let words = ["boot".into()].into_iter().chain(files).chain(options.words());
     write(&order(&dir.files().dir), words)?;
     exec(&dir.files().dir)
 }
@@ -77,13 +77,13 @@ pub fn execute(host: &Host, words: &[OsString]) -> Result<Option<u8>> {
     let order = read(&order(dir))?;
     match order.iter().map(OsString::as_os_str).collect::<Vec<_>>()[..] {
         [word] if word == "take" => take(dir, Path::new(program), arguments).map(|()| Some(0)),
-        [word, elf, stripped, medium, ref options @ ..] if word == "boot" => {
+        [word, elf, stripped, ref options @ ..] if word == "boot" => {
             let kernel = Kernel::that_stays(elf.into(), stripped.into());
             // `--`: the program's path is no option, whatever it begins with.
             let words = options.iter().map(OsString::from).chain(["--".into(), program.clone()]);
             let options = Options::parse(words.chain(arguments.iter().cloned()), [])?;
             let prelude = Prelude::new(host, &options)?;
-            super::boot(host, &options, prelude, &kernel, Path::new(medium), Path::new(program))
+            super::boot(host, &options, prelude, &kernel, Path::new(program))
         }
         _ => Err(Error::Failed(format!("{}: no order that this tool gives", dir.display()))),
     }

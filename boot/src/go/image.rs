@@ -8,7 +8,7 @@ use crate::kernel::Kernel;
 use crate::options::Door;
 use crate::program::Variant;
 use crate::run::prepare;
-use crate::{Error, Result, source_root};
+use crate::{Error, Result, carried, source_root};
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
@@ -18,22 +18,25 @@ use std::time::SystemTime;
 const SOURCES: [&str; 6] =
     ["Cargo.lock", "Cargo.toml", "boot/src", "kernel", "runtime", "x86_64-target.json"];
 
-/// The image and what it is booted from.
+/// The image.
 ///
 /// # Errors
 /// As of [`prepare`], if it has to be built.
-pub fn get(host: &Host, door: Door) -> Result<(Kernel, PathBuf)> {
+pub fn get(host: &Host) -> Result<Kernel> {
+    if let Some(kernel) = carried::kernel() {
+        return Ok(kernel);
+    }
     let dir = Variant::Go.directory();
     let stamp = dir.join("stamp");
     let sources = fingerprint(source_root())?;
     let kernel = Kernel::that_stays(dir.join("gzero.elf"), dir.join("gzero"));
     let is_made = fs::read_to_string(&stamp).is_ok_and(|made_of| made_of == sources);
-    if door == Door::Pvh && is_made && kernel.stripped.exists() {
-        return Ok((kernel.clone(), kernel.stripped));
+    if is_made && kernel.stripped.exists() {
+        return Ok(kernel);
     }
-    let prepared = prepare(host, &Variant::Go, door)?;
+    let (kernel, _) = prepare(host, &Variant::Go, Door::Pvh)?;
     fs::write(&stamp, sources).map_err(Error::io(format_args!("write {}", stamp.display())))?;
-    Ok(prepared)
+    Ok(kernel)
 }
 
 /// Tells one state of the sources in `root` from another.

@@ -106,7 +106,7 @@ fn names(dir: &Path) -> std::io::Result<Vec<u8>> {
 }
 
 /// A hash as `sha256sum` writes it.
-pub(super) fn sha256(bytes: &[u8]) -> String {
+pub(crate) fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 

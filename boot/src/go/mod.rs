@@ -26,9 +26,13 @@ pub mod words;
 
 pub use words::Source;
 
+use handover::Taken;
+
+use crate::guest::RunDir;
 use crate::host::Host;
 use crate::kernel::Kernel;
 use crate::options::{Door, Options};
+use crate::output::disk_of_run;
 use crate::run::Prelude;
 use crate::{Error, Result};
 use std::env;
@@ -42,28 +46,32 @@ pub const PROGRAM: &str = "go";
 /// # Errors
 /// Whatever keeps it from starting.
 pub fn run(host: &Host, options: &Options, source: Source) -> Result<Option<u8>> {
-    if options.door != Door::Pvh {
-        let door = format!("{:?}", options.door).to_lowercase();
-        return Err(Error::Usage(format!("a Go program starts with -boot pvh only, not '{door}'")));
+    if let Source::Command(words) = &source {
+        return command::Go::get(host)?.command(host, options, words);
     }
+    let prelude = Prelude::new(host, options)?;
+    let taken = match linked(host, options, source, prelude.dir())? {
+        Ok(taken) => taken,
+        Err(status) => return Ok(Some(status)),
+    };
+    let options = Options { args: taken.args, ..options.clone() };
+    boot(host, &options, prelude, &image::get(host)?, &taken.elf)
+}
+
+/// The linked program that the options name, with its arguments; or `go`'s exit status, if it built
+/// none. `dir` is for what is built.
+///
+/// # Errors
+/// If `go` cannot be run.
+pub(crate) fn linked(
+    host: &Host,
+    options: &Options,
+    source: Source,
+    dir: &RunDir,
+) -> Result<std::result::Result<Taken, u8>> {
     match source {
-        Source::Elf(elf) => {
-            let prelude = Prelude::new(host, options)?;
-            let (kernel, medium) = image::get(host, options.door)?;
-            boot(host, options, prelude, &kernel, &medium, &elf)
-        }
-        Source::Words => {
-            let prelude = Prelude::new(host, options)?;
-            let go = command::Go::get(host)?;
-            let taken = match go.take(options, prelude.dir())? {
-                Ok(taken) => taken,
-                Err(status) => return Ok(Some(status)),
-            };
-            let (kernel, medium) = image::get(host, options.door)?;
-            let options = Options { args: taken.args, ..options.clone() };
-            boot(host, &options, prelude, &kernel, &medium, &taken.elf)
-        }
-        Source::Command => command::Go::get(host)?.command(host, options),
+        Source::Elf(elf) => Ok(Ok(Taken { elf, args: options.args.clone() })),
+        _ => command::Go::get(host)?.take(options, dir),
     }
 }
 
@@ -73,19 +81,23 @@ pub(crate) fn boot(
     options: &Options,
     prelude: Prelude,
     kernel: &Kernel,
-    medium: &Path,
     elf: &Path,
 ) -> Result<Option<u8>> {
-    prelude.boot(host, &told(options)?, kernel, medium, Some(elf))
+    let told = told(options)?;
+    if options.door == Door::Pvh {
+        return prelude.boot(host, &told, kernel, &kernel.stripped, Some(elf));
+    }
+    let disk = disk_of_run(host, options.door, kernel, elf, prelude.dir())?;
+    prelude.boot(host, &told, kernel, &disk, Some(elf))
 }
 
-/// What the kernel is told for a Go program: its own program, whose arguments are the Go program's, and the current directory.
+/// What the kernel is told for a Go program that is run here: its own program, whose arguments are
+/// the Go program's, and the current directory.
 ///
 /// # Errors
 /// If that is more than a program can be told.
 pub fn told(options: &Options) -> Result<Options> {
-    let mut told = options.clone();
-    told.args.insert(0, std::mem::replace(&mut told.program, PROGRAM.into()).into());
+    let mut told = named(options);
     // The library asks it before the system.
     if told.env.iter().all(|(name, _)| name != "PWD") {
         let here = env::current_dir().map_err(Error::io("find the current directory"))?;
@@ -93,6 +105,13 @@ pub fn told(options: &Options) -> Result<Options> {
     }
     told.check_size()?;
     Ok(told)
+}
+
+/// The same without the directory, which is this machine's.
+pub(crate) fn named(options: &Options) -> Options {
+    let mut named = options.clone();
+    named.args.insert(0, std::mem::replace(&mut named.program, PROGRAM.into()).into());
+    named
 }
 
 #[cfg(test)]
@@ -105,6 +124,8 @@ mod tests {
         let told_ = told(&options).unwrap();
         assert_eq!(told_.program, "go");
         assert_eq!(told_.args, ["./cmd/server", "-addr", ":80"]);
+        assert_eq!(named(&options).args, told_.args);
+        assert_eq!(named(&options).env, []);
         let here = env::current_dir().unwrap();
         assert_eq!(told_.env, [("PWD".to_owned(), here.into())]);
         options.env.push(("PWD".into(), "/elsewhere".into()));

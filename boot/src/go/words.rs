@@ -5,6 +5,7 @@
 use crate::options::Options;
 use crate::{Error, Result};
 use std::env;
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -16,13 +17,17 @@ pub enum Source {
     Elf(PathBuf),
     /// What `go run` takes: `FILE.go…`, a folder or an import path, and arguments.
     Words,
-    /// `go` and its arguments.
-    Command,
+    /// The arguments of `go`.
+    Command(Vec<OsString>),
 }
+
+/// The subcommands of `go` that need no `go` before them.
+const SUBCOMMANDS: [&str; 4] = ["build", "run", "test", "vet"];
 
 /// What of Go's the first word names, if it names anything of Go's:
 ///
-/// - `go` is the user's own go command;
+/// - `go` is the user's own go command, as are those of its subcommands that compile and run
+///   programs;
 /// - a word that ends in `.go` is a file;
 /// - an existing folder with a slash in its name, `.` or `..` is a folder of Go files;
 /// - an existing file that is an ELF is a linked program;
@@ -36,7 +41,11 @@ pub fn source(options: &Options) -> Result<Option<Source>> {
         return Ok(None);
     }
     if word == "go" {
-        return Ok(Some(Source::Command));
+        return Ok(Some(Source::Command(options.args.clone())));
+    }
+    if SUBCOMMANDS.contains(&word) {
+        let subcommand = [OsString::from(word)];
+        return Ok(Some(Source::Command(subcommand.into_iter().chain(options.args.clone()).collect())));
     }
     if word.ends_with(".go") {
         return if path.is_file() { Ok(Some(Source::Words)) } else { Err(no("file", word)) };
@@ -71,7 +80,7 @@ fn has_go_files(dir: &Path) -> bool {
 }
 
 /// Whether a file begins as an ELF does; what cannot be read does not.
-fn is_elf(path: &Path) -> bool {
+pub(super) fn is_elf(path: &Path) -> bool {
     let mut magic = [0; 4];
     let read = |mut file: File| file.read_exact(&mut magic);
     path.is_file() && File::open(path).and_then(read).is_ok() && magic == *b"\x7fELF"
@@ -106,7 +115,9 @@ mod tests {
         fs::write(dir.join("cmd/text"), "text").unwrap();
         let at = |name: &str| dir.join(name).to_str().unwrap().to_owned();
         let elf = at("cmd/elf");
-        assert_eq!(of("go").unwrap(), Some(Source::Command));
+        assert_eq!(of("go").unwrap(), Some(Source::Command(vec![])));
+        let options = Options::new("test", &["./..."]);
+        assert_eq!(source(&options).unwrap(), Some(Source::Command(vec!["test".into(), "./...".into()])));
         assert_eq!(of(&at("cmd/main.go")).unwrap(), Some(Source::Words));
         assert_eq!(of(&at("cmd")).unwrap(), Some(Source::Words));
         assert_eq!(of(&elf).unwrap(), Some(Source::Elf(elf.into())));

@@ -2,14 +2,16 @@
 //! backtrace with source lines, and knows goroutines, Ms, Ps, timers and channels. After all of it the program goes on to
 //! its right end: looking has changed nothing.
 
-use crate::guests::Guests;
+use crate::guests::{Guests, Session};
 use crate::harness::{Job, Outcome};
 use boot::gdb;
+use boot::go::command::Go;
 use boot::kernel::Variant;
 use boot::options::{Door, Options};
 use boot::packages::{GDB, ensure};
-use boot::source_root;
+use boot::{source_root, target_dir};
 use std::fs;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -136,8 +138,9 @@ const LOOKS: [Look; 6] = [
 /// One job, so that no two guests want the same port.
 pub fn jobs(guests: &Guests) -> Vec<Job<'_>> {
     const TESTS: [(&str, u32); 2] = [("gdb::boot_core", 1), ("gdb::another_core", 2)];
+    const GO: &str = "gdb::go_program";
     let breakpoints = TESTS.iter().map(|(name, _)| *name);
-    let names = breakpoints.chain(LOOKS.iter().map(|look| look.name)).map(String::from).collect();
+    let names = breakpoints.chain(LOOKS.iter().map(|look| look.name)).chain([GO]).map(String::from).collect();
     vec![Job::many(names, |names, reporter| {
         let wanted = |name: &str| names.iter().any(|n| n == name);
         for (name, thread) in TESTS.iter().filter(|(name, _)| wanted(name)) {
@@ -145,6 +148,9 @@ pub fn jobs(guests: &Guests) -> Vec<Job<'_>> {
         }
         for look in LOOKS.iter().filter(|look| wanted(look.name)) {
             reporter.report(look.name, session(guests, look));
+        }
+        if wanted(GO) {
+            reporter.report(GO, go_program(guests));
         }
     })]
 }
@@ -156,11 +162,21 @@ fn gdb_at(
     commands: &[String],
     goes_on: bool,
 ) -> Result<(String, String), String> {
-    let gdb = ensure(&guests.host, GDB, |host| host.program("gdb")).map_err(|error| error.to_string())?;
     let (kernel, _) = guests.built(Variant::Programs, Door::Pvh)?;
     let port = gdb::free_port().map_err(|error| error.to_string())?;
-    let file = gdb::write_commands(kernel, port).map_err(|error| error.to_string())?;
-    let guest = guests.start(Variant::Programs, options, Some(port))?;
+    let file = gdb::write_commands(kernel, None, port).map_err(|error| error.to_string())?;
+    attached(guests, guests.start(Variant::Programs, options, Some(port))?, &file, commands, goes_on)
+}
+
+/// Runs gdb with the command file and `commands` at `guest`.
+fn attached(
+    guests: &Guests,
+    guest: Session<'_>,
+    file: &Path,
+    commands: &[String],
+    goes_on: bool,
+) -> Result<(String, String), String> {
+    let gdb = ensure(&guests.host, GDB, |host| host.program("gdb")).map_err(|error| error.to_string())?;
     let mut command = Command::new("timeout");
     command.arg("120").arg(gdb).args(["-nx", "-batch", "-x"]).arg(file);
     for text in commands {
@@ -193,17 +209,79 @@ fn session(guests: &Guests, look: &Look) -> Outcome {
     commands.extend(["delete".into(), "continue".into()]);
     let options = Options { smp: look.smp, ..Options::new(program, args) };
     let (said, printed) = gdb_at(guests, &options, &commands, true)?;
-    let mut rest = &said[..];
-    for answer in look.answers {
+    check(&said, look.answers, &printed, look.output)
+}
+
+/// Whether gdb said these in this order, and the program printed `output`.
+fn check(said: &str, answers: &[&str], printed: &str, output: &str) -> Outcome {
+    let mut rest = said;
+    for answer in answers {
         let Some(at) = rest.find(answer) else {
             return Err(format!("gdb did not say {answer:?} after what came before it:\n{said}"));
         };
         rest = &rest[at + answer.len()..];
     }
-    if !printed.contains(look.output) {
-        return Err(format!("the program did not print {:?} but\n{printed}", look.output));
+    if !printed.contains(output) {
+        return Err(format!("the program did not print {output:?} but\n{printed}"));
     }
     Ok(())
+}
+
+/// Functions, lines, arguments and locals of a Go program, and its goroutines, with frames of both
+/// languages.
+fn go_program(guests: &Guests) -> Outcome {
+    let error = |error: &dyn std::fmt::Display| error.to_string();
+    let dir = target_dir().join("go/gdb");
+    fs::create_dir_all(&dir).map_err(|e| error(&e))?;
+    let elf = dir.join(format!("waiting-{}", std::process::id()));
+    let source = source_root().join("boot/tests/qemu/go/waiting.go");
+    let go = Go::get(&guests.host).map_err(|e| error(&e))?;
+    let output =
+        go.build(["-gcflags=-N -l".as_ref(), source.as_os_str()], &elf).output().map_err(|e| error(&e))?;
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+    }
+    let (kernel, _) = guests.built(Variant::Go, Door::Pvh)?;
+    let port = gdb::free_port().map_err(|e| error(&e))?;
+    let file = gdb::write_commands(kernel, Some(&elf), port).map_err(|e| error(&e))?;
+    let options = Options { smp: 1, ..Options::new("waiting", &[]) };
+    let commands = [
+        "break main.work if j.id == 3",
+        "continue",
+        "next 3",
+        "info locals",
+        "info goroutines",
+        "goroutine 1 bt",
+        "delete",
+        "break waiting.go:36",
+        "continue",
+        "print sum",
+        "delete",
+        "continue",
+    ];
+    let answers = [
+        "_rt0_amd64_linux () at ",
+        "main.work (j=..., out=0x",
+        "waiting.go:13",
+        "i = 0",
+        "total = 0",
+        "1     chan receive  main.main at ",
+        "waiting.go:33",
+        "chan receive  main.main.func1 at ",
+        "waiting.go:26",
+        "running on core 0  main.work at ",
+        "runtime::goabi::chan::recv",
+        "main.main () at ",
+        "runtime::goabi::run",
+        "main.main () at ",
+        "waiting.go:36",
+        "= 20",
+    ];
+    let guest = guests.start_go(&options, &elf, port)?;
+    let (said, printed) = attached(guests, guest, &file, &commands.map(String::from), true)?;
+    // A file left over is no reason to fail.
+    _ = fs::remove_file(&elf);
+    check(&said, &answers, &printed, "sum 20\n")
 }
 
 /// gdb's `thread` is QEMU's core, counted from 1.

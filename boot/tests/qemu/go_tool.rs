@@ -89,13 +89,6 @@ const REFUSED: &[Refused] = &[
         status: 64,
         said: &["gzero: -overlay is how the Go half gets in"],
     },
-    Refused {
-        name: "disk",
-        files: &[("hello.go", HELLO)],
-        words: &["-boot", "bios", "hello.go"],
-        status: 64,
-        said: &["gzero: a Go program starts with -boot pvh only, not 'bios'\n"],
-    },
 ];
 
 /// A job for each refusal and each form.

@@ -80,7 +80,7 @@ impl Guests {
         &self,
         variant: Variant,
         options: &Options,
-        module: Option<&Path>,
+        program: Option<&Path>,
         gdb_port: Option<u16>,
         input: Input,
     ) -> Result<Session<'_>, String> {
@@ -93,7 +93,7 @@ impl Guests {
                 command_line: &kernel_options(options),
                 words: &program_words(options),
                 kernel: medium,
-                module,
+                program,
                 accelerator: Accelerator::Tcg,
                 gdb_port,
             };
@@ -111,6 +111,12 @@ impl Guests {
     /// [`Guests::run`] of a program that reads `input`.
     pub fn run_reading(&self, options: &Options, patience: Duration, input: Input) -> Result<Ran, String> {
         Self::finish(self.start_reading(options, input)?, patience)
+    }
+
+    /// Starts a linked Go program that waits for gdb.
+    pub fn start_go(&self, options: &Options, elf: &Path, gdb_port: u16) -> Result<Session<'_>, String> {
+        let options = go::told(options).map_err(|error| error.to_string())?;
+        self.start_any(Variant::Go, &options, Some(elf), Some(gdb_port), Box::new(io::empty()))
     }
 
     /// Runs a linked Go program, whose name and arguments `options` have, to its end.

@@ -16,11 +16,13 @@ mod go_twins;
 mod guests;
 mod harness;
 mod input;
+mod installed;
 mod interruptions;
 mod kaslr;
 mod kernel_tests;
 mod killed;
 mod mutants;
+mod own_images;
 mod own_programs;
 mod processors;
 mod programs;
@@ -41,6 +43,8 @@ fn main() -> ExitCode {
         let mut jobs = script::jobs();
         jobs.extend(killed::jobs());
         jobs.extend(own_programs::jobs());
+        jobs.extend(own_images::jobs());
+        jobs.extend(installed::jobs());
         jobs.extend(go_tool::jobs());
         jobs.extend(go_std::jobs(&guests));
         // Guests name these.
