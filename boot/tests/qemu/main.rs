@@ -10,6 +10,7 @@ mod gdb;
 mod go_gc;
 mod go_language;
 mod go_runtime;
+mod go_seeds;
 mod go_std;
 mod go_tool;
 mod go_twins;
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
         jobs.extend(own_images::jobs());
         jobs.extend(installed::jobs());
         jobs.extend(go_tool::jobs());
+        jobs.extend(go_seeds::jobs());
         jobs.extend(go_std::jobs(&guests));
         // Guests name these.
         if args.may_want(&["smp", "seeded::"]) {

@@ -1,0 +1,7 @@
+package  main
+
+
+const name = "aaa"
+func main(){
+
+}

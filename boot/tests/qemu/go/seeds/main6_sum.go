@@ -1,0 +1,13 @@
+package main
+
+import (
+	"fmt"
+)
+
+func main() {
+    x := 1
+    y := 2
+    x = 2
+    z:= x + y
+    fmt.Println(z)
+}
