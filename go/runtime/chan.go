@@ -16,7 +16,8 @@ type hchan struct {
 	recvq, sendq     waitq
 	_                [8]uintptr
 	elemtype         *_type
-	timer            *timeTimer
+	// The timer that sends here, else the bubble that it belongs to, or nil.
+	owner unsafe.Pointer
 }
 
 func panicsendclosed() { panic(plainError("send on closed channel")) }

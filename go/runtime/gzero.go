@@ -10,7 +10,7 @@ import (
 )
 
 // gzVersion changes with every change of the table or of gzLayout. The kernel refuses another.
-const gzVersion = 8
+const gzVersion = 9
 
 // gzLayout is runtime/src/goabi/layout.rs's Layout, word for word.
 type gzLayout struct {
@@ -28,6 +28,7 @@ type gzLayout struct {
 	mSize                                    uintptr
 	mG0, mCurg, mLocks, mMallocing           uintptr
 	mPreemptoff, mThrowing, mDying           uintptr
+	gBubble, hchanOwner                      uintptr
 	stackPreempt                             uintptr
 	text, etext                              uintptr
 	pclntab, ftab, nftab, findfunctab, pctab uintptr
@@ -41,6 +42,7 @@ type gzLayout struct {
 	// Code that the kernel enters.
 	gostart, goexit, sigpanic, callgo uintptr
 	minit, deadlock, timerFire        uintptr
+	bubbleMisused                     uintptr
 
 	// For the collector.
 	poolCleanup                                 uintptr
@@ -132,6 +134,7 @@ func gzregister() {
 		mG0:   unsafe.Offsetof(m{}.g0), mCurg: unsafe.Offsetof(m{}.curg), mLocks: unsafe.Offsetof(m{}.locks),
 		mMallocing: unsafe.Offsetof(m{}.mallocing), mPreemptoff: unsafe.Offsetof(m{}.preemptoff),
 		mThrowing: unsafe.Offsetof(m{}.throwing), mDying: unsafe.Offsetof(m{}.dying),
+		gBubble: unsafe.Offsetof(gp.bubble), hchanOwner: unsafe.Offsetof(hchan{}.owner),
 		stackPreempt: stackPreempt,
 		text:         md.text, etext: md.etext,
 		pclntab: uintptr(unsafe.Pointer(&md.pclntable[0])), ftab: uintptr(unsafe.Pointer(&md.ftab[0])),
@@ -144,7 +147,7 @@ func gzregister() {
 		gostart:      abi.FuncPCABI0(gzgostart), goexit: abi.FuncPCABI0(goexit),
 		sigpanic: abi.FuncPCABI0(sigpanic0), callgo: abi.FuncPCABI0(gzcallgo),
 		minit: abi.FuncPCABIInternal(minit), deadlock: abi.FuncPCABIInternal(gzdeadlock),
-		timerFire: abi.FuncPCABIInternal(timerFire),
+		timerFire: abi.FuncPCABIInternal(timerFire), bubbleMisused: abi.FuncPCABIInternal(gzbubblemisused),
 
 		poolCleanup: abi.FuncPCABIInternal(gzpoolcleanup),
 		data:        md.data, edata: md.edata, bss: md.bss, ebss: md.ebss,
@@ -262,6 +265,15 @@ func gzWeakHandle(p unsafe.Pointer) unsafe.Pointer
 func gzNextReady(kind uintptr, out *[5]uintptr)
 func gzReady() (finalizers, cleanups uintptr)
 func gzFindObject(p uintptr) (base, size uintptr)
+
+func gztableaddr() *uintptr
+func gzBubbleBegin(b *synctestBubble, table *uintptr)
+func gzBubbleRun(b *synctestBubble) uintptr
+func gzBubbleWait(b *synctestBubble) uintptr
+func gzBubbleHold(b *synctestBubble, by int)
+func gzAssociate(p unsafe.Pointer, id, add uintptr) uintptr
+func gzDisassociate(p unsafe.Pointer)
+func gzNano() int64
 
 //go:noescape
 func gzSchedStats(s *gzSched)

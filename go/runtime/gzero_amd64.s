@@ -6,7 +6,7 @@
 #include "funcdata.h"
 
 // The kernel's functions, in the order of TABLE in runtime/src/goabi/table.rs.
-#define TABLE 61
+#define TABLE 68
 GLOBL runtime·gztable(SB), NOPTR, $(8*TABLE)
 
 // Go's ABIInternal passes integers in AX BX CX DI SI R8 and returns them in AX BX; R14 is g, X15 is 0, SP and BP are kept, all else is the caller's to save.
@@ -127,6 +127,18 @@ PARKS(runtime·gzNextReady, 57, ARG2)
 RUST(runtime·gzReady, 58, ARG0)
 RUST(runtime·gzFindObject, 59, ARG1)
 RUST(runtime·gzSchedStats, 60, ARG1)
+RUST(runtime·gzBubbleBegin, 61, ARG2)
+PARKS(runtime·gzBubbleRun, 62, ARG1)
+PARKS(runtime·gzBubbleWait, 63, ARG1)
+RUST(runtime·gzBubbleHold, 64, ARG2)
+RUST(runtime·gzAssociate, 65, ARG3)
+RUST(runtime·gzDisassociate, 66, ARG1)
+RUST(runtime·gzNano, 67, ARG0)
+
+// func gztableaddr() *uintptr
+TEXT runtime·gztableaddr<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-8
+	LEAQ	runtime·gztable(SB), AX
+	RET
 
 // func newproc(fn *funcval): the caller's address is where the go statement stands.
 TEXT runtime·newproc<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-8
@@ -189,6 +201,8 @@ TEXT runtime·chanrecv2<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-17
 // func readgstatus(gp *g) uint32
 TEXT runtime·readgstatus<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-12
 	MOVL	const_gzKernelGStatus(AX), AX
+	// Without the kernel's own bits.
+	ANDL	$0xfff, AX
 	RET
 
 // The bounds of a goroutine's stack, as the kernel has them, and its guard: the end of the stack, of what debug.SetMaxStack allows of it, or of its shallow part, and room above for what the

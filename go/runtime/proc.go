@@ -171,6 +171,9 @@ var gzwaitreasons = [...]waitReason{
 	waitReasonStoppingTheWorld,
 	waitReasonPreempted,
 	waitReasonCoroutine,
+	waitReasonSynctestRun,
+	waitReasonSynctestWait,
+	waitReasonSynctestWaitGroupWait,
 }
 
 // freezetheworld begins a fatal report, whose first goroutine is the current one.

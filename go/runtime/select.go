@@ -19,6 +19,8 @@ const (
 	gzWaitRWMutexRLock  = 11
 	gzWaitRWMutexLock   = 12
 	gzWaitWaitGroup     = 13
+
+	gzWaitSynctestWaitGroup = 19
 )
 
 func selectsetpc(pc *uintptr) {}

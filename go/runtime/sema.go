@@ -35,6 +35,10 @@ func sync_runtime_SemacquireRWMutex(addr *uint32, lifo bool, skipframes int) {
 
 //go:linkname sync_runtime_SemacquireWaitGroup sync.runtime_SemacquireWaitGroup
 func sync_runtime_SemacquireWaitGroup(addr *uint32, synctestDurable bool) {
+	if synctestDurable {
+		gzSemacquire(addr, 0, gzWaitSynctestWaitGroup)
+		return
+	}
 	gzSemacquire(addr, 0, gzWaitWaitGroup)
 }
 

@@ -12,13 +12,13 @@ func timeSleep(ns int64) {
 }
 
 //go:linkname time_runtimeNano time.runtimeNano
-func time_runtimeNano() int64 { return nanotime() }
+func time_runtimeNano() int64 { return gzNano() }
 
 //go:linkname time_runtimeNow time.runtimeNow
 func time_runtimeNow() (sec int64, nsec int32, mono int64) { return time_now() }
 
 //go:linkname time_runtimeIsBubbled time.runtimeIsBubbled
-func time_runtimeIsBubbled() bool { return false }
+func time_runtimeIsBubbled() bool { return getg().bubble != nil }
 
 //go:linkname crypto_internal_fips140deps_time_monoTime crypto/internal/fips140deps/time.monoTime
 func crypto_internal_fips140deps_time_monoTime() (mono int64) { return nanotime() }
@@ -47,7 +47,7 @@ func newTimer(when, period int64, f func(arg any, seq uintptr, delay int64), arg
 		ct := (*chantype)(unsafe.Pointer(efaceOf(&arg)._type))
 		t.scratch = makechan(ct, 1)
 		efaceOf(&t.arg).data = unsafe.Pointer(t.scratch)
-		c.timer = t
+		c.owner = unsafe.Pointer(t)
 	}
 	t.init = true
 	gzTimerInit(&t.kernel, t, when, period, c)

@@ -396,8 +396,8 @@ pub const MUTANTS: &[Mutant] = &[
         model: "handover_model",
         test: "scan_against_ready",
         file: "src/proc/status.rs",
-        from: "self.0.store(status as u32, Ordering::Release)",
-        to: "self.0.store(status as u32, Ordering::Relaxed)",
+        from: "self.0.fetch_and(!SCAN, Ordering::Release)",
+        to: "self.0.fetch_and(!SCAN, Ordering::Relaxed)",
         found: "Causality violation",
     },
 ];

@@ -35,6 +35,8 @@ const ACTIVE_SPIN_PAUSES: u32 = 30;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Rank {
+    /// A bubble, or the list of them.
+    Bubble,
     /// A channel (several at a time in `select`, by address).
     Hchan,
     /// A semaphore or wait queue of `sync`.

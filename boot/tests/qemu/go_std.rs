@@ -22,10 +22,11 @@ use std::time::Duration;
 const LIST: &str = include_str!("go_std.txt");
 
 /// What runs always: little to compile, and what the scheduler serves.
-const SAMPLE: [(&str, &str); 4] = [
+const SAMPLE: [(&str, &str); 5] = [
     ("errors", "."),
     ("container/list", "."),
     ("iter", "."),
+    ("internal/synctest", "."),
     ("sync", "Test(Mutex|RWMutex|Cond.*|WaitGroup.*|Once.*|HammerMutex|Semaphore|ParallelReaders)$"),
 ];
 

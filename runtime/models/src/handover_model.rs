@@ -43,6 +43,21 @@ struct M {
     waitunlockf: Option<unsafe fn(*mut G, *mut ()) -> bool>,
 }
 
+/// No goroutine here is in a bubble.
+mod bubble {
+    pub struct Change {
+        pub durable: bool,
+    }
+
+    impl Change {
+        pub fn begin(_: &super::StatusWord, _: super::Status, _: super::Status, _: bool) -> Change {
+            unreachable!()
+        }
+
+        pub fn end(self) {}
+    }
+}
+
 mod preempt {
     pub unsafe fn move_locks(_: *mut super::G, _: *mut super::G) {}
 }

@@ -99,6 +99,11 @@ impl Hchan {
         self
     }
 
+    /// The timer that sends here, or null.
+    pub(crate) fn timer(&self) -> *const TimerCore {
+        self.timer
+    }
+
     /// Bytes of an element.
     #[inline(always)]
     pub(crate) fn elem_size(&self) -> usize {

@@ -24,7 +24,6 @@
 use super::channel::Shared;
 use super::hchan::{Hchan, copy, wait};
 use super::{Chan, Received, Receiver};
-use crate::port;
 use crate::proc::{G, WaitReason, acquirem, ready_pinned, releasem};
 use crate::time::{Instant, TimerCore, TimerOps};
 use alloc::boxed::Box;
@@ -39,7 +38,7 @@ struct Object {
     timer: TimerCore,
 }
 
-static OPS: TimerOps = TimerOps { due, run: fire, free, moment };
+static OPS: TimerOps = TimerOps { due, run: fire, free, moment, bubble: None };
 
 /// A handle of a channel with a timer.
 pub(crate) struct TimerChan(Chan<Instant>);
@@ -119,7 +118,7 @@ pub(crate) unsafe fn fire_on(c: &Hchan, timer: *const TimerCore) {
     let mut receiver = core::ptr::null_mut();
     // SAFETY: the handle keeps the timer alive; a queued sudog and the room that it names stay good until its goroutine is readied.
     unsafe {
-        let when = (*timer).take_due(port::nanotime(), || {
+        let when = (*timer).take_due((*timer).now(), || {
             receiver = c.recvq.dequeue();
             !receiver.is_null()
         });
@@ -156,7 +155,7 @@ pub(super) unsafe fn poll(c: &Hchan, elem: *mut u8) -> bool {
     }
     // SAFETY: as the caller promises.
     unsafe {
-        let due = (*c.timer).take_due(port::nanotime(), || true);
+        let due = (*c.timer).take_due((*c.timer).now(), || true);
         if let Some(when) = due {
             (*c.timer).moment(when, elem);
         }

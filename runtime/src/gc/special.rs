@@ -33,6 +33,8 @@ pub enum Kind {
     Cleanup,
     /// A word that holds the object's address until the object is dead.
     Weak,
+    /// A number that somebody has noted about it.
+    Note,
 }
 
 /// Words that say what to call, opaque here; they may be pointers to collected memory.
@@ -213,6 +215,35 @@ impl<S: System + 'static> GcHeap<S> {
         self.remove(addr, |s| s.kind.get() == Kind::Cleanup && s.id.get() == id)
     }
 
+    /// What was noted about the object at `addr`.
+    pub fn note(&self, addr: usize) -> Option<usize> {
+        let (span, _) = self.table.view().find(addr)?;
+        let _specials = self.specials.lock();
+        noted(span, addr)
+    }
+
+    /// [`GcHeap::note`], after `value` was noted if nothing was. None if no object is there, or there
+    /// is no memory.
+    pub fn note_or_add(&self, addr: usize, value: usize) -> Option<usize> {
+        let (span, _) = self.table.view().find(addr)?;
+        let mut specials = self.specials.lock();
+        if let Some(there) = noted(span, addr) {
+            return Some(there);
+        }
+        // SAFETY: null or a new record.
+        let s: &'static Special = unsafe { self.records.lock().special(self.pages.sys()).as_ref() }?;
+        s.addr.set(addr);
+        s.payload.set([value, 0, 0, 0]);
+        s.kind.set(Kind::Note);
+        specials.add(span, s);
+        Some(value)
+    }
+
+    /// Takes away what was noted about the object at `addr`. False if nothing was.
+    pub fn remove_note(&self, addr: usize) -> bool {
+        self.remove(addr, |s| s.kind.get() == Kind::Note && s.addr.get() == addr)
+    }
+
     fn remove(&self, addr: usize, which: impl Fn(&Special) -> bool) -> bool {
         let Some((span, _)) = self.table.view().find(addr) else { return false };
         let specials = self.specials.lock();
@@ -343,10 +374,13 @@ impl<S: System + 'static> GcHeap<S> {
         // SAFETY: the world stands; specials are of slots that are there.
         let is = |s: &Special, kind| unsafe { s.kind.get() == kind && !span.is_marked(slot_of(s)) };
         Specials::retain(span, |s| {
-            let dead = is(s, Kind::Weak);
-            if dead {
+            let weak = is(s, Kind::Weak);
+            if weak {
                 // SAFETY: the handle is marked, since the special was a root.
                 unsafe { *(s.payload.get()[0] as *mut usize) = 0 };
+            }
+            let dead = weak || is(s, Kind::Note);
+            if dead {
                 self.free_special(s);
             }
             !dead
@@ -379,6 +413,12 @@ impl<S: System + 'static> GcHeap<S> {
 /// The object has a finalizer already.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct AlreadySet;
+
+/// What was noted about an object; under the lock.
+fn noted(span: &Span, addr: usize) -> Option<usize> {
+    let note = Specials::of(span).find(|s| s.kind.get() == Kind::Note && s.addr.get() == addr);
+    note.map(|s| s.payload.get()[0])
+}
 
 fn words(marker: &mut impl Sink, words: &[usize]) {
     let lo = words.as_ptr().addr();

@@ -13,7 +13,7 @@ use core::mem::{offset_of, size_of};
 use core::sync::atomic::{AtomicBool, Ordering};
 
 /// `gzVersion` in `gzero.go`.
-const VERSION: usize = 8;
+const VERSION: usize = 9;
 
 macro_rules! layout {
     ($($(#[$doc:meta])* $name:ident,)*) => {
@@ -62,6 +62,9 @@ layout! {
     m_preemptoff,
     m_throwing,
     m_dying,
+    /// Where a goroutine's bubble is, and a channel's.
+    g_bubble,
+    hchan_owner,
     /// What a guard is poisoned with.
     stack_preempt,
     /// The program's code.
@@ -94,6 +97,8 @@ layout! {
     minit,
     deadlock,
     timer_fire,
+    /// Ends the program for what was done to a bubble from outside.
+    bubble_misused,
     /// Called when a collection begins.
     pool_cleanup,
     /// The program's data.

@@ -10,6 +10,7 @@
 //! | `m.rs` | `gzero.go` | Go's `m` of each M; calls of Go code from the scheduler |
 //! | `proc.rs` `coro.rs` | `proc.go` `coro.go` | goroutines |
 //! | `chan.rs` `sema.rs` `time.rs` | `chan.go` `select.go` `sema.go` `time.go` | channels, semaphores, timers |
+//! | `bubble.rs` | `synctest.go` | bubbles of `testing/synctest` |
 //! | `malloc.rs` `collect.rs` | `malloc.go` `mgc.go` `mfinal.go` `mstats.go` | memory, and the collector's roots |
 //! | `metrics.rs` | `metrics.go` | what `runtime/metrics` shows |
 //! | `frames.rs` `objects.rs` | | which words of a stack are roots |
@@ -28,6 +29,7 @@
 //! - Rust runs on the goroutine's stack. Nothing here may panic, and no Go code that may panic is called from here.
 //! - Go code called from here runs on a scheduler's stack ([`m::call`]), where nothing is preempted.
 
+mod bubble;
 mod chan;
 mod collect;
 mod coro;
@@ -49,6 +51,7 @@ mod syscall;
 mod table;
 mod time;
 
+pub(crate) use bubble::{bubble_of, set_bubble, with_bubble};
 pub use fault::{Fault, fault};
 pub(crate) use layout::is_on;
 pub(crate) use m::{deadlock, minit, rebind};

@@ -72,6 +72,13 @@ pub(super) struct Wall(i64, usize);
 
 const SECOND: i64 = 1_000_000_000;
 
+impl Wall {
+    /// Of nanoseconds since 1970.
+    pub(super) fn of(ns: i64) -> Wall {
+        Wall((ns as u64 / SECOND as u64) as i64, (ns as u64 % SECOND as u64) as usize)
+    }
+}
+
 /// Wall time at the clock's start, in nanoseconds.
 static STARTED_AT: AtomicI64 = AtomicI64::new(0);
 
@@ -84,8 +91,7 @@ pub(super) fn init() {
 /// Wall time, and the clock's of the same moment.
 pub(super) extern "C" fn now(mono: &mut i64) -> Wall {
     *mono = port::nanotime();
-    let ns = (STARTED_AT.load(Ordering::Relaxed) + *mono) as u64;
-    Wall((ns / SECOND as u64) as i64, (ns % SECOND as u64) as usize)
+    Wall::of(STARTED_AT.load(Ordering::Relaxed) + *mono)
 }
 
 /// The `i`th word after the kernel's name of the program: its address, null if there is none; the length goes to `len`.

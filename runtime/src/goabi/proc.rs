@@ -10,7 +10,7 @@ use core::ptr::null_mut;
 /// Starts a goroutine that runs a func value; `pc` is where the `go` statement stands.
 pub(super) unsafe extern "C" fn newproc(funcval: *mut u8, pc: usize) {
     // SAFETY: the program registered where its goroutines begin, and the func value is the new goroutine's.
-    unsafe { proc::go_foreign(layout().gostart, funcval, pc) };
+    unsafe { proc::go_foreign(layout().gostart, funcval, pc, |_| ()) };
 }
 
 pub(super) extern "C" fn goexit() -> ! {

@@ -74,6 +74,17 @@ unsafe fn describe(l: &Layout, gp: *mut G) {
             g_word::<usize>(gp, l.g_m).write(0);
         }
         let at = place(l, gp).unwrap_or_else(|| start(l, gp));
+        stand(l, gp, &at);
+    }
+}
+
+/// Writes into a goroutine's `g` where it stands.
+///
+/// # Safety
+/// As [`describe`].
+unsafe fn stand(l: &Layout, gp: *mut G, at: &Place) {
+    // SAFETY: as the caller promises.
+    unsafe {
         g_word::<usize>(gp, l.g_sched + l.gobuf_pc).write(at.pc);
         g_word::<usize>(gp, l.g_sched + l.gobuf_sp).write(at.sp);
         g_word::<usize>(gp, l.g_sched + l.gobuf_bp).write(at.bp);
@@ -87,13 +98,25 @@ unsafe fn describe(l: &Layout, gp: *mut G) {
 unsafe fn place(l: &Layout, gp: *mut G) -> Option<Place> {
     // SAFETY: what the switch saved, in the stack.
     unsafe {
-        let stack = (*gp).stack;
-        if stack == Stack::NONE {
+        if (*gp).stack == Stack::NONE {
             return None;
         }
         let (fp, within) = arch::saved_frame((*gp).saved_sp());
-        frames::first(l, stack, fp, within)
+        frames::first(l, (*gp).stack, fp, within)
     }
+}
+
+/// Writes into the current goroutine's `g` where its Go code stands, which has called the function
+/// that runs: for a report from a scheduler's stack.
+pub(super) fn describe_caller() {
+    let (l, gp) = (layout(), port::getg());
+    // SAFETY: the current goroutine, of Go code; the second word is the frame pointer of who called.
+    arch::with_saved_registers(|sp| unsafe {
+        let fp = (sp as *const usize).add(1).read();
+        if let Some(at) = frames::first(l, (*gp).stack, fp, 0) {
+            stand(l, gp, &at);
+        }
+    });
 }
 
 /// The place of a goroutine that has not begun: as if `goexit` had called its function.

@@ -1,20 +1,25 @@
 //! The functions that Go code calls, by number: `go/runtime/gzero_amd64.s` has a stub for each, which passes Go's registers as this target's calling convention wants
 //! them. A test compares both lists.
 
-use super::{chan, collect, coro, layout, malloc, metrics, os, proc, report, sema, syscall, time};
+use super::{bubble, chan, collect, coro, layout, malloc, metrics, os, proc, report, sema, syscall, time};
 
 /// The address of a function of any type.
 #[derive(Clone, Copy)]
 #[repr(transparent)]
-struct Entry(*const ());
+pub(super) struct Entry(*const ());
 
 // SAFETY: the address of code.
 unsafe impl Sync for Entry {}
 
+impl Entry {
+    pub(super) fn address(self) -> *mut () {
+        self.0.cast_mut()
+    }
+}
+
 macro_rules! table {
     ($($name:literal => $f:expr,)*) => {
         static TABLE: [Entry; [$($name),*].len()] = [$(Entry($f as *const ())),*];
-        #[cfg(test)]
         const NAMES: [&str; [$($name),*].len()] = [$($name),*];
     };
 }
@@ -81,6 +86,60 @@ table! {
     "gzReady" => collect::ready,
     "gzFindObject" => collect::find_object,
     "gzSchedStats" => metrics::read,
+    "gzBubbleBegin" => bubble::begin,
+    "gzBubbleRun" => bubble::run,
+    "gzBubbleWait" => bubble::wait,
+    "gzBubbleHold" => bubble::hold,
+    "gzAssociate" => bubble::associate,
+    "gzDisassociate" => bubble::disassociate,
+    "gzNano" => os::nanotime,
+}
+
+/// The number of a function.
+const fn number(name: &str) -> usize {
+    let name = name.as_bytes();
+    let mut number = 0;
+    loop {
+        let other = NAMES[number].as_bytes();
+        let mut i = 0;
+        while i < name.len() && i < other.len() && name[i] == other[i] {
+            i += 1;
+        }
+        if i == name.len() && i == other.len() {
+            return number;
+        }
+        number += 1;
+    }
+}
+
+macro_rules! in_bubbles {
+    ($($name:literal => $f:expr,)*) => {
+        /// What the entries become of a program that makes bubbles.
+        pub(super) static IN_BUBBLES: [(usize, Entry); [$($name),*].len()] =
+            [$((const { number($name) }, Entry($f as *const ()))),*];
+    };
+}
+
+in_bubbles! {
+    "newproc" => bubble::newproc,
+    "gzCoroStart" => bubble::coro_start,
+    "gzCoroSwitch" => bubble::coro_switch,
+    "gzMakechan" => bubble::make,
+    "gzChansend" => bubble::send,
+    "gzChansendNB" => bubble::send_nb,
+    "gzChanrecv" => bubble::recv,
+    "gzChanrecvNB" => bubble::recv_nb,
+    "gzClosechan" => bubble::closechan,
+    "gzSelectgo" => bubble::select,
+    "gzPark" => bubble::park,
+    "gzSemacquire" => bubble::semacquire,
+    "gzNotifyWait" => bubble::notify_wait,
+    "gzSleep" => bubble::sleep,
+    "now" => bubble::now,
+    "gzNano" => bubble::nano,
+    "gzTimerInit" => bubble::timer_init,
+    "stopTimer" => bubble::timer_stop,
+    "resetTimer" => bubble::timer_reset,
 }
 
 /// Enters the program at `entry` as the main goroutine, with the table.

@@ -4,10 +4,10 @@
 //! no buffer, and no value can be old. What is sent, a `time.Time`, only Go code can make: it sends it to a channel of its own, from where it is taken.
 //! All Go code that a timer calls runs on a scheduler's stack.
 
+use super::bubble::with_bubble;
 use super::layout::layout;
 use crate::chan::{Hchan, timer_chan};
-use crate::port;
-use crate::proc::systemstack;
+use crate::proc::{Bubble, systemstack};
 use crate::time::{Duration, TimerCore, TimerOps};
 use core::mem::size_of;
 
@@ -25,8 +25,19 @@ pub(super) struct Timer {
 const ROOM: usize = 16 * 8;
 const _: () = assert!(size_of::<Timer>() <= ROOM);
 
-static FUNC: TimerOps = TimerOps { due: expire, run: call, free: keep, moment };
-static CHAN: TimerOps = TimerOps { due: keep, run: fire, free: keep, moment };
+/// One of a bubble.
+#[repr(C)]
+struct Bubbled {
+    timer: Timer,
+    bubble: *mut Bubble,
+}
+
+const _: () = assert!(size_of::<Bubbled>() <= ROOM);
+
+static FUNC: TimerOps = TimerOps { due: expire, run: call, free: keep, moment, bubble: None };
+static CHAN: TimerOps = TimerOps { due: keep, run: fire, free: keep, moment, bubble: None };
+static FUNC_IN: TimerOps = TimerOps { run: call_in, bubble: Some(bubble), ..FUNC };
+static CHAN_IN: TimerOps = TimerOps { moment: moment_in, bubble: Some(bubble), ..CHAN };
 
 pub(super) extern "C" fn sleep(ns: i64) {
     crate::time::sleep(Duration::from_nanos(ns.max(0) as u64));
@@ -44,6 +55,79 @@ pub(super) unsafe extern "C" fn init(t: *mut Timer, go: *mut u8, when: i64, peri
             c.write(Hchan::new(0, core::ptr::null_mut(), (*c).elem_size()).with_timer(&raw const (*t).core));
         }
     }
+}
+
+/// [`init`] of a timer of a bubble.
+///
+/// # Safety
+/// As [`init`]; the bubble is the current goroutine's.
+pub(super) unsafe fn init_in(
+    bubble: *mut Bubble,
+    t: *mut Timer,
+    go: *mut u8,
+    when: i64,
+    period: i64,
+    c: *mut Hchan,
+) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let (ops, wanted) = if c.is_null() { (&FUNC_IN, 1) } else { (&CHAN_IN, 0) };
+        let core = TimerCore::new(ops, wanted, if c.is_null() { 0 } else { when.max(1) }, period);
+        t.cast::<Bubbled>().write(Bubbled { timer: Timer { core, go, c }, bubble });
+        if c.is_null() {
+            reset_in_bubble(&*t, when, period);
+        } else {
+            c.write(Hchan::new(0, core::ptr::null_mut(), (*c).elem_size()).with_timer(&raw const (*t).core));
+        }
+    }
+}
+
+/// [`reset`] of a timer of the current goroutine's bubble. A function that is due is called at once:
+/// the bubble's clock stands while its goroutines run.
+pub(super) fn reset_in_bubble(t: &Timer, when: i64, period: i64) -> usize {
+    if !t.c.is_null() || when > t.core.now() {
+        return reset(t, when, period);
+    }
+    let pending = stop(t);
+    // SAFETY: a timer of a bubble's, on g0.
+    systemstack(|| unsafe { call_in(&raw const t.core) });
+    pending
+}
+
+/// The bubble of a timer of Go's, or null.
+///
+/// # Safety
+/// `t` is one.
+pub(super) unsafe fn bubble_of(t: *const TimerCore) -> *mut Bubble {
+    // SAFETY: as the caller promises.
+    unsafe { (*t).bubble() }
+}
+
+impl Timer {
+    pub(super) fn core(&self) -> *const TimerCore {
+        &raw const self.core
+    }
+}
+
+/// # Safety
+/// See [`TimerOps`]; of a [`Bubbled`].
+unsafe fn bubble(t: *const TimerCore) -> *mut Bubble {
+    // SAFETY: as the caller promises.
+    unsafe { (*t.cast::<Bubbled>()).bubble }
+}
+
+/// # Safety
+/// See [`TimerOps`]; of a [`Bubbled`].
+unsafe fn call_in(t: *const TimerCore) {
+    // SAFETY: as the caller promises.
+    unsafe { with_bubble(bubble(t), || call(t)) };
+}
+
+/// # Safety
+/// See [`TimerOps`]; of a [`Bubbled`].
+unsafe fn moment_in(t: *const TimerCore, when: i64, elem: *mut u8) {
+    // SAFETY: as the caller promises.
+    systemstack(|| unsafe { with_bubble(bubble(t), || moment(t, when, elem)) });
 }
 
 /// Whether it was to go off.
@@ -90,7 +174,7 @@ unsafe fn moment(t: *const TimerCore, when: i64, elem: *mut u8) {
     }
     // SAFETY: as in `call`, with room for an element.
     systemstack(|| unsafe {
-        let delay = (port::nanotime() - when) as usize;
+        let delay = ((*t).now() - when) as usize;
         super::m::call(layout().timer_fire, (*t.cast::<Timer>()).go as usize, delay, elem as usize)
     });
 }

@@ -193,6 +193,21 @@ impl G {
     pub(crate) const STATUS_OFFSET: usize = core::mem::offset_of!(G, status);
     pub(crate) const STARTARG_OFFSET: usize = core::mem::offset_of!(G, startarg);
 
+    /// The G that a state is of.
+    pub(super) fn of(word: &StatusWord) -> *mut G {
+        core::ptr::from_ref(word).cast::<u8>().wrapping_sub(G::STATUS_OFFSET).cast_mut().cast()
+    }
+
+    /// See [`StatusWord::watch`].
+    pub(super) fn watch(&self) {
+        self.status.watch();
+    }
+
+    /// See [`StatusWord::set_durable`].
+    pub(super) fn set_durable(&self, durable: bool) {
+        self.status.set_durable(durable);
+    }
+
     /// Whether it runs Go code.
     pub(crate) fn is_go(&self) -> bool {
         self.first as usize != super::newproc::goroutine_entry as *const () as usize

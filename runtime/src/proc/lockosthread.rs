@@ -138,6 +138,7 @@ pub(super) unsafe fn start_locked_m(mp: *mut M, gp: *mut G) {
 pub(super) unsafe fn end_locked_m(mp: *mut M) -> ! {
     // SAFETY: as the caller promises.
     unsafe {
+        super::bubble::settle(mp);
         handoffp(releasep(mp));
         let s = sched::lock();
         // The others cannot have found that all are asleep while this one was not.

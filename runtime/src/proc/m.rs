@@ -64,6 +64,8 @@ pub struct M {
     os: AtomicUsize,
     /// Next M that waits for the same lock (`lock.rs`).
     pub(crate) nextwaitm: AtomicUsize,
+    /// The bubble in which the goroutine that it ran last has parked, or null; see `bubble.rs`.
+    pub(super) left: *mut super::Bubble,
 }
 
 impl M {
@@ -95,6 +97,7 @@ impl M {
             alllink: AtomicPtr::new(core::ptr::null_mut()),
             os: AtomicUsize::new(0),
             nextwaitm: AtomicUsize::new(0),
+            left: core::ptr::null_mut(),
         }
     }
 

@@ -14,6 +14,7 @@
 //! | `park.rs` `handover.rs` | `proc.go` | `gopark`, `goready`, `gosched` |
 //! | `spin.rs` | `proc.go` | whether a waiter for a lock may spin |
 //! | `allgs.rs` `alllist.rs` | `proc.go` | all Gs and Ms; dead Gs beyond a reserve are freed |
+//! | `bubble.rs` | `synctest.go` | goroutines with a clock of their own |
 //! | `coro.rs` | `coro.go` | a goroutine hands its M to another |
 //! | `newproc.rs` | `proc.go` | `go`, the death of a goroutine, reuse of Gs and stacks |
 //! | `threads.rs` | `proc.go` | `startm`, `stopm`, `mstart` |
@@ -30,6 +31,7 @@
 
 mod allgs;
 mod alllist;
+mod bubble;
 mod coro;
 mod durations;
 mod figures;
@@ -66,6 +68,7 @@ mod tests;
 mod threads;
 mod waitreason;
 
+pub(crate) use bubble::{Bubble, durably, enter_bubble, enter_bubble_parked, sleep_in_bubble};
 pub(crate) use coro::{end_foreign_to, switch_to};
 pub(crate) use durations::COUNTS;
 pub(crate) use figures::figures;

@@ -310,11 +310,12 @@ fn spill_gfree(pp: *mut P) {
 }
 
 /// Starts a goroutine of Go code: `first` is entered on its stack, finds `arg` in the G, and does not return. `pc` is where the `go` statement stands.
+/// `prepare` gets the G before anybody else.
 ///
 /// # Safety
 /// `first` is such code.
 #[inline]
-pub(crate) unsafe fn go_foreign(first: usize, arg: *mut u8, pc: usize) {
+pub(crate) unsafe fn go_foreign(first: usize, arg: *mut u8, pc: usize, prepare: impl FnOnce(*mut G)) {
     let gp = acquirem();
     // SAFETY: not preempted; the new G is ours until it is queued.
     unsafe {
@@ -322,6 +323,7 @@ pub(crate) unsafe fn go_foreign(first: usize, arg: *mut u8, pc: usize) {
         let newg = new_foreign((*mp).p, first, arg);
         (*newg).gopc = pc;
         (*newg).parent_goid = (*gp).goid;
+        prepare(newg);
         (*newg).cas_status(Status::Dead, Status::Runnable);
         queue_and_wake(mp, newg, true);
     }

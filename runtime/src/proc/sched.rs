@@ -156,6 +156,8 @@ pub(crate) fn all_runs() -> impl Iterator<Item = &'static crate::gc::Runs> {
 pub(crate) unsafe fn each_timer(mut f: impl FnMut(usize)) {
     // SAFETY: as the caller promises.
     all_ps().for_each(|p| unsafe { p.timers.for_each(&mut f) });
+    // SAFETY: as the caller promises.
+    unsafe { super::bubble::each_timer(f) };
 }
 
 /// Adds a P, the one with the next number.

@@ -17,8 +17,11 @@ pub(super) fn schedule() -> ! {
     // SAFETY: this is the scheduler of the current M: `mp` and its P are ours.
     unsafe {
         debug_assert!((*(*mp).g0).locks.load(Ordering::Relaxed) == 0, "schedule with a lock held");
-        if ATTENTION.load(Ordering::Relaxed) != 0 && !(*mp).lockedg.is_null() {
-            lockosthread::wait_and_run(mp);
+        if ATTENTION.load(Ordering::Relaxed) != 0 {
+            super::bubble::settle(mp);
+            if !(*mp).lockedg.is_null() {
+                lockosthread::wait_and_run(mp);
+            }
         }
         loop {
             let (gp, inherit_time) = find_runnable(mp);

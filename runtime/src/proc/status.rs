@@ -3,6 +3,7 @@
 //! `runtime/models` compiles this file once more, over loom's atomics.
 
 use super::atomic::{AtomicU32, Ordering};
+use super::bubble::Change;
 use super::hint::spin_loop;
 
 /// States of a goroutine (S1), with Go's numbers; see [`StatusWord::cas`] for the transitions.
@@ -71,6 +72,13 @@ impl Status {
 /// Or-ed into the state while somebody scans the goroutine's stack: the state cannot change meanwhile.
 const SCAN: u32 = 0x1000;
 
+/// Or-ed into the state of a goroutine in a bubble, whose changes are counted (`bubble.rs`).
+const WATCHED: u32 = 0x2000;
+/// With `WATCHED`: it is in a call that blocks durably.
+const DURABLE: u32 = 0x4000;
+/// The state itself.
+const STATE: u32 = 0xfff;
+
 /// A goroutine's state. Who changes it owns the goroutine, or is its one waker.
 pub(super) struct StatusWord(AtomicU32);
 
@@ -83,7 +91,7 @@ impl StatusWord {
     /// The state, without the scan bit.
     #[inline]
     pub(super) fn get(&self) -> Status {
-        match Status::from_bits(self.0.load(Ordering::Acquire) & !SCAN) {
+        match Status::from_bits(self.0.load(Ordering::Acquire) & STATE) {
             Some(s) => s,
             None => crate::panic::throw("a G has an unknown status"),
         }
@@ -105,10 +113,26 @@ impl StatusWord {
 
     #[cold]
     fn cas_slow(&self, old: Status, new: Status) {
+        let bits = self.0.load(Ordering::Acquire) & (WATCHED | DURABLE);
+        if bits == 0 {
+            return self.exchange(old as u32, new as u32);
+        }
+        let change = Change::begin(self, old, new, bits & DURABLE != 0);
+        let kept = match (new, change.durable) {
+            (Status::Dead, _) => 0,
+            (_, true) => WATCHED | DURABLE,
+            (_, false) => WATCHED,
+        };
+        self.exchange(old as u32 | bits, new as u32 | kept);
+        change.end();
+    }
+
+    /// Exchanges the whole word, once nobody scans the stack.
+    fn exchange(&self, old: u32, new: u32) {
         loop {
-            match self.0.compare_exchange(old as u32, new as u32, Ordering::AcqRel, Ordering::Acquire) {
+            match self.0.compare_exchange(old, new, Ordering::AcqRel, Ordering::Acquire) {
                 Ok(_) => return,
-                Err(now) if now == old as u32 | SCAN => spin_loop(),
+                Err(now) if now == old | SCAN => spin_loop(),
                 Err(_) => {
                     crate::panic::throw("a goroutine is not in the state that its owner thinks it is in")
                 }
@@ -116,14 +140,30 @@ impl StatusWord {
         }
     }
 
+    /// From here on its changes are counted, until it is dead. By whoever owns the goroutine.
+    pub(super) fn watch(&self) {
+        self.0.fetch_or(WATCHED, Ordering::Relaxed);
+    }
+
+    /// Says whether it is in a call that blocks durably. By whoever owns the goroutine, which is
+    /// watched.
+    pub(super) fn set_durable(&self, durable: bool) {
+        if durable {
+            self.0.fetch_or(DURABLE, Ordering::Relaxed);
+        } else {
+            self.0.fetch_and(!DURABLE, Ordering::Relaxed);
+        }
+    }
+
     /// Keeps the state `status`, if it is that, until [`StatusWord::end_scan`]. *Acquire*: the saved registers are there.
     pub(super) fn begin_scan(&self, status: Status) -> bool {
-        let (old, new) = (status as u32, status as u32 | SCAN);
+        let old = status as u32 | self.0.load(Ordering::Relaxed) & (WATCHED | DURABLE);
+        let new = old | SCAN;
         self.0.compare_exchange(old, new, Ordering::Acquire, Ordering::Relaxed).is_ok()
     }
 
     /// Ends what [`StatusWord::begin_scan`] began. *Release*: the looks at the stack are over.
-    pub(super) fn end_scan(&self, status: Status) {
-        self.0.store(status as u32, Ordering::Release);
+    pub(super) fn end_scan(&self, _: Status) {
+        self.0.fetch_and(!SCAN, Ordering::Release);
     }
 }

@@ -60,4 +60,10 @@ reasons! {
     Preempted = "preempted",
     /// Another goroutine runs that it handed its M to.
     Coroutine = "coroutine",
+    /// A bubble's root, while the bubble runs.
+    SynctestRun = "synctest.Run",
+    /// Waits until its bubble is idle.
+    SynctestWait = "synctest.Wait",
+    /// `WaitGroup::wait` on one of the goroutine's bubble.
+    SynctestWaitGroupWait = "sync.WaitGroup.Wait",
 }

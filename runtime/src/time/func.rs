@@ -122,7 +122,7 @@ impl Drop for Abandon {
 
 impl<F: Fn() + Send + Sync + 'static> FuncTimer<F> {
     const OPS: &'static FuncOps = &FuncOps {
-        timer: TimerOps { due, run, free: free::<F>, moment },
+        timer: TimerOps { due, run, free: free::<F>, moment, bubble: None },
         call: call::<F>,
         drop: if needs_drop::<F>() { Some(drop_function::<F>) } else { None },
     };

@@ -2,9 +2,10 @@
 
 use super::timers::Timers;
 use crate::lock::{Lock, Rank};
-use crate::proc::{acquirem, getp, releasem, wake_net_poller};
+use crate::port;
+use crate::proc::{Bubble, acquirem, getp, releasem, wake_net_poller};
 use core::cell::Cell;
-use core::ptr::null;
+use core::ptr::{null, null_mut};
 use core::sync::atomic::{AtomicU8, Ordering};
 
 #[cfg(all(feature = "kernel-tests", not(test)))]
@@ -29,6 +30,8 @@ pub(crate) struct TimerOps {
     pub(crate) free: unsafe fn(*const TimerCore),
     /// Of a channel's timer: puts the value for the time `when` (nanotime) into a receiver's room for an element. Under the channel's lock.
     pub(crate) moment: unsafe fn(*const TimerCore, when: i64, elem: *mut u8),
+    /// Of timers of bubbles: the bubble, by whose clock it goes off.
+    pub(crate) bubble: Option<unsafe fn(*const TimerCore) -> *mut Bubble>,
 }
 
 /// A timer as the heaps know it; part of a larger object of some kind. All fields belong to the holder of `lock`; `state` may be looked at without.
@@ -70,6 +73,25 @@ impl TimerCore {
     #[inline]
     pub(super) fn ops(&self) -> &'static TimerOps {
         self.ops
+    }
+
+    /// The bubble that it is part of, or null.
+    pub(crate) fn bubble(&self) -> *mut Bubble {
+        // SAFETY: of a timer of that kind.
+        self.ops.bubble.map_or(null_mut(), |bubble| unsafe { bubble(self) })
+    }
+
+    /// The time of its clock.
+    #[inline]
+    pub(crate) fn now(&self) -> i64 {
+        // SAFETY: whoever has the timer keeps its bubble.
+        unsafe { self.bubble().as_ref() }.map_or_else(port::nanotime, Bubble::now)
+    }
+
+    /// The heap that it is put into: its bubble's, or the current P's.
+    fn home(&self) -> &Timers {
+        // SAFETY: as in `now`; not preempted, and a goroutine or a g0 that handles timers has a P.
+        unsafe { self.bubble().as_ref().map_or_else(|| &(*getp()).timers, |bubble| &bubble.timers) }
     }
 
     /// See [`TimerOps::moment`].
@@ -205,12 +227,11 @@ impl TimerCore {
         self.when.set(0);
     }
 
-    /// Puts it into the current P's heap if it belongs into one. Not preempted, with no lock of timers held.
+    /// Puts it into its heap if it belongs into one. Not preempted, with no lock of timers held.
     ///
     /// Its lock was given up to take the heap's before it: it may have been stopped, or put into a heap, in between.
     pub(crate) fn maybe_add(&self) {
-        // SAFETY: not preempted, and a goroutine or a g0 that handles timers has a P.
-        let ts = unsafe { &(*getp()).timers };
+        let ts = self.home();
         ts.lock.lock_pinned();
         self.lock.lock_pinned();
         let when = self.when.get();

@@ -139,7 +139,7 @@ impl Timers {
     /// # Safety
     /// On g0; `gp` is parked, and nothing else readies it. `self` is the current P's.
     #[inline]
-    pub(super) unsafe fn add_sleeper(&self, when: i64, gp: *mut G) {
+    pub(crate) unsafe fn add_sleeper(&self, when: i64, gp: *mut G) {
         self.lock.lock_pinned();
         let first = self.push(when, Entry::sleeper(gp));
         self.lock.unlock_pinned();
@@ -279,6 +279,28 @@ impl Timers {
             let modified = self.min_when_modified.load(Ordering::Relaxed);
             modified == 0 || when < modified
         }
+    }
+
+    /// Has the entries of one time that are there now go off in a random order; `below` draws numbers.
+    pub(crate) fn shuffle(&self, below: impl Fn(u32) -> u32) {
+        self.lock.lock();
+        let mut entries = self.heap().drain();
+        for i in (1..entries.len()).rev() {
+            entries.swap(i, below(i as u32 + 1) as usize);
+        }
+        for (when, entry) in entries {
+            self.heap().push(when, entry);
+        }
+        self.publish();
+        self.lock.unlock();
+    }
+
+    /// Gives up all entries, of which nothing will go off any more.
+    pub(crate) fn forget_all(&self) {
+        self.lock.lock();
+        drop(self.heap().drain());
+        self.publish();
+        self.lock.unlock();
     }
 
     /// Calls `f` with the address of each timer in the heap.

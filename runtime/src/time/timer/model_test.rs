@@ -13,7 +13,7 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 static RAN: ([AtomicUsize; 256], AtomicUsize) = ([const { AtomicUsize::new(0) }; 256], AtomicUsize::new(0));
 static FREED: AtomicUsize = AtomicUsize::new(0);
 
-static OPS: TimerOps = TimerOps { due, run, free, moment: |_, _, _| () };
+static OPS: TimerOps = TimerOps { due, run, free, moment: |_, _, _| (), bubble: None };
 
 unsafe fn due(t: *const TimerCore) {
     // SAFETY: one of the test's.
