@@ -75,3 +75,18 @@ impl Payload<'_> {
         Ok(out)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{env, fs};
+
+    /// This test's own program keeps no header free, and what is no ELF has none.
+    #[test]
+    fn only_images_are_taken() {
+        let own = fs::read(env::current_exe().unwrap()).unwrap();
+        let error = Payload::default().behind(&own).unwrap_err();
+        assert!(error.to_string().contains("no header is kept"), "{error}");
+        assert!(Payload::default().behind(b"#!/bin/sh").is_err());
+    }
+}

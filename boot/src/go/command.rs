@@ -103,7 +103,7 @@ impl Go {
         }
         let (before, after) = words.split_at(place);
         if subcommand == "build"
-            && let Some((image, after)) = without_image(after)
+            && let Some((image, after)) = without_image(folder(before), after)
         {
             return self.build_image(host, options, before, &after, &image).map(Some);
         }
@@ -202,16 +202,26 @@ fn debug_flags(options: &Options, words: &[OsString]) -> Vec<&'static str> {
     linker.into_iter().chain(compiler).collect()
 }
 
-/// The file that `go build`'s words name behind `-o` if it is to be an image, by the end of its
-/// name, and the words without that.
-fn without_image(words: &[OsString]) -> Option<(PathBuf, Vec<OsString>)> {
+/// The folder that `go` works in, by the words up to the subcommand's flags: `-C`'s, or the current one.
+fn folder(before: &[OsString]) -> &Path {
+    let at = before.iter().position(|word| is_flag(word, "C"));
+    let value = at.and_then(|at| match before[at].as_bytes().splitn(2, |&byte| byte == b'=').nth(1) {
+        Some(value) => Some(OsStr::from_bytes(value)),
+        None => before.get(at + 1).map(OsString::as_os_str),
+    });
+    Path::new(value.unwrap_or_default())
+}
+
+/// The file that `go build`'s words name behind `-o`, from `folder` on, if it is to be an image, by
+/// the end of its name, and the words without that.
+fn without_image(folder: &Path, words: &[OsString]) -> Option<(PathBuf, Vec<OsString>)> {
     let at = words.iter().position(|word| is_flag(word, "o"))?;
     let flag = words[at].as_bytes();
     let (value, end) = match flag.iter().position(|&byte| byte == b'=') {
         Some(equals) => (OsStr::from_bytes(&flag[equals + 1..]), at + 1),
         None => (words.get(at + 1)?.as_os_str(), at + 2),
     };
-    let path = std::path::absolute(value).ok()?;
+    let path = std::path::absolute(folder.join(value)).ok()?;
     let is_image = path.extension().is_some_and(|extension| extension == "img" || extension == "elf");
     (is_image && !path.is_dir()).then(|| (path, [&words[..at], &words[end..]].concat()))
 }
@@ -261,12 +271,17 @@ mod tests {
 
     #[test]
     fn an_image_is_known_by_its_name() {
-        let without =
-            |line: &str| without_image(&words(line)).map(|(path, left)| (path, left.join("|".as_ref())));
+        let without = |line: &str| {
+            without_image(Path::new(""), &words(line)).map(|(path, left)| (path, left.join("|".as_ref())))
+        };
         for line in ["-x -o /a/b.img .", "-x -o=/a/b.img .", "-x --o=/a/b.img ."] {
             assert_eq!(without(line), Some(("/a/b.img".into(), "-x|.".into())), "{line}");
         }
         assert_eq!(without("-o b.elf"), Some((std::path::absolute("b.elf").unwrap(), "".into())));
+        for before in ["-C /a build", "build -C /a", "build --C=/a", "-C=/a build"] {
+            let (path, _) = without_image(folder(&words(before)), &words("-o b/c.img .")).unwrap();
+            assert_eq!(path, Path::new("/a/b/c.img"), "{before}");
+        }
         for line in ["-o b .", "-x . -o", ".", "-o=img"] {
             assert_eq!(without(line), None, "{line}");
         }
