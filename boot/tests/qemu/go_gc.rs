@@ -32,8 +32,9 @@ pub fn jobs(guests: &Guests) -> Vec<Job<'_>> {
     [1, 2, 4].map(whole).into_iter().chain([1, 2, 4].map(gone)).collect()
 }
 
-fn built(program: &str) -> Result<PathBuf, String> {
-    let dir = target_dir().join("go/gc");
+/// Builds a Go program of the folder `go/` here.
+pub fn build_own(program: &str) -> Result<PathBuf, String> {
+    let dir = target_dir().join("go/own");
     fs::create_dir_all(&dir).map_err(|error| error.to_string())?;
     let source = source_root().join(format!("boot/tests/qemu/go/{program}.go"));
     let elf = dir.join(format!("{program}-{}", std::process::id()));
@@ -46,7 +47,7 @@ fn run(guests: &Guests, smp: u32) -> Outcome {
     let words = "clobberfree=1,gcverify=1,gcstress=200,gctrace=1,timeslice=1";
     let env = vec![("GODEBUG".into(), words.into())];
     let options = Options { smp, env, ..Options::new("collector", &[]) };
-    let ran = guests.run_go(&options, &built("collector")?, PATIENCE)?;
+    let ran = guests.run_go(&options, &build_own("collector")?, PATIENCE)?;
     let cycles = ran.errors.lines().filter(|line| line.starts_with("gc ")).count();
     if (ran.status, ran.output.as_str()) == (0, OUTPUT) && cycles >= CYCLES {
         return Ok(());
@@ -57,7 +58,7 @@ fn run(guests: &Guests, smp: u32) -> Outcome {
 fn unreachable(guests: &Guests, smp: u32) -> Outcome {
     let env = vec![("GODEBUG".into(), "clobberfree=1,gcverify=1".into())];
     let options = Options { smp, env, ..Options::new("unreachable", &[]) };
-    let ran = guests.run_go(&options, &built("unreachable")?, PATIENCE)?;
+    let ran = guests.run_go(&options, &build_own("unreachable")?, PATIENCE)?;
     if (ran.status, ran.output.as_str()) == (0, GONE) {
         return Ok(());
     }

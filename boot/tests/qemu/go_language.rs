@@ -48,8 +48,8 @@ const TREE: Need =
     Need { what: "Go's test tree", folder: "go-test", packages: &["golang-1.19-src"], elsewhere: "" };
 
 /// A program of the tree.
-struct Program {
-    source: PathBuf,
+pub struct Program {
+    pub source: PathBuf,
     flags: Vec<String>,
     args: Vec<String>,
     /// Built, or what Go said.
@@ -69,7 +69,7 @@ pub fn jobs(guests: &Guests) -> Vec<Job<'_>> {
 }
 
 /// The programs of a folder, built by the first test that wants them.
-fn programs(folder: &'static str) -> Result<&'static [Program], String> {
+pub fn programs(folder: &'static str) -> Result<&'static [Program], String> {
     static BUILT: OnceLock<Mutex<BTreeMap<&str, &'static [Program]>>> = OnceLock::new();
     let mut built = BUILT.get_or_init(Mutex::default).lock().map_err(|error| error.to_string())?;
     if let Some(programs) = built.get(folder) {
@@ -154,10 +154,22 @@ fn all(guests: &Guests, folder: &'static str, smp: u32) -> Outcome {
 }
 
 fn one(guests: &Guests, program: &Program, smp: u32) -> Outcome {
+    run_with(guests, program, smp, None, PATIENCE)
+}
+
+/// Runs a program with `godebug`: it must end as Go says.
+pub fn run_with(
+    guests: &Guests,
+    program: &Program,
+    smp: u32,
+    godebug: Option<&str>,
+    patience: Duration,
+) -> Outcome {
     let elf = program.elf.as_ref().map_err(Clone::clone)?;
     let args: Vec<&str> = program.args.iter().map(String::as_str).collect();
-    let options = Options { smp, memory: "2G".into(), ..Options::new(&elf.to_string_lossy(), &args) };
-    let Ran { status, output, errors, .. } = guests.run_go(&options, elf, PATIENCE)?;
+    let env = godebug.map(|words| ("GODEBUG".into(), words.into())).into_iter().collect();
+    let options = Options { smp, memory: "2G".into(), env, ..Options::new(&elf.to_string_lossy(), &args) };
+    let Ran { status, output, errors, .. } = guests.run_go(&options, elf, patience)?;
     let want = fs::read_to_string(program.source.with_extension("out")).unwrap_or_default();
     // Go's runner has both streams in one; a program of these writes to one of them only, or at its end to the other.
     if status == 0 && (format!("{output}{errors}") == want || format!("{errors}{output}") == want) {

@@ -17,6 +17,7 @@ use boot::options::Options;
 use boot::target_dir;
 use std::fmt;
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const LIST: &str = include_str!("go_std.txt");
@@ -36,15 +37,21 @@ const PATIENCE: Duration = Duration::from_secs(1800);
 
 /// A package, and what of its tests is left out.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Package<'a> {
-    path: &'a str,
+pub struct Package<'a> {
+    pub path: &'a str,
     /// For `go test`.
     flags: Vec<&'a str>,
     /// A test's name, which may be an expression and have a subtest's behind `/`; and the reason.
     excluded: Vec<(&'a str, &'a str)>,
 }
 
-impl Package<'_> {
+impl<'a> Package<'a> {
+    /// The package without one test more.
+    pub fn without(mut self, name: &'a str, reason: &'a str) -> Package<'a> {
+        self.excluded.push((name, reason));
+        self
+    }
+
     /// The expression for `-test.skip`.
     fn skip(&self) -> String {
         let anchored =
@@ -75,7 +82,7 @@ fn packages(list: &str) -> Vec<Package<'_>> {
 
 /// How a package's tests ended, by their own lines.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Counts {
+pub struct Counts {
     run: usize,
     passed: usize,
     skipped: usize,
@@ -106,10 +113,7 @@ impl fmt::Display for Counts {
 /// A job for each package.
 pub fn jobs(guests: &Guests) -> Vec<Job<'_>> {
     let sample = SAMPLE.into_iter().map(|(path, run)| {
-        Job::one(format!("go_std::sample::{path}"), move || {
-            let package = packages(LIST).into_iter().find(|package| package.path == path);
-            test(guests, &package.ok_or("not listed")?, run).map(drop)
-        })
+        Job::one(format!("go_std::sample::{path}"), move || test(guests, &package(path)?, run).map(drop))
     });
     let all = packages(LIST).into_iter().map(|package| {
         let name = format!("go_std::all::{}", package.path);
@@ -129,34 +133,50 @@ pub fn jobs(guests: &Guests) -> Vec<Job<'_>> {
     own.into_iter().chain(sample).chain(all).collect()
 }
 
-/// Runs those of a package's tests that `run` names and the list does not leave out.
+/// Builds a package's tests, runs those that `run` names and the list does not leave out, and deletes what was built: linked anew within a
+/// second, and large.
 fn test(guests: &Guests, package: &Package<'_>, run: &str) -> Result<Counts, String> {
-    let said = |error: boot::Error| error.to_string();
-    let host = Host::current();
+    let elf = build(package)?;
+    let counts = run_built(guests, package, &elf, run, None);
+    _ = fs::remove_file(&elf);
+    counts
+}
+
+/// The package of the list with this path.
+pub fn package(path: &str) -> Result<Package<'static>, String> {
+    let package = packages(LIST).into_iter().find(|package| package.path == path);
+    package.ok_or_else(|| format!("{path} is not listed"))
+}
+
+/// Builds the program of a package's tests.
+pub fn build(package: &Package<'_>) -> Result<PathBuf, String> {
     let dir = target_dir().join("go/std");
     fs::create_dir_all(&dir).map_err(|error| error.to_string())?;
     let elf = dir.join(package.path.replace('/', "_"));
-    let go = Go::get(&host).map_err(said)?;
+    let go = Go::get(&Host::current()).map_err(|error| error.to_string())?;
     let built = go.build_test(package.path, &package.flags, &elf).output().map_err(|e| e.to_string())?;
-    if !built.status.success() {
-        return Err(String::from_utf8_lossy(&built.stderr).into());
-    }
+    if built.status.success() { Ok(elf) } else { Err(String::from_utf8_lossy(&built.stderr).into()) }
+}
+
+/// Runs those tests of the program `elf` that `run` names and the list does not leave out, with `godebug`.
+pub fn run_built(
+    guests: &Guests,
+    package: &Package<'_>,
+    elf: &Path,
+    run: &str,
+    godebug: Option<&str>,
+) -> Result<Counts, String> {
     let run = format!("-test.run={run}");
     let skip = format!("-test.skip={}", package.skip());
     let mut words = vec!["-test.short", "-test.v", &run];
     // An empty expression leaves everything out.
     words.extend((!package.excluded.is_empty()).then_some(skip.as_str()));
-    let folder = Toolchain::get(&host).map_err(said)?.root.join("src").join(package.path);
-    let options = Options {
-        smp: CORES,
-        memory: MEMORY.into(),
-        // As `go test`: the package's folder.
-        env: vec![("PWD".into(), folder.into())],
-        ..Options::new(package.path, &words)
-    };
-    let ran = guests.run_go(&options, &elf, PATIENCE)?;
-    // Linked anew within a second, and large.
-    _ = fs::remove_file(&elf);
+    let root = Toolchain::get(&Host::current()).map_err(|error| error.to_string())?.root;
+    // As `go test`: the package's folder.
+    let mut env = vec![("PWD".into(), root.join("src").join(package.path).into())];
+    env.extend(godebug.map(|words| ("GODEBUG".into(), words.into())));
+    let options = Options { smp: CORES, memory: MEMORY.into(), env, ..Options::new(package.path, &words) };
+    let ran = guests.run_go(&options, elf, PATIENCE)?;
     let counts = Counts::of(&ran.output);
     let is_whole = ran.output.ends_with("PASS\n") && counts.run == counts.passed + counts.skipped;
     match (ran.status, is_whole) {

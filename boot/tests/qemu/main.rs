@@ -11,6 +11,7 @@ mod go_gc;
 mod go_language;
 mod go_runtime;
 mod go_seeds;
+mod go_soak;
 mod go_std;
 mod go_tool;
 mod go_twins;
@@ -63,6 +64,7 @@ fn main() -> ExitCode {
         jobs.extend(go_runtime::jobs(&guests));
         jobs.extend(go_twins::jobs(&guests));
         jobs.extend(go_language::jobs(&guests));
+        jobs.extend(go_soak::jobs(&guests));
         jobs.extend(tracebacks::jobs(&guests));
         jobs.extend(console::jobs(&guests));
         jobs.extend(input::jobs(&guests));
