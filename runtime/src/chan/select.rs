@@ -105,7 +105,13 @@ pub unsafe fn selectgo(
                 continue;
             }
             arm.c.lock.lock_pinned();
-            let served = arm.serve();
+            // Most that are ready have something in the buffer, or room: that has an end of its own, with nothing to keep and nobody to ready.
+            if arm.serve_by_buffer() {
+                arm.c.lock.unlock_pinned();
+                releasem(me);
+                return Selected { index: arm.index, moved: true };
+            }
+            let served = arm.serve_rest();
             arm.c.lock.unlock_pinned();
             if let Some(served) = served {
                 return served.finish(me, arm.index);
@@ -228,13 +234,36 @@ impl<'a> Arm<'a> {
     /// Under the channel's lock. The element is as [`selectgo`] wants it. The caller readies whom this says.
     #[inline(always)]
     unsafe fn serve(&self) -> Option<Served> {
+        // SAFETY: as the caller promises.
+        unsafe {
+            if self.serve_by_buffer() {
+                return Some(Served { wake: null_mut(), moved: true });
+            }
+            self.serve_rest()
+        }
+    }
+
+    /// Moves the element if it has only to go to the buffer or come from there.
+    ///
+    /// # Safety
+    /// As [`Arm::serve`].
+    #[inline(always)]
+    unsafe fn serve_by_buffer(&self) -> bool {
+        let Arm { c, elem, .. } = *self;
+        // SAFETY: as the caller promises.
+        unsafe { if self.send { c.put(elem, c.elemsize) } else { c.take::<true>(elem, c.elemsize) } }
+    }
+
+    /// [`Arm::serve`] after [`Arm::serve_by_buffer`] has said no.
+    ///
+    /// # Safety
+    /// As [`Arm::serve`].
+    #[inline(always)]
+    unsafe fn serve_rest(&self) -> Option<Served> {
         let Arm { c, elem, .. } = *self;
         // SAFETY: as the caller promises; a queued sudog and the address in it stay good until its goroutine is readied.
         unsafe {
             if self.send {
-                if c.put(elem, c.elemsize) {
-                    return Some(Served { wake: null_mut(), moved: true });
-                }
                 if c.closed.load(Ordering::Relaxed) {
                     return Some(Served { wake: null_mut(), moved: false });
                 }
@@ -247,9 +276,6 @@ impl<'a> Arm<'a> {
                 // Those who waited were `select`s that another channel has readied: there may be room.
                 c.put(elem, c.elemsize).then_some(Served { wake: null_mut(), moved: true })
             } else {
-                if c.take::<true>(elem, c.elemsize) {
-                    return Some(Served { wake: null_mut(), moved: true });
-                }
                 let sg = c.sendq.dequeue();
                 if !sg.is_null() {
                     c.take_from(sg, elem);

@@ -125,20 +125,20 @@ impl TimerCore {
         }
         self.when.set(when);
         self.period.set(period);
-        let (mut add, mut wake) = (false, false);
         let state = self.state();
         if state & HEAPED != 0 {
             self.set_state(state | MODIFIED);
-            wake = self.wanted.get() != 0 && self.revive(state | MODIFIED);
+            let wake = self.wanted.get() != 0 && self.revive(state | MODIFIED);
+            self.lock.unlock_pinned();
+            if wake {
+                wake_net_poller(when);
+            }
         } else {
-            add = self.wanted.get() != 0;
-        }
-        self.lock.unlock_pinned();
-        if add {
-            self.maybe_add();
-        }
-        if wake {
-            wake_net_poller(when);
+            let add = self.wanted.get() != 0;
+            self.lock.unlock_pinned();
+            if add {
+                self.maybe_add();
+            }
         }
         releasem(me);
         pending
