@@ -25,6 +25,13 @@ use loom::sync::atomic;
 #[path = "../../src/rand.rs"]
 mod rand;
 
+/// The calls that `status.rs` makes.
+mod arch {
+    pub fn call_keeping_registers<A>(f: extern "C" fn(&A, u32, u32), a: &A, b: u32, c: u32) {
+        f(a, b, c);
+    }
+}
+
 mod goroutine;
 mod lock;
 mod xchg;

@@ -74,7 +74,56 @@ global_asm!(
     "ret",
     ".cfi_endproc",
     ".size __gzero_on_stack, . - __gzero_on_stack",
+    // Calls r11(r8, r9, r10) and keeps all other general registers but rax.
+    ".global __gzero_keep_registers",
+    ".type __gzero_keep_registers, @function",
+    "__gzero_keep_registers:",
+    ".cfi_startproc",
+    "push rbp",
+    ".cfi_def_cfa_offset 16",
+    ".cfi_offset rbp, -16",
+    "mov rbp, rsp",
+    ".cfi_def_cfa_register rbp",
+    "push rcx",
+    "push rdx",
+    "push rsi",
+    "push rdi",
+    "mov rdi, r8",
+    "mov rsi, r9",
+    "mov rdx, r10",
+    "call r11",
+    "pop rdi",
+    "pop rsi",
+    "pop rdx",
+    "pop rcx",
+    "pop rbp",
+    ".cfi_def_cfa rsp, 8",
+    "ret",
+    ".cfi_endproc",
+    ".size __gzero_keep_registers, . - __gzero_keep_registers",
 );
+
+/// Calls `f(a, b, c)`, which is rarely done, in a way that costs the caller nothing where it is not
+/// done: the registers that code holds something in are as before, so that none is saved early.
+#[inline(always)]
+pub(crate) fn call_keeping_registers<A>(f: extern "C" fn(&A, u32, u32), a: &A, b: u32, c: u32) {
+    // SAFETY: a call by the C calling convention, whose other registers the assembly saves; nothing
+    // of the floating point kind is live over it.
+    unsafe {
+        asm!(
+            "call __gzero_keep_registers",
+            inout("r8") a => _,
+            inout("r9") u64::from(b) => _,
+            inout("r10") u64::from(c) => _,
+            inout("r11") f as usize => _,
+            out("rax") _,
+            out("xmm0") _, out("xmm1") _, out("xmm2") _, out("xmm3") _,
+            out("xmm4") _, out("xmm5") _, out("xmm6") _, out("xmm7") _,
+            out("xmm8") _, out("xmm9") _, out("xmm10") _, out("xmm11") _,
+            out("xmm12") _, out("xmm13") _, out("xmm14") _, out("xmm15") _,
+        );
+    }
+}
 
 /// Defines `$symbol`, code that an interrupt can make any code call: it saves every register, XSAVE area included, on the current
 /// stack, calls the Rust function `$callee`, restores them all, and returns to the interrupted instruction.

@@ -18,10 +18,7 @@ pub(super) fn schedule() -> ! {
     unsafe {
         debug_assert!((*(*mp).g0).locks.load(Ordering::Relaxed) == 0, "schedule with a lock held");
         if ATTENTION.load(Ordering::Relaxed) != 0 {
-            super::bubble::settle(mp);
-            if !(*mp).lockedg.is_null() {
-                lockosthread::wait_and_run(mp);
-            }
+            attend(mp);
         }
         loop {
             let (gp, inherit_time) = find_runnable(mp);
@@ -95,6 +92,23 @@ pub(super) unsafe fn schedule_after_gosched(mp: *mut M, gp: *mut G) -> ! {
             schedule()
         }
         execute(mp, next, false)
+    }
+}
+
+/// What is rare at the start of [`schedule`]: a goroutine has left its bubble, or is locked to this
+/// M. Not inlined, since its registers would be saved each time.
+///
+/// # Safety
+/// On g0 of the current M `mp`, which holds a P.
+#[cold]
+#[inline(never)]
+unsafe fn attend(mp: *mut M) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        super::bubble::settle(mp);
+        if !(*mp).lockedg.is_null() {
+            lockosthread::wait_and_run(mp);
+        }
     }
 }
 

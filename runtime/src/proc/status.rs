@@ -5,6 +5,7 @@
 use super::atomic::{AtomicU32, Ordering};
 use super::bubble::Change;
 use super::hint::spin_loop;
+use crate::arch::call_keeping_registers;
 
 /// States of a goroutine (S1), with Go's numbers; see [`StatusWord::cas`] for the transitions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,12 +108,16 @@ impl StatusWord {
             crate::panic::throw("illegal transition of a goroutine's status");
         }
         if self.0.compare_exchange(old as u32, new as u32, Ordering::AcqRel, Ordering::Acquire).is_err() {
-            self.cas_slow(old, new);
+            // A plain call would have each park and ready save registers for the sake of what is
+            // rare.
+            call_keeping_registers(StatusWord::cas_slow, self, old as u32, new as u32);
         }
     }
 
-    #[cold]
-    fn cas_slow(&self, old: Status, new: Status) {
+    extern "C" fn cas_slow(&self, old: u32, new: u32) {
+        let [Some(old), Some(new)] = [old, new].map(Status::from_bits) else {
+            crate::panic::throw("a G is to have an unknown status")
+        };
         let bits = self.0.load(Ordering::Acquire) & (WATCHED | DURABLE);
         if bits == 0 {
             return self.exchange(old as u32, new as u32);
