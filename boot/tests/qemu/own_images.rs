@@ -4,6 +4,7 @@
 use crate::harness::{Job, Outcome, Row};
 use crate::own_programs::Folder;
 use crate::script::expect;
+use boot::go::toolchain::Toolchain;
 use boot::host::Host;
 use boot::machine;
 use boot::packages::{OVMF, ensure};
@@ -28,8 +29,10 @@ pub fn jobs<'a>() -> Vec<Job<'a>> {
     Job::table("own_images", TESTS)
 }
 
-/// The script in the folder; what is about a machine is none of an image's.
+/// The script in the folder; what is about a machine is none of an image's. Go is there before:
+/// whoever fetches it says so on stderr.
 fn script(folder: &Folder, words: &[&str]) -> Result<Output, String> {
+    Toolchain::get(&Host::current()).map_err(|e| e.to_string())?;
     let mut script = Command::new(source_root().join("qemu-run.sh"));
     script.args(words).env("GOGC", "99").current_dir(&folder.0).output().map_err(|e| e.to_string())
 }
