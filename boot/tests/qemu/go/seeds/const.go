@@ -1,7 +1,7 @@
-package  main
-
+package main
 
 const name = "aaa"
-func main(){
+
+func main() {
 
 }

@@ -1,9 +1,9 @@
 package main
 
 func main() {
-   const x, y = 1, 2
-   const max = y
-   if max == x {
-      panic(x)
-   }
+	const x, y = 1, 2
+	const max = y
+	if max == x {
+		panic(x)
+	}
 }

@@ -1,6 +1,6 @@
 package main
 
 func main() {
-   const x, y = 1, 2
-   const max = y
+	const x, y = 1, 2
+	const max = y
 }

@@ -1,9 +1,9 @@
 package main
 
 func main() {
-   n := 1
-   for i := 0; i < 10; i++ {
-      n +=1
-   }
-   println(n)
+	n := 1
+	for i := 0; i < 10; i++ {
+		n += 1
+	}
+	println(n)
 }

@@ -5,8 +5,8 @@ import (
 )
 
 func main() {
-    x := 1
-    y := 2
-    x = 2
-    fmt.Println( x + y)
+	x := 1
+	y := 2
+	x = 2
+	fmt.Println(x + y)
 }

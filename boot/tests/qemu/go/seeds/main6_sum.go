@@ -5,9 +5,9 @@ import (
 )
 
 func main() {
-    x := 1
-    y := 2
-    x = 2
-    z:= x + y
-    fmt.Println(z)
+	x := 1
+	y := 2
+	x = 2
+	z := x + y
+	fmt.Println(z)
 }
