@@ -3,6 +3,7 @@
 //! installed`): it builds everything once more, optimised.
 
 use crate::harness::{Job, Outcome};
+use crate::own_images::qemu;
 use crate::own_programs::Folder;
 use crate::script::expect;
 use boot::go::toolchain::Toolchain;
@@ -59,9 +60,9 @@ fn installed() -> Outcome {
     }
     expect(&run(&["build", "-o", "app.img", "."])?, 0, "", &[])?;
     expect(&run(&["build", "-o", "app.elf", "."])?, 0, "", &[])?;
-    expect(&boot(&folder, &["-kernel", "m/app.elf"])?, 1, "1 5\n", &[])?;
+    expect(&qemu(&folder, &["-kernel", "m/app.elf"])?, 1, "1 5\n", &[])?;
     let disk = "-drive if=none,id=disk,format=raw,file=m/app.img -device ide-hd,drive=disk -device VGA";
-    let booted = boot(&folder, &disk.split(' ').collect::<Vec<_>>())?;
+    let booted = qemu(&folder, &disk.split(' ').collect::<Vec<_>>())?;
     // SeaBIOS writes there too.
     if !String::from_utf8_lossy(&booted.stdout).ends_with("1 5\n") {
         return Err(format!("{booted:?}"));
@@ -107,14 +108,4 @@ fn command(folder: &Folder, bin: &Path, words: &[&str]) -> Result<Output, String
     let cache = env::var_os("GOCACHE")
         .map_or(env::home_dir().unwrap_or_default().join(".cache/go-build"), Into::into);
     command.env("GOCACHE", cache).output().map_err(|error| error.to_string())
-}
-
-/// A machine that turns itself off, or says its status.
-fn boot(folder: &Folder, words: &[&str]) -> Result<Output, String> {
-    let qemu = machine::qemu(&Host::current()).map_err(|error| error.to_string())?;
-    let fixed = "-accel tcg -cpu max -machine q35 -m 256M -nodefaults -display none -no-reboot -serial stdio \
-        -device isa-debug-exit,iobase=0xf4,iosize=4";
-    let mut command = Command::new("timeout");
-    command.arg("240").arg(qemu).args(fixed.split_whitespace()).args(words).current_dir(&folder.0);
-    command.output().map_err(|error| error.to_string())
 }

@@ -39,7 +39,7 @@ fn script(folder: &Folder, words: &[&str]) -> Result<Output, String> {
 
 /// A QEMU that prints what the machine writes to COM1. Its status is the machine's, doubled and
 /// plus 1, or 0 where it was turned off.
-fn qemu(folder: &Folder, words: &[&str]) -> Result<Output, String> {
+pub fn qemu(folder: &Folder, words: &[&str]) -> Result<Output, String> {
     let qemu = machine::qemu(&Host::current()).map_err(|e| e.to_string())?;
     let fixed = "-accel tcg -cpu max -machine q35 -m 256M -nodefaults -display none -no-reboot -serial stdio \
         -device isa-debug-exit,iobase=0xf4,iosize=4";
