@@ -20,6 +20,7 @@ mod go;
 mod log;
 mod memory;
 mod port;
+mod reserved;
 mod thread;
 mod unwind;
 

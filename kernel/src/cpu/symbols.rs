@@ -6,7 +6,7 @@
 //! `name` is the offset of a `u16` length and that many bytes of UTF-8. All zero: there are no names.
 
 use crate::entry::{KERNEL_BASE, relocate};
-use core::arch::global_asm;
+use crate::reserved::reserve_section;
 
 /// Bytes reserved for the table.
 const SIZE: usize = 768 * 1024;
@@ -17,21 +17,9 @@ const MAGIC: u64 = 0x304d_5953_5a47;
 const HEADER: usize = 16;
 const ENTRY: usize = 8;
 
-// Not a Rust static: the compiler would take its zeros for what is there at run time.
-global_asm!(
-    ".section .gzero.symbols, \"a\", @progbits",
-    ".balign 8",
-    ".globl __gzero_symbols",
-    ".type __gzero_symbols, @object",
-    "__gzero_symbols:",
-    ".skip {size}",
-    ".size __gzero_symbols, {size}",
-    ".text",
-    size = const SIZE,
-);
+reserve_section!(".gzero.symbols", __gzero_symbols, SIZE);
 
 unsafe extern "C" {
-    safe static __gzero_symbols: [u8; SIZE];
     safe static __text_start: u8;
     safe static __text_end: u8;
 }

@@ -16,7 +16,7 @@
 
 use super::keep_module;
 use crate::memory::{direct_map, paging};
-use core::arch::global_asm;
+use crate::reserved::reserve_section;
 use core::ops::Range;
 use spin::Once;
 use x86_64::PhysAddr;
@@ -28,21 +28,9 @@ const SIZE: usize = 24;
 /// "GZPAY0", read as a number.
 const MAGIC: u64 = 0x3059_4150_5a47;
 
-// Not a Rust static: the compiler would take its zeros for what is there at run time.
-global_asm!(
-    ".section .gzero.payload, \"a\", @progbits",
-    ".balign 8",
-    ".globl __gzero_payload",
-    ".type __gzero_payload, @object",
-    "__gzero_payload:",
-    ".skip {size}",
-    ".size __gzero_payload, {size}",
-    ".text",
-    size = const SIZE,
-);
+reserve_section!(".gzero.payload", __gzero_payload, SIZE);
 
 unsafe extern "C" {
-    safe static __gzero_payload: [u8; SIZE];
     safe static __kernel_end: u8;
 }
 

@@ -33,6 +33,7 @@ use super::{KERNEL_BASE, PHYSICAL_MEMORY_OFFSET, kaslr};
 use crate::cpu::entropy;
 use crate::device::debugcon;
 use crate::memory::{self, FRAME_SIZE};
+use crate::reserved::reserve_section;
 use bootloader_api::BootInfo;
 use core::arch::global_asm;
 use core::ops::Range;
@@ -56,21 +57,14 @@ const WIDE: u32 = 1 << 31;
 static MOVED_BY: AtomicUsize = AtomicUsize::new(0);
 
 unsafe extern "C" {
-    safe static __gzero_relocations: [u8; SIZE];
     safe static __kernel_start: u8;
     safe static __kernel_end: u8;
 }
 
+reserve_section!(".gzero.relocations", __gzero_relocations, SIZE);
+
 global_asm!(
     r#"
-    .section .gzero.relocations, "a", @progbits
-    .balign 8
-    .globl __gzero_relocations
-    .type __gzero_relocations, @object
-__gzero_relocations:
-    .skip {size}
-    .size __gzero_relocations, {size}
-
     .text
     .globl relocate_image
     .type relocate_image, @function
@@ -107,7 +101,6 @@ relocate_image:
     .cfi_endproc
     .size relocate_image, . - relocate_image
 "#,
-    size = const SIZE,
     offset = const !WIDE,
     wide = const WIDE,
     arrive = sym arrive,

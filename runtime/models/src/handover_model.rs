@@ -266,7 +266,7 @@ fn scan_against_ready() {
                 let g = unsafe { &*scanner.g };
                 if g.status.begin_scan(Status::Waiting) {
                     g.registers.with(|_| ());
-                    g.status.end_scan(Status::Waiting);
+                    g.status.end_scan();
                 }
             }),
         ];

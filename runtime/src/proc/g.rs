@@ -236,8 +236,8 @@ impl G {
     }
 
     /// Ends what [`G::begin_scan`] began (Go: `casfrom_Gscanstatus`).
-    pub(super) fn end_scan(&self, status: Status) {
-        self.status.end_scan(status);
+    pub(super) fn end_scan(&self) {
+        self.status.end_scan();
     }
 }
 

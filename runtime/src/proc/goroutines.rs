@@ -70,7 +70,7 @@ unsafe fn look(gp: *mut G) -> Option<Goroutine> {
         let (reason, since) = ((*gp).wait_reason, (*gp).wait_since);
         let waiting = status == Status::Waiting;
         let n = if waiting { saved_callers(gp, &mut pcs) } else { 0 };
-        (*gp).end_scan(status);
+        (*gp).end_scan();
         let ticks = (port::cputicks() - since).max(0) as u64;
         Some(Goroutine {
             id,

@@ -29,7 +29,7 @@ pub(crate) fn shrink_stacks() -> usize {
                 if stack != Stack::NONE {
                     bytes += port::stack_shrink(stack, stack.hi - (*gp).sched_sp);
                 }
-                (*gp).end_scan(Status::Waiting);
+                (*gp).end_scan();
             }
         });
         bytes

@@ -168,7 +168,7 @@ impl StatusWord {
     }
 
     /// Ends what [`StatusWord::begin_scan`] began. *Release*: the looks at the stack are over.
-    pub(super) fn end_scan(&self, _: Status) {
+    pub(super) fn end_scan(&self) {
         self.0.fetch_and(!SCAN, Ordering::Release);
     }
 }
