@@ -263,7 +263,7 @@ func gzWeakHandle(p unsafe.Pointer) unsafe.Pointer
 
 //go:noescape
 func gzNextReady(kind uintptr, out *[5]uintptr)
-func gzReady() (finalizers, cleanups uintptr)
+func gzQueued() (finalizers, cleanups uint64)
 func gzFindObject(p uintptr) (base, size uintptr)
 
 func gztableaddr() *uintptr

@@ -17,7 +17,6 @@ type Cleanup struct {
 var gzcleanups struct {
 	created  atomic.Uint32
 	executed atomic.Uint64
-	running  atomic.Int32
 }
 
 // AddCleanup has cleanup(arg) called, in a goroutine of its own, after nobody can reach ptr.
@@ -74,18 +73,17 @@ func runCleanups() {
 func gzruncleanup() {
 	var due [5]uintptr
 	gzNextReady(gzCleanup, &due)
-	gzcleanups.running.Add(1)
 	at := unsafe.Pointer(&due[1])
 	(*(*func())(at))()
 	due = [5]uintptr{}
 	gzcleanups.executed.Add(1)
-	gzcleanups.running.Add(-1)
 }
 
-// gzcleanupsdone waits until no cleanup is due or runs; false if that takes longer than so many nanoseconds.
+// gzcleanupsdone waits until every cleanup that ever was due has returned; false if that takes longer than so many
+// nanoseconds. Whether the queue is empty says nothing: one that was taken from it has not begun yet.
 func gzcleanupsdone(timeout int64) bool {
 	for start := nanotime(); nanotime()-start < timeout; Gosched() {
-		if _, due := gzReady(); due == 0 && gzcleanups.running.Load() == 0 {
+		if _, queued := gzQueued(); queued == gzcleanups.executed.Load() {
 			return true
 		}
 	}

@@ -93,7 +93,7 @@ fn run(guests: &Guests, soaked: &Soaked, seed: u64) -> Outcome {
             if (ran.status, ran.output.as_str()) == (0, "whole\n") { Ok(()) } else { Err(ran.describe()) }
         }
         Soaked::Package(package, elf) => {
-            go_std::run_built(guests, package, elf, ".", Some(&godebug)).map(drop)
+            go_std::run_built(guests, package, elf, &[], Some(&godebug)).map(drop)
         }
         Soaked::Language(program) => go_language::run_with(guests, program, CORES, Some(&godebug), PATIENCE),
     }

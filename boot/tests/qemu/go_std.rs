@@ -22,13 +22,22 @@ use std::time::Duration;
 
 const LIST: &str = include_str!("go_std.txt");
 
-/// What runs always: little to compile, and what the scheduler serves.
-const SAMPLE: [(&str, &str); 5] = [
-    ("errors", "."),
-    ("container/list", "."),
-    ("iter", "."),
-    ("internal/synctest", "."),
-    ("sync", "Test(Mutex|RWMutex|Cond.*|WaitGroup.*|Once.*|HammerMutex|Semaphore|ParallelReaders)$"),
+/// What runs always, with which words each time: little to compile, and what the scheduler serves.
+const SAMPLE: [(&str, &[&[&str]]); 5] = [
+    ("errors", &[&[]]),
+    ("container/list", &[&[]]),
+    ("iter", &[&[]]),
+    ("internal/synctest", &[&[]]),
+    (
+        "sync",
+        &[
+            &[
+                "-test.run=Test(Mutex|RWMutex|Cond.*|WaitGroup.*|Once.*|HammerMutex|Semaphore|ParallelReaders)$",
+            ],
+            // Each asks twelve times whether the cleanups that a cycle made due have run.
+            &["-test.run=TestOnceXGC$", "-test.count=50"],
+        ],
+    ),
 ];
 
 const CORES: u32 = 4;
@@ -112,13 +121,14 @@ impl fmt::Display for Counts {
 
 /// A job for each package.
 pub fn jobs(guests: &Guests) -> Vec<Job<'_>> {
-    let sample = SAMPLE.into_iter().map(|(path, run)| {
-        Job::one(format!("go_std::sample::{path}"), move || test(guests, &package(path)?, run).map(drop))
+    let sample = SAMPLE.into_iter().map(|(path, runs)| {
+        let run = move || runs.iter().try_for_each(|words| test(guests, &package(path)?, words).map(drop));
+        Job::one(format!("go_std::sample::{path}"), run)
     });
     let all = packages(LIST).into_iter().map(|package| {
         let name = format!("go_std::all::{}", package.path);
         let run = move || {
-            let counts = test(guests, &package, ".")?;
+            let counts = test(guests, &package, &[])?;
             println!("| {} | {counts} | {} |", package.path, package.excluded.len());
             Ok(())
         };
@@ -133,11 +143,11 @@ pub fn jobs(guests: &Guests) -> Vec<Job<'_>> {
     own.into_iter().chain(sample).chain(all).collect()
 }
 
-/// Builds a package's tests, runs those that `run` names and the list does not leave out, and deletes what was built: linked anew within a
+/// Builds a package's tests, runs those that the list does not leave out, with more words, and deletes what was built: linked anew within a
 /// second, and large.
-fn test(guests: &Guests, package: &Package<'_>, run: &str) -> Result<Counts, String> {
+fn test(guests: &Guests, package: &Package<'_>, words: &[&str]) -> Result<Counts, String> {
     let elf = build(package)?;
-    let counts = run_built(guests, package, &elf, run, None);
+    let counts = run_built(guests, package, &elf, words, None);
     _ = fs::remove_file(&elf);
     counts
 }
@@ -158,17 +168,16 @@ pub fn build(package: &Package<'_>) -> Result<PathBuf, String> {
     if built.status.success() { Ok(elf) } else { Err(String::from_utf8_lossy(&built.stderr).into()) }
 }
 
-/// Runs those tests of the program `elf` that `run` names and the list does not leave out, with `godebug`.
+/// Runs those tests of the program `elf` that the list does not leave out, with more of the test program's words, and with `godebug`.
 pub fn run_built(
     guests: &Guests,
     package: &Package<'_>,
     elf: &Path,
-    run: &str,
+    words: &[&str],
     godebug: Option<&str>,
 ) -> Result<Counts, String> {
-    let run = format!("-test.run={run}");
     let skip = format!("-test.skip={}", package.skip());
-    let mut words = vec!["-test.short", "-test.v", &run];
+    let mut words = [&["-test.short", "-test.v"], words].concat();
     // An empty expression leaves everything out.
     words.extend((!package.excluded.is_empty()).then_some(skip.as_str()));
     let root = Toolchain::get(&Host::current()).map_err(|error| error.to_string())?.root;

@@ -152,13 +152,13 @@ pub(super) extern "C" fn next_ready(number: usize, out: &mut [usize; 5]) {
     }
 }
 
-/// How many finalizers, and cleanups, are due.
+/// How many finalizers, and cleanups, ever were due.
 #[repr(C)]
-pub(super) struct Ready(usize, usize);
+pub(super) struct Queued(u64, u64);
 
-pub(super) extern "C" fn ready() -> Ready {
-    let (finalizers, cleanups) = systemstack(|| GC.ready());
-    Ready(finalizers, cleanups)
+pub(super) extern "C" fn queued() -> Queued {
+    let (finalizers, cleanups) = systemstack(|| GC.queued());
+    Queued(finalizers, cleanups)
 }
 
 /// The object that an address leads to: its first byte, 0 if there is none, and its size.

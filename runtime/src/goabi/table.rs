@@ -83,7 +83,7 @@ table! {
     "gzRemoveSpecial" => collect::remove_special,
     "gzWeakHandle" => collect::weak_handle,
     "gzNextReady" => collect::next_ready,
-    "gzReady" => collect::ready,
+    "gzQueued" => collect::queued,
     "gzFindObject" => collect::find_object,
     "gzSchedStats" => metrics::read,
     "gzBubbleBegin" => bubble::begin,
