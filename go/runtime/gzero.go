@@ -10,7 +10,7 @@ import (
 )
 
 // gzVersion changes with every change of the table or of gzLayout. The kernel refuses another.
-const gzVersion = 9
+const gzVersion = 10
 
 // gzLayout is runtime/src/goabi/layout.rs's Layout, word for word.
 type gzLayout struct {
@@ -28,7 +28,7 @@ type gzLayout struct {
 	mSize                                    uintptr
 	mG0, mCurg, mLocks, mMallocing           uintptr
 	mPreemptoff, mThrowing, mDying           uintptr
-	gBubble, hchanOwner                      uintptr
+	gBubble, gLabels, hchanOwner             uintptr
 	stackPreempt                             uintptr
 	text, etext                              uintptr
 	pclntab, ftab, nftab, findfunctab, pctab uintptr
@@ -134,7 +134,7 @@ func gzregister() {
 		mG0:   unsafe.Offsetof(m{}.g0), mCurg: unsafe.Offsetof(m{}.curg), mLocks: unsafe.Offsetof(m{}.locks),
 		mMallocing: unsafe.Offsetof(m{}.mallocing), mPreemptoff: unsafe.Offsetof(m{}.preemptoff),
 		mThrowing: unsafe.Offsetof(m{}.throwing), mDying: unsafe.Offsetof(m{}.dying),
-		gBubble: unsafe.Offsetof(gp.bubble), hchanOwner: unsafe.Offsetof(hchan{}.owner),
+		gBubble: unsafe.Offsetof(gp.bubble), gLabels: unsafe.Offsetof(gp.labels), hchanOwner: unsafe.Offsetof(hchan{}.owner),
 		stackPreempt: stackPreempt,
 		text:         md.text, etext: md.etext,
 		pclntab: uintptr(unsafe.Pointer(&md.pclntable[0])), ftab: uintptr(unsafe.Pointer(&md.ftab[0])),
@@ -274,6 +274,7 @@ func gzBubbleHold(b *synctestBubble, by int)
 func gzAssociate(p unsafe.Pointer, id, add uintptr) uintptr
 func gzDisassociate(p unsafe.Pointer)
 func gzNano() int64
+func gzSetMaxThreads(n uintptr) uintptr
 
 //go:noescape
 func gzSchedStats(s *gzSched)

@@ -9,17 +9,6 @@ import (
 
 var MemProfileRate int = 512 * 1024
 
-type StackRecord struct{ Stack0 [32]uintptr }
-
-func (r *StackRecord) Stack() []uintptr {
-	for i, v := range r.Stack0 {
-		if v == 0 {
-			return r.Stack0[0:i]
-		}
-	}
-	return r.Stack0[0:]
-}
-
 type MemProfileRecord struct {
 	AllocBytes, FreeBytes, AllocObjects, FreeObjects int64
 	Stack0                                           [32]uintptr
@@ -36,8 +25,6 @@ type BlockProfileRecord struct {
 
 func BlockProfile(p []BlockProfileRecord) (n int, ok bool)             { return 0, true }
 func MutexProfile(p []BlockProfileRecord) (n int, ok bool)             { return 0, true }
-func GoroutineProfile(p []StackRecord) (n int, ok bool)                { return 0, true }
-func ThreadCreateProfile(p []StackRecord) (n int, ok bool)             { return 0, true }
 func MemProfile(p []MemProfileRecord, inuseZero bool) (n int, ok bool) { return 0, true }
 func SetBlockProfileRate(rate int)                                     {}
 func SetMutexProfileFraction(rate int) int                             { return 0 }
@@ -59,18 +46,10 @@ func pprof_goroutineLeakProfileWithLabels(p []profilerecord.StackRecord, labels 
 	return 0, true
 }
 
-//go:linkname pprof_goroutineProfileWithLabels
-func pprof_goroutineProfileWithLabels(p []profilerecord.StackRecord, labels []unsafe.Pointer) (n int, ok bool) {
-	return 0, true
-}
-
 //go:linkname pprof_memProfileInternal
 func pprof_memProfileInternal(p []profilerecord.MemProfileRecord, inuseZero bool) (n int, ok bool) {
 	return 0, true
 }
-
-//go:linkname pprof_threadCreateInternal
-func pprof_threadCreateInternal(p []profilerecord.StackRecord) (n int, ok bool) { return 0, true }
 
 //go:linkname pprof_makeProfStack
 func pprof_makeProfStack() []uintptr { return make([]uintptr, maxProfStackDepth) }

@@ -147,9 +147,28 @@ func readgstatus(gp *g) uint32
 // forEachGRace calls fn with each goroutine, after the kernel has written into its g what it does and where it stands.
 func forEachGRace(fn func(gp *g)) {
 	for gp := gzNextG(nil); gp != nil; gp = gzNextG(gp) {
-		gp.waitreason = gzwaitreasons[gp.waitreason]
+		gp.waitreason = gzwaitreason(gp.waitreason)
 		fn(gp)
 	}
+}
+
+// gzdurable is set beside the kernel's number for the reason of a goroutine that blocks durably (runtime/src/goabi/report.rs).
+const gzdurable = 0x80
+
+// gzwaitreason is Go's reason for the kernel's.
+func gzwaitreason(kernel waitReason) waitReason {
+	why := gzwaitreasons[kernel&^gzdurable]
+	if kernel&gzdurable != 0 {
+		switch why {
+		case waitReasonChanReceive:
+			return waitReasonSynctestChanReceive
+		case waitReasonChanSend:
+			return waitReasonSynctestChanSend
+		case waitReasonSelect:
+			return waitReasonSynctestSelect
+		}
+	}
+	return why
 }
 
 // gzwaitreasons are Go's reasons by the kernel's numbers (runtime/src/proc/waitreason.rs).
@@ -232,8 +251,12 @@ func sync_runtime_canSpin(i int) bool { return gzCanspin(uintptr(i)) != 0 }
 //go:linkname sync_runtime_doSpin sync.runtime_doSpin
 func sync_runtime_doSpin() { gzDospin() }
 
+// setMaxThreads sets how many Ms there may be.
+//
 //go:linkname setMaxThreads runtime/debug.setMaxThreads
-func setMaxThreads(in int) (out int) { return 10000 }
+func setMaxThreads(in int) (out int) {
+	return int(gzSetMaxThreads(uintptr(min(max(in, 0), 1<<31-1))))
+}
 
 // What asm_amd64.s calls and nothing here reaches.
 func osinit()               { throw("osinit") }

@@ -12,7 +12,8 @@ const stackRoom = 16384
 
 // stackShallow is how much of a stack, from its top, is its own from the start (runtime/src/port.rs). Stacks share page tables while they are shallow: in
 // what lies deeper there may be another's pages. The kernel gives a stack tables of its own when it touches the next page, and a large frame of Go code
-// would step over that. So the guard first stands where the shallow part ends.
+// would step over that. So the guard first stands where the shallow part ends, and goes on from there by doubling the depth, as Go's stacks grow: then
+// newstack looks again at how deep a stack may be.
 const stackShallow = 160 << 10
 
 func gzyield()
@@ -35,9 +36,14 @@ func newstack() {
 		gogo(&gp.sched)
 	}
 	full := max(gp.stack.lo, gp.stack.hi-min(maxstacksize, gp.stack.hi)) + stackRoom
-	if gp.stackguard1 > full {
-		gp.stackguard0, gp.stackguard1 = full, full
-		gzdetour(gp, abi.FuncPCABI0(gzdeepen))
+	if guard := gp.stackguard1; guard > full {
+		// Step by step: the limit is looked at again when the stack is twice as deep.
+		size := gp.stack.hi - (guard - stackRoom)
+		gp.stackguard1 = max(full, gp.stack.hi-min(2*size, gp.stack.hi)+stackRoom)
+		gp.stackguard0 = gp.stackguard1
+		if size <= stackShallow && 2*size > stackShallow {
+			gzdetour(gp, abi.FuncPCABI0(gzdeepen))
+		}
 		gogo(&gp.sched)
 	}
 	sp := gp.sched.sp

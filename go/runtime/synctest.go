@@ -34,10 +34,16 @@ var gzbubblewords = [...]string{
 	"synctest timer accessed from outside bubble",
 	"stop of synctest timer from outside bubble",
 	"reset of synctest timer from outside bubble",
+	"semaphore wake of synctest goroutine from outside bubble",
 }
 
-// gzbubblemisused is called by the kernel, on a scheduler's stack.
-func gzbubblemisused(how uintptr) { fatal(gzbubblewords[how]) }
+// gzbubblemisused is called by the kernel, on a scheduler's stack. goid is the goroutine that was woken, or 0.
+func gzbubblemisused(how, goid uintptr) {
+	if goid != 0 {
+		println("semaphore wake of synctest goroutine", goid, "from outside bubble")
+	}
+	fatal(gzbubblewords[how])
+}
 
 //go:linkname synctestRun internal/synctest.Run
 func synctestRun(f func()) {

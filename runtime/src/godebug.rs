@@ -1,6 +1,7 @@
 //! `GODEBUG`: a list of `word=value` separated by commas (Go: `runtime1.go`, `parsedebugvars`).
 //!
 //! Unlike Go's, a word that is not known or a value that is not understood is an error: a typing mistake would look like a switch without effect.
+//! A Go program knows words of its own, and so does its library: with one, unknown words are left to it.
 
 use crate::env::{self, Escaped};
 use core::fmt;
@@ -89,14 +90,23 @@ impl fmt::Display for Error<'_> {
     }
 }
 
+/// Whose words a `GODEBUG` may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Words {
+    /// Those here.
+    Own,
+    /// Others, too, with any value or none: a Go program reads them.
+    AlsoGos,
+}
+
 /// Reads the environment's `GODEBUG`. Later words override earlier ones. To be called once, by the port, before anything asks for a setting.
 ///
 /// # Errors
 /// The first word that cannot be obeyed.
-pub fn init() -> Result<(), Error<'static>> {
+pub fn init(words: Words) -> Result<(), Error<'static>> {
     match env::var_bytes("GODEBUG") {
         None => Ok(()),
-        Some(list) => parse(core::str::from_utf8(list).map_err(|_| Error::NotText(list))?),
+        Some(list) => parse(core::str::from_utf8(list).map_err(|_| Error::NotText(list))?, words),
     }
 }
 
@@ -107,10 +117,14 @@ pub fn last(list: &[u8], setting: &Setting) -> Option<u32> {
     items.filter_map(value).find(|&n| n <= setting.max)
 }
 
-fn parse(list: &str) -> Result<(), Error<'_>> {
+fn parse(list: &str, words: Words) -> Result<(), Error<'_>> {
     list.split(',').filter(|item| !item.is_empty()).try_for_each(|item| {
+        let known = |word| WORDS.iter().find(|w| w.word == word);
+        if words == Words::AlsoGos && known(item.split('=').next().unwrap_or(item)).is_none() {
+            return Ok(());
+        }
         let (word, value) = item.split_once('=').ok_or(Error::NoValue(item))?;
-        let setting = WORDS.iter().find(|w| w.word == word).ok_or(Error::UnknownWord(word))?;
+        let setting = known(word).ok_or(Error::UnknownWord(word))?;
         let number = value.parse().ok().filter(|n| *n <= setting.max);
         setting.value.store(number.ok_or(Error::BadValue(item, setting.max))?, Ordering::Relaxed);
         Ok(())
@@ -130,11 +144,19 @@ mod tests {
 
     #[test]
     fn words_are_set_and_mistakes_named() {
-        assert_eq!(parse("schedtrace=1000,scheddetail=1,,mallocdebug=0"), Ok(()));
+        assert_eq!(parse("schedtrace=1000,scheddetail=1,,mallocdebug=0", Words::Own), Ok(()));
         assert_eq!((SCHEDTRACE.get(), SCHEDDETAIL.is_on(), MALLOCDEBUG.is_on()), (1000, true, false));
-        assert_eq!(parse("schedtrace"), Err(Error::NoValue("schedtrace")));
-        assert_eq!(parse("scheddetail=1,shedtrace=1"), Err(Error::UnknownWord("shedtrace")));
-        assert_eq!(parse("scheddetail=2"), Err(Error::BadValue("scheddetail=2", 1)));
-        assert_eq!(parse("schedtrace=-1"), Err(Error::BadValue("schedtrace=-1", u32::MAX)));
+        assert_eq!(parse("schedtrace", Words::Own), Err(Error::NoValue("schedtrace")));
+        assert_eq!(parse("scheddetail=1,shedtrace=1", Words::Own), Err(Error::UnknownWord("shedtrace")));
+        assert_eq!(parse("scheddetail=2", Words::Own), Err(Error::BadValue("scheddetail=2", 1)));
+        assert_eq!(parse("schedtrace=-1", Words::Own), Err(Error::BadValue("schedtrace=-1", u32::MAX)));
+    }
+
+    #[test]
+    fn words_that_a_go_program_knows_are_its_own() {
+        assert_eq!(parse("panicnil=1,timeslice=7,x,y=z=,=", Words::AlsoGos), Ok(()));
+        assert_eq!(TIMESLICE.get(), 7);
+        assert_eq!(parse("gctrace", Words::AlsoGos), Err(Error::NoValue("gctrace")));
+        assert_eq!(parse("gctrace=2", Words::AlsoGos), Err(Error::BadValue("gctrace=2", 1)));
     }
 }

@@ -14,18 +14,22 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Programs in `boot/tests/qemu/go/`.
-const PROGRAMS: [&str; 1] = ["metrics"];
+const PROGRAMS: [&str; 2] = ["goroutines", "metrics"];
 
 /// Tests that do to a bubble what its goroutines alone may do, and what Go says.
-const MISUSES: [(&str, &str); 3] = [
+const MISUSES: [(&str, &str); 5] = [
     ("Send", "fatal error: send on synctest channel from outside bubble\n"),
     ("Stop", "fatal error: stop of synctest timer from outside bubble\n"),
+    ("Wake", "fatal error: semaphore wake of synctest goroutine from outside bubble\n"),
     ("Deadlock", "panic: deadlock: main bubble goroutine has exited but blocked goroutines remain"),
+    ("Durable", "[chan receive (durable), synctest bubble 1]:\n"),
 ];
 
 const BUBBLES: &str = r#"package bubbles
 
 import (
+	"runtime/debug"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -41,6 +45,36 @@ func TestStop(t *testing.T) {
 	var timer *time.Timer
 	synctest.Test(t, func(*testing.T) { timer = time.NewTimer(1) })
 	timer.Stop()
+}
+
+func TestWake(t *testing.T) {
+	cond := sync.NewCond(new(sync.Mutex))
+	begun, never := make(chan bool), make(chan bool)
+	go func() {
+		<-begun
+		cond.L.Lock()
+		cond.Signal()
+	}()
+	synctest.Test(t, func(*testing.T) {
+		go func() {
+			synctest.Wait()
+			close(begun)
+			// The bubble is not idle: this channel is not of it.
+			<-never
+		}()
+		cond.L.Lock()
+		cond.Wait()
+	})
+}
+
+func TestDurable(t *testing.T) {
+	synctest.Test(t, func(*testing.T) {
+		c := make(chan int)
+		go func() { <-c }()
+		synctest.Wait()
+		debug.SetTraceback("all")
+		panic("with a trace")
+	})
 }
 
 func TestDeadlock(t *testing.T) {
@@ -61,7 +95,70 @@ fn misuse(test: &str, said: &str) -> Outcome {
     }
 }
 
-/// Each program on 1, 2 and 4 cores, and each misuse.
+/// Programs, the status that they end with, and what they say.
+const ENDS: [(&str, &str, i32, &str); 3] = [
+    // The stack has grown before it is limited.
+    (
+        "max_stack",
+        r#"package main
+
+import "runtime/debug"
+
+func down(n int) int {
+	var pad [256]byte
+	if n == 0 {
+		return 0
+	}
+	return down(n-1) + int(pad[n%256])
+}
+
+func main() {
+	down(2000)
+	debug.SetMaxStack(1 << 20)
+	down(100000)
+}
+"#,
+        2,
+        "runtime: goroutine stack exceeds 1048576-byte limit\n",
+    ),
+    (
+        "max_threads",
+        "package main\n\nimport \"runtime/debug\"\n\nfunc main() {\n\tdebug.SetMaxThreads(1)\n}\n",
+        2,
+        "runtime: program exceeds 1-thread limit\nfatal error: thread exhaustion\n",
+    ),
+    // A word that Go's own runtime knows, and one that is its library's.
+    (
+        "words",
+        r#"package main
+
+import "os"
+
+func main() {
+	defer func() {
+		if recover() == nil {
+			println("nil in", os.Getenv("GODEBUG"))
+		}
+	}()
+	panic(nil)
+}
+"#,
+        0,
+        "nil in panicnil=1,httplaxcontentlength=1\n",
+    ),
+];
+
+fn ends(name: &str, program: &str, status: i32, said: &str) -> Outcome {
+    let folder = Folder::new(&format!("go {name}"), &[("main.go", program)])?;
+    let output = folder.run(&["-e", "GODEBUG=panicnil=1,httplaxcontentlength=1", "main.go"])?;
+    let errors = String::from_utf8_lossy(&output.stderr);
+    match output.status.code() == Some(status) && errors.contains(said) {
+        true => Ok(()),
+        false => Err(format!("{}, not {said:?}:\n{errors}", output.status)),
+    }
+}
+
+/// Each program on 1, 2 and 4 cores, each misuse, and each end.
 pub fn jobs(guests: &Guests) -> Vec<Job<'_>> {
     let job = |program, smp| {
         Job::one(format!("go_runtime::{program}::smp{smp}"), move || run(guests, program, smp))
@@ -70,7 +167,10 @@ pub fn jobs(guests: &Guests) -> Vec<Job<'_>> {
     let misuses = MISUSES.into_iter().map(|(test, said)| {
         Job::one(format!("go_runtime::bubble::{}", test.to_lowercase()), move || misuse(test, said))
     });
-    programs.chain(misuses).collect()
+    let ends = ENDS.into_iter().map(|(name, program, status, said)| {
+        Job::one(format!("go_runtime::ends::{name}"), move || ends(name, program, status, said))
+    });
+    programs.chain(misuses).chain(ends).collect()
 }
 
 fn run(guests: &Guests, program: &str, smp: u32) -> Outcome {

@@ -46,7 +46,7 @@ pub fn start(args: &[&'static str], environ: &[(&'static str, &'static str)]) ->
     let fresh = CONFIG.set(Config { args, environ, start: Instant::now(), ncpu }).is_ok();
     assert!(fresh, "the runtime can be started once in a process");
     memory::serve();
-    runtime::godebug::init().unwrap_or_else(|error| panic!("{error}"));
+    runtime::godebug::init(runtime::godebug::Words::Own).unwrap_or_else(|error| panic!("{error}"));
     threads::adopt(|thread, stack| {
         // The standard library's hash tables have keys from the system's generator.
         let entropy = RandomState::new().hash_one(0_u8);

@@ -23,6 +23,7 @@ use crate::proc::{
     systemstack,
 };
 use crate::sync::NotifyList;
+use core::cell::Cell;
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
@@ -73,14 +74,21 @@ enum Misuse {
     Timer,
     Stop,
     Reset,
+    Wake,
 }
 
 /// Ends the program.
 #[cold]
 fn misused(how: Misuse) {
+    misused_by(how, 0);
+}
+
+/// Ends the program for what was done to the goroutine with this number.
+#[cold]
+fn misused_by(how: Misuse, goid: u64) {
     report::describe_caller();
-    // SAFETY: on g0; what the program registered for this takes a number.
-    systemstack(|| unsafe { m::call(layout().bubble_misused, how as usize, 0, 0) });
+    // SAFETY: on g0; what the program registered for this takes two numbers.
+    systemstack(|| unsafe { m::call(layout().bubble_misused, how as usize, goid as usize, 0) });
 }
 
 /// Exchanges the program's entries; see the module's text.
@@ -138,7 +146,12 @@ pub(super) unsafe extern "C" fn newproc(funcval: *mut u8, pc: usize) {
         return unsafe { goroutine::newproc(funcval, pc) };
     }
     // SAFETY: as in `goroutine::newproc`.
-    unsafe { proc::go_foreign(layout().gostart, funcval, pc, |gp| enter_bubble(gp, bubble)) };
+    unsafe {
+        proc::go_foreign(layout().gostart, funcval, pc, |gp| {
+            goroutine::inherit_labels(gp);
+            enter_bubble(gp, bubble);
+        });
+    }
 }
 
 pub(super) unsafe extern "C" fn coro_start(funcval: *mut u8) -> *mut GoG {
@@ -278,6 +291,31 @@ pub(super) extern "C" fn semacquire(addr: &AtomicU32, lifo: usize, reason: usize
 
 pub(super) extern "C" fn notify_wait(l: &NotifyList, ticket: u32) {
     durably(!current().is_null(), || sema::notify_wait(l, ticket));
+}
+
+/// Ends the program if a goroutine that waits would be woken from outside its bubble.
+fn check_wake(l: &NotifyList, all: bool) {
+    let here = current();
+    let goid = Cell::new(0);
+    let is_elsewhere = |gp: *mut G| {
+        // SAFETY: a goroutine of Go code, which waits.
+        let (there, its) = unsafe { (bubble_of(gp), (*gp).goid) };
+        goid.set(its);
+        !there.is_null() && there != here
+    };
+    if l.would_wake(all, is_elsewhere) {
+        misused_by(Misuse::Wake, goid.get());
+    }
+}
+
+pub(super) extern "C" fn notify_all(l: &NotifyList) {
+    check_wake(l, true);
+    sema::notify_all(l);
+}
+
+pub(super) extern "C" fn notify_one(l: &NotifyList) {
+    check_wake(l, false);
+    sema::notify_one(l);
 }
 
 pub(super) extern "C" fn sleep(ns: i64) {

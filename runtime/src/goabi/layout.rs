@@ -13,7 +13,7 @@ use core::mem::{offset_of, size_of};
 use core::sync::atomic::{AtomicBool, Ordering};
 
 /// `gzVersion` in `gzero.go`.
-const VERSION: usize = 9;
+const VERSION: usize = 10;
 
 macro_rules! layout {
     ($($(#[$doc:meta])* $name:ident,)*) => {
@@ -62,8 +62,9 @@ layout! {
     m_preemptoff,
     m_throwing,
     m_dying,
-    /// Where a goroutine's bubble is, and a channel's.
+    /// Where a goroutine's bubble is, its labels for profiles, and a channel's bubble.
     g_bubble,
+    g_labels,
     hchan_owner,
     /// What a guard is poisoned with.
     stack_preempt,

@@ -1,16 +1,26 @@
 //! Goroutines of Go code (Go: `newproc`, `goexit1`, `Gosched` in `proc.go`).
 
-use super::layout::layout;
+use super::layout::{g_word, layout};
 use crate::lock::Lock;
 use crate::port;
-use crate::proc::{self, StoppedWorld, WaitReason};
+use crate::proc::{self, G, StoppedWorld, WaitReason};
 use core::cell::UnsafeCell;
 use core::ptr::null_mut;
 
 /// Starts a goroutine that runs a func value; `pc` is where the `go` statement stands.
 pub(super) unsafe extern "C" fn newproc(funcval: *mut u8, pc: usize) {
     // SAFETY: the program registered where its goroutines begin, and the func value is the new goroutine's.
-    unsafe { proc::go_foreign(layout().gostart, funcval, pc, |_| ()) };
+    unsafe { proc::go_foreign(layout().gostart, funcval, pc, |gp| inherit_labels(gp)) };
+}
+
+/// Gives a new goroutine the labels of the current one, for profiles.
+///
+/// # Safety
+/// Both are of Go code, and nobody else knows the new one.
+pub(super) unsafe fn inherit_labels(gp: *mut G) {
+    let at = layout().g_labels;
+    // SAFETY: as the caller promises.
+    unsafe { g_word::<usize>(gp, at).write(g_word::<usize>(port::getg(), at).read()) };
 }
 
 pub(super) extern "C" fn goexit() -> ! {
@@ -42,6 +52,11 @@ pub(super) extern "C" fn numgoroutine() -> usize {
 
 pub(super) extern "C" fn ncpu() -> usize {
     port::ncpu()
+}
+
+/// How many Ms there may be; returns how many there might have been.
+pub(super) extern "C" fn set_max_threads(n: usize) -> usize {
+    proc::set_max_threads(n)
 }
 
 pub(super) extern "C" fn lock_os_thread(lock: usize) {

@@ -12,6 +12,9 @@ use crate::proc::{ALLGS, G, GoG, Status};
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicBool, Ordering};
 
+/// With the number of a reason to wait: the goroutine blocks durably (`gzdurable` in `proc.go`).
+const DURABLE: u8 = 0x80;
+
 static FATAL: AtomicBool = AtomicBool::new(false);
 
 /// Whether a fatal report has begun: nothing else runs any more.
@@ -60,7 +63,8 @@ unsafe fn describe(l: &Layout, gp: *mut G) {
         let ticks = port::cputicks() - (*gp).wait_since;
         let waited = i128::from(ticks) * 1_000_000 / i128::from(port::cputicks_per_ms());
         g_word::<u32>(gp, l.g_atomicstatus).write((*gp).status() as u32);
-        g_word::<u8>(gp, l.g_waitreason).write((*gp).wait_reason as u8);
+        let durable = if (*gp).is_durable() { DURABLE } else { 0 };
+        g_word::<u8>(gp, l.g_waitreason).write((*gp).wait_reason as u8 | durable);
         g_word::<i64>(gp, l.g_waitsince).write(port::nanotime() - waited as i64);
         g_word::<u64>(gp, l.g_goid).write((*gp).goid);
         g_word::<u64>(gp, l.g_parent_goid).write((*gp).parent_goid);

@@ -93,6 +93,7 @@ table! {
     "gzAssociate" => bubble::associate,
     "gzDisassociate" => bubble::disassociate,
     "gzNano" => os::nanotime,
+    "gzSetMaxThreads" => proc::set_max_threads,
 }
 
 /// The number of a function.
@@ -134,6 +135,8 @@ in_bubbles! {
     "gzPark" => bubble::park,
     "gzSemacquire" => bubble::semacquire,
     "gzNotifyWait" => bubble::notify_wait,
+    "gzNotifyAll" => bubble::notify_all,
+    "gzNotifyOne" => bubble::notify_one,
     "gzSleep" => bubble::sleep,
     "now" => bubble::now,
     "gzNano" => bubble::nano,

@@ -208,6 +208,11 @@ impl G {
         self.status.set_durable(durable);
     }
 
+    /// Whether it is in a call that blocks durably, in a bubble.
+    pub(crate) fn is_durable(&self) -> bool {
+        self.status.is_durable()
+    }
+
     /// Whether it runs Go code.
     pub(crate) fn is_go(&self) -> bool {
         self.first as usize != super::newproc::goroutine_entry as *const () as usize

@@ -160,6 +160,11 @@ impl StatusWord {
         }
     }
 
+    /// Whether it blocks, durably.
+    pub(super) fn is_durable(&self) -> bool {
+        self.0.load(Ordering::Relaxed) & DURABLE != 0
+    }
+
     /// Keeps the state `status`, if it is that, until [`StatusWord::end_scan`]. *Acquire*: the saved registers are there.
     pub(super) fn begin_scan(&self, status: Status) -> bool {
         let old = status as u32 | self.0.load(Ordering::Relaxed) & (WATCHED | DURABLE);

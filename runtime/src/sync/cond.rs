@@ -164,6 +164,23 @@ impl Cond {
         }
     }
 
+    /// Whether `f` says so of a goroutine that a signal, or with `all` a broadcast, would wake now.
+    pub(crate) fn would_wake(&self, all: bool, f: impl Fn(*mut G) -> bool) -> bool {
+        if self.nobody_waits() {
+            return false;
+        }
+        self.lock.lock();
+        let next = self.notify.load(Ordering::Relaxed);
+        // SAFETY: under the lock, who is on the list waits, and stays in place.
+        let found = unsafe {
+            let first = (*self.list.get()).head;
+            core::iter::successors(first.as_ref(), |w| w.next.as_ref())
+                .any(|w| (all || w.ticket == next) && f(w.g))
+        };
+        self.lock.unlock();
+        found
+    }
+
     /// As seen at one moment.
     #[inline]
     fn nobody_waits(&self) -> bool {
