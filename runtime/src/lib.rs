@@ -149,7 +149,7 @@ pub use runtime_macros::{init, kernel_test, program};
 /// ```
 pub use runtime_macros::select;
 
-/// What `note.rs` is built on; its model has loom's.
+/// What `lock.rs` and `note.rs` are built on; their models have loom's.
 use core::sync::atomic;
 
 /// How many cores the machine has that came up, whatever [`gomaxprocs`] says (Go: `NumCPU`).

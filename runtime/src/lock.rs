@@ -10,7 +10,8 @@
 //! # Protocol
 //! `key` is 0 (free), [`LOCKED`], or the address of the M that waits first with [`LOCKED`] or-ed in; further waiters hang on
 //! `M::nextwaitm`, so the list costs no memory.
-//! 1. `lock`: exchange 0 for LOCKED with *acquire*. That is the whole uncontended path.
+//! 1. `lock`: set LOCKED with *acquire*; if it was not set, the lock is taken. That is the whole uncontended path. It may overtake
+//!    waiters: those behind the one that was woken, and that one itself.
 //! 2. Else spin a little while the holder may be running on another core, then yield to the machine once.
 //! 3. Else push this M: store `nextwaitm`, then exchange `key` with *release*, so that the popper sees `nextwaitm`; sleep on the M's
 //!    semaphore; on waking start again at 1 (the lock is not handed over: a running M takes it faster than a sleeper).
@@ -19,12 +20,14 @@
 //!
 //! Only the holder pops, so an M cannot be popped and pushed again between the load and the exchange of one pop (no ABA). Each push
 //! is popped once and posted once, so no post is left over in a semaphore.
+//!
+//! `runtime/models` compiles this file once more, over loom's atomics.
 
-use crate::port;
-use crate::proc::M;
+use super::atomic::{AtomicUsize, Ordering};
+use super::port;
+use super::proc::{self, M};
 use core::cell::UnsafeCell;
 use core::ops::{Deref, DerefMut};
-use core::sync::atomic::{AtomicUsize, Ordering};
 
 const LOCKED: usize = 1;
 /// Rounds of spinning before the machine is asked for another thread, and pauses in a round (Go: `mutexActiveSpinCount`, `…Size`).
@@ -79,7 +82,7 @@ impl Lock {
     /// Takes the lock; sleeps on the M while another M holds it.
     #[inline]
     pub fn lock(&self) {
-        crate::proc::lock_count_up();
+        proc::lock_count_up();
         self.lock_pinned();
     }
 
@@ -95,15 +98,21 @@ impl Lock {
     #[inline(always)]
     pub(crate) fn lock_fast(&self) -> bool {
         #[cfg(debug_assertions)]
-        crate::proc::lock_rank_push(self.rank);
-        self.key.compare_exchange(0, LOCKED, Ordering::Acquire, Ordering::Relaxed).is_ok()
+        proc::lock_rank_push(self.rank);
+        self.set_locked()
+    }
+
+    /// Step 1. Two instructions, where an exchange of 0 for `LOCKED` would take four.
+    #[inline(always)]
+    fn set_locked(&self) -> bool {
+        self.key.fetch_or(LOCKED, Ordering::Acquire) & LOCKED == 0
     }
 
     /// [`Lock::lock_pinned`] for one more lock of a rank of which the current G holds one (a `select` locks thousands of channels);
     /// [`Lock::release`] gives it back.
     #[inline(always)]
     pub(crate) fn lock_another(&self) {
-        if self.key.compare_exchange(0, LOCKED, Ordering::Acquire, Ordering::Relaxed).is_err() {
+        if !self.set_locked() {
             self.lock_slow();
         }
     }
@@ -111,13 +120,13 @@ impl Lock {
     /// Takes the lock if it is free.
     #[inline]
     pub fn try_lock(&self) -> bool {
-        crate::proc::lock_count_up();
-        if self.key.compare_exchange(0, LOCKED, Ordering::Acquire, Ordering::Relaxed).is_ok() {
+        proc::lock_count_up();
+        if self.set_locked() {
             #[cfg(debug_assertions)]
-            crate::proc::lock_rank_push(self.rank);
+            proc::lock_rank_push(self.rank);
             return true;
         }
-        crate::proc::lock_count_down();
+        proc::lock_count_down();
         false
     }
 
@@ -125,7 +134,7 @@ impl Lock {
     #[inline]
     pub fn unlock(&self) {
         self.unlock_pinned();
-        crate::proc::lock_count_down();
+        proc::lock_count_down();
     }
 
     /// Gives back what [`Lock::lock_pinned`] took.
@@ -146,7 +155,7 @@ impl Lock {
     #[inline(always)]
     pub(crate) fn forget(&self) {
         #[cfg(debug_assertions)]
-        crate::proc::lock_rank_pop(self.rank);
+        proc::lock_rank_pop(self.rank);
     }
 
     /// Gives back a lock that its holder has forgotten. Nothing of it is touched once it is free: what it guards may be gone with it.

@@ -73,6 +73,27 @@ mod send;
 #[path = "../../src/chan/waitq.rs"]
 pub mod waitq;
 
+/// `src/chan/under_lock.rs` for what is atomic here.
+mod under_lock {
+    use super::atomic::{AtomicBool, AtomicPtr, Ordering};
+
+    pub trait UnderLock<T> {
+        unsafe fn get(&self) -> T;
+    }
+
+    impl UnderLock<bool> for AtomicBool {
+        unsafe fn get(&self) -> bool {
+            self.load(Ordering::Relaxed)
+        }
+    }
+
+    impl<T> UnderLock<*mut T> for AtomicPtr<T> {
+        unsafe fn get(&self) -> *mut T {
+            self.load(Ordering::Relaxed)
+        }
+    }
+}
+
 #[path = "select_model.rs"]
 pub mod select_model;
 

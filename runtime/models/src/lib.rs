@@ -11,6 +11,7 @@ extern crate alloc;
 
 mod chan_model;
 mod handover_model;
+mod lock_model;
 mod mutex_model;
 mod note_model;
 mod poller_model;
@@ -36,7 +37,7 @@ mod goroutine;
 mod lock;
 mod xchg;
 
-/// The machine that `note.rs` sees: a semaphore a thread.
+/// The machine that `lock.rs` and `note.rs` see: a semaphore a thread.
 mod port {
     pub use super::goroutine::getg;
     use super::proc::current;
@@ -71,9 +72,10 @@ mod port {
     }
 }
 
-/// The Ms that `note.rs` sees, and the scheduler that channels and semaphores see.
+/// The Ms that these see, and the scheduler that channels and semaphores see.
 mod proc {
     pub use super::goroutine::*;
+    use loom::sync::atomic::AtomicUsize;
     use loom::sync::{Condvar, Mutex};
     use std::cell::Cell;
 
@@ -82,11 +84,12 @@ mod proc {
 
     pub struct M {
         pub sema: (Mutex<bool>, Condvar),
+        pub nextwaitm: AtomicUsize,
     }
 
     impl M {
         pub fn new() -> M {
-            M { sema: (Mutex::new(false), Condvar::new()) }
+            M { sema: (Mutex::new(false), Condvar::new()), nextwaitm: AtomicUsize::new(0) }
         }
 
         pub fn os(&self) -> OsThread {

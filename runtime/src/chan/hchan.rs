@@ -3,6 +3,7 @@
 //! `runtime/models` compiles this file once more, over loom's atomics.
 
 use super::atomic::{AtomicBool, AtomicUsize, Ordering};
+use super::under_lock::UnderLock;
 use super::waitq::{Of, Sudog, WaitQ};
 use crate::lock::{Lock, Rank};
 use crate::proc::{G, WaitReason, gopark, goready, park_pinned, releasem};
@@ -151,7 +152,8 @@ impl Hchan {
     #[inline(always)]
     pub(super) unsafe fn put(&self, elem: *const u8, size: usize) -> bool {
         let n = self.qcount.load(Ordering::Relaxed);
-        if n >= self.dataqsiz || !self.recvq.is_empty() || self.closed.load(Ordering::Relaxed) {
+        // SAFETY: under the lock.
+        if n >= self.dataqsiz || unsafe { !self.recvq.first.get().is_null() || self.closed.get() } {
             return false;
         }
         let i = self.sendx.get();
@@ -170,7 +172,8 @@ impl Hchan {
     #[inline(always)]
     pub(super) unsafe fn take<const CLEAR: bool>(&self, elem: *mut u8, size: usize) -> bool {
         let n = self.qcount.load(Ordering::Relaxed);
-        if n == 0 || !self.sendq.is_empty() {
+        // SAFETY: under the lock.
+        if n == 0 || unsafe { !self.sendq.first.get().is_null() } {
             return false;
         }
         let i = self.recvx.get();

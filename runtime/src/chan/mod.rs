@@ -53,6 +53,7 @@ mod send;
 #[cfg(all(feature = "kernel-tests", not(test)))]
 mod tests;
 pub(crate) mod timer_chan;
+mod under_lock;
 mod waitq;
 
 pub use cases::{RecvCase, SelectCase, SendCase, select, try_select};

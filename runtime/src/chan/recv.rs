@@ -5,6 +5,7 @@
 use super::atomic::Ordering;
 use super::hchan::{Hchan, copy, park_for_ever, unlock_contended, wait};
 use super::timer_chan;
+use super::under_lock::UnderLock;
 use super::waitq::Sudog;
 use crate::proc::{G, WaitReason, acquirem, ready_pinned, releasem};
 
@@ -188,7 +189,8 @@ unsafe fn recv_empty(me: *mut G, c: &Hchan, elem: *mut u8, block: bool) -> Recei
         // SAFETY: as the caller promises.
         return unsafe { timer_chan::recv(me, c, elem, block) };
     }
-    let received = if c.closed.load(Ordering::Relaxed) {
+    // SAFETY: under the lock.
+    let received = if unsafe { c.closed.get() } {
         c.lock.unlock_pinned();
         Received::Closed
     } else if !block {

@@ -4,6 +4,7 @@
 
 use super::atomic::Ordering;
 use super::hchan::{Hchan, copy, park_for_ever, unlock_contended, wait};
+use super::under_lock::UnderLock;
 use super::waitq::Sudog;
 use crate::proc::{G, WaitReason, acquirem, ready_pinned, releasem};
 
@@ -160,7 +161,8 @@ unsafe fn hand_over(me: *mut G, c: &Hchan, sg: *mut Sudog, elem: *const u8) {
 /// As [`chansend`]; `me` is the current goroutine after [`acquirem`], which is undone here, and the lock is held and given up.
 #[inline(always)]
 unsafe fn send_full(me: *mut G, c: &Hchan, elem: *const u8, block: bool) -> Sent {
-    let sent = if c.closed.load(Ordering::Relaxed) {
+    // SAFETY: under the lock.
+    let sent = if unsafe { c.closed.get() } {
         c.lock.unlock_pinned();
         Sent::Closed
     } else if !block {

@@ -3,6 +3,7 @@
 //! `runtime/models` compiles this file once more, over loom's atomics.
 
 use super::atomic::{AtomicPtr, Ordering};
+use super::under_lock::UnderLock;
 use crate::proc::G;
 use core::cell::Cell;
 use core::mem::MaybeUninit;
@@ -77,7 +78,7 @@ impl WaitQ {
         // SAFETY: `sg` is the caller's, and the last one stays in place while it is queued.
         unsafe {
             (*sg).next = null_mut();
-            if self.is_empty() {
+            if self.first.get().is_null() {
                 self.first.store(sg, Ordering::Relaxed);
             } else {
                 let last = self.last.get();
