@@ -10,7 +10,7 @@ import (
 )
 
 // gzVersion changes with every change of the table or of gzLayout. The kernel refuses another.
-const gzVersion = 10
+const gzVersion = 11
 
 // gzLayout is runtime/src/goabi/layout.rs's Layout, word for word.
 type gzLayout struct {
@@ -164,7 +164,18 @@ func gzregister() {
 		classes:          uintptr(unsafe.Pointer(&gzclasses)),
 	}
 	gzRegister(&info)
+	gzclock = gzClock(&gzstarted)
 }
+
+// Where the assembly reads the time: words of the kernel's (runtime/src/port.rs, clock_words), and wall time at the
+// clock's start in nanoseconds since 1970.
+var (
+	gzclock   *[3]uint64
+	gzstarted int64
+)
+
+// gznoclock is a clock that must be asked for the time.
+var gznoclock = [3]uint64{2: 1}
 
 // gzOffset is an offset for the kernel, which adds it with wrap-around.
 func gzOffset(o int) uintptr { return uintptr(o) }
@@ -275,6 +286,10 @@ func gzAssociate(p unsafe.Pointer, id, add uintptr) uintptr
 func gzDisassociate(p unsafe.Pointer)
 func gzNano() int64
 func gzSetMaxThreads(n uintptr) uintptr
+func gzNanotime() int64
+
+//go:noescape
+func gzClock(started *int64) *[3]uint64
 
 //go:noescape
 func gzSchedStats(s *gzSched)

@@ -6,7 +6,7 @@
 #include "funcdata.h"
 
 // The kernel's functions, in the order of TABLE in runtime/src/goabi/table.rs.
-#define TABLE 69
+#define TABLE 70
 GLOBL runtime·gztable(SB), NOPTR, $(8*TABLE)
 
 // Go's ABIInternal passes integers in AX BX CX DI SI R8 and returns them in AX BX; R14 is g, X15 is 0, SP and BP are kept, all else is the caller's to save.
@@ -75,7 +75,7 @@ PARKS(runtime·gzSyscall, 4, ARG4)
 RUST(runtime·write1, 5, ARG3)
 RUST(runtime·gzReadRandom, 6, ARG2)
 RUST(runtime·exit, 7, ARG1)
-RUST(runtime·nanotime1, 8, ARG0)
+RUST(runtime·gzNanotime, 8, ARG0)
 RUST(runtime·gzPersistent, 10, ARG1)
 RUST(runtime·lock, 11, ARG1)
 RUST(runtime·lock2, 11, ARG1)
@@ -135,6 +135,7 @@ RUST(runtime·gzAssociate, 65, ARG3)
 RUST(runtime·gzDisassociate, 66, ARG1)
 RUST(runtime·gzNano, 67, ARG0)
 RUST(runtime·gzSetMaxThreads, 68, ARG1)
+RUST(runtime·gzClock, 69, ARG1)
 
 // func gztableaddr() *uintptr
 TEXT runtime·gztableaddr<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-8
@@ -333,8 +334,57 @@ TEXT runtime·usleep<ABIInternal>(SB), NOSPLIT|NOFRAME, $0
 	IMULQ	$1000, AX
 	JMP	runtime·gzSleep<ABIInternal>(SB)
 
+// Nanoseconds since the clock's start, in DX, as the kernel counts them (nanotime in kernel/src/cpu/clock.rs). It must be asked
+// if the cores' counters are out of step, or if the program has made a bubble, whose clock is another.
+#define CLOCK(ask) \
+	MOVQ	runtime·gzclock(SB), CX \
+	LFENCE \
+	RDTSC \
+	SHLQ	$32, DX \
+	ORQ	DX, AX \
+	SUBQ	0(CX), AX \
+	MULQ	8(CX) \
+	SHLQ	$32, AX, DX \
+	CMPB	16(CX), $0 \
+	JNE	ask
+
+// func runtime.nanotime1() int64
+TEXT runtime·nanotime1<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-8
+	CLOCK(ask)
+	MOVQ	DX, AX
+	RET
+ask:
+	JMP	runtime·gzNanotime<ABIInternal>(SB)
+
+// func time.runtimeNano() int64
+TEXT time·runtimeNano<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-8
+	CLOCK(ask)
+	MOVQ	DX, AX
+	RET
+ask:
+	JMP	runtime·gzNano<ABIInternal>(SB)
+
 // func time.now() (sec int64, nsec int32, mono int64)
 TEXT time·now<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-24
+	JMP	time·runtimeNow<ABIInternal>(SB)
+
+// func time.runtimeNow() (sec int64, nsec int32, mono int64)
+TEXT time·runtimeNow<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-24
+	CLOCK(ask)
+	MOVQ	DX, CX
+	MOVQ	runtime·gzstarted(SB), BX
+	ADDQ	CX, BX
+	// Divided by 10^9: by 2^9, and multiplied by 2^75/5^9.
+	MOVQ	BX, AX
+	SHRQ	$9, AX
+	MOVQ	$0x44b82fa09b5a53, DX
+	MULQ	DX
+	SHRQ	$11, DX
+	MOVQ	DX, AX
+	IMUL3Q	$1000000000, DX, DX
+	SUBQ	DX, BX
+	RET
+ask:
 	PUSHQ	BP
 	MOVQ	SP, BP
 	SUBQ	$16, SP

@@ -53,6 +53,7 @@ func synctestRun(f func()) {
 	}
 	b := &synctestBubble{id: gzbubbles.Add(1)}
 	gzBubbleBegin(b, gztableaddr())
+	gzclock = &gznoclock
 	gp.bubble = b
 	defer func() { getg().bubble = nil }()
 	newproc(*(**funcval)(unsafe.Pointer(&f)))

@@ -11,11 +11,7 @@ func timeSleep(ns int64) {
 	}
 }
 
-//go:linkname time_runtimeNano time.runtimeNano
-func time_runtimeNano() int64 { return gzNano() }
-
-//go:linkname time_runtimeNow time.runtimeNow
-func time_runtimeNow() (sec int64, nsec int32, mono int64) { return time_now() }
+// time.runtimeNow and time.runtimeNano are in gzero_amd64.s.
 
 //go:linkname time_runtimeIsBubbled time.runtimeIsBubbled
 func time_runtimeIsBubbled() bool { return getg().bubble != nil }

@@ -162,6 +162,10 @@ unsafe impl Port for Machine {
         clock::nanotime() as i64
     }
 
+    fn clock_words() -> *const u64 {
+        clock::words()
+    }
+
     fn walltime() -> (i64, u32) {
         clock::walltime()
     }

@@ -77,21 +77,62 @@ func TestDurable(t *testing.T) {
 	})
 }
 
+// Before the first bubble the program reads the time itself; from then on it asks the kernel.
+func TestClock(t *testing.T) {
+	first := time.Now()
+	last := first
+	goesOn := func(where string) {
+		for range 1000 {
+			now := time.Now()
+			if d := now.Sub(last); d < 0 || d > time.Second || time.Until(last) > 0 {
+				t.Fatalf("%s a bubble: %v, and then %v", where, last, now)
+			}
+			if wall := now.UnixNano() - first.UnixNano(); wall != int64(now.Sub(first)) {
+				t.Fatalf("%s a bubble: %v, and %v later by the wall", where, now.Sub(first), wall)
+			}
+			last = now
+		}
+	}
+	goesOn("before")
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		if !begin.Equal(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)) {
+			t.Fatalf("a bubble's time begins with %v", begin)
+		}
+		time.Sleep(time.Hour)
+		if d := time.Since(begin); d != time.Hour {
+			t.Fatalf("an hour is %v", d)
+		}
+	})
+	goesOn("after")
+}
+
 func TestDeadlock(t *testing.T) {
 	synctest.Test(t, func(*testing.T) { go func() { <-make(chan int) }() })
 }
 "#;
 
-fn misuse(test: &str, said: &str) -> Outcome {
+fn run_test(test: &str) -> Result<(Option<i32>, String), String> {
     let files = [("go.mod", "module bubbles\n\ngo 1.27\n"), ("bubbles_test.go", BUBBLES)];
     let folder = Folder::new(&format!("go bubbles {test}"), &files)?;
     let output = folder.run(&["go", "test", "-run", test, "."])?;
     let all = [output.stdout, output.stderr].concat();
-    let all = String::from_utf8_lossy(&all);
+    Ok((output.status.code(), String::from_utf8_lossy(&all).into_owned()))
+}
+
+fn misuse(test: &str, said: &str) -> Outcome {
+    let (code, all) = run_test(test)?;
     // The trace leads to the test.
-    match output.status.code() == Some(1) && all.contains(said) && all.contains("bubbles_test.go:") {
+    match code == Some(1) && all.contains(said) && all.contains("bubbles_test.go:") {
         true => Ok(()),
-        false => Err(format!("{}, not {said:?}:\n{all}", output.status)),
+        false => Err(format!("{code:?}, not {said:?}:\n{all}")),
+    }
+}
+
+fn clock() -> Outcome {
+    match run_test("Clock")? {
+        (Some(0), _) => Ok(()),
+        (code, all) => Err(format!("{code:?}:\n{all}")),
     }
 }
 
@@ -170,7 +211,8 @@ pub fn jobs(guests: &Guests) -> Vec<Job<'_>> {
     let ends = ENDS.into_iter().map(|(name, program, status, said)| {
         Job::one(format!("go_runtime::ends::{name}"), move || ends(name, program, status, said))
     });
-    programs.chain(misuses).chain(ends).collect()
+    let clock = Job::one("go_runtime::bubble::clock", clock);
+    programs.chain(misuses).chain(ends).chain([clock]).collect()
 }
 
 fn run(guests: &Guests, program: &str, smp: u32) -> Outcome {

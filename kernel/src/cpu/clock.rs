@@ -16,21 +16,22 @@ use core::arch::x86_64::{_mm_lfence, _rdtsc};
 use core::hint::spin_loop;
 use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
-/// What `nanotime` reads, in one cache line.
-#[repr(align(64))]
+/// What `nanotime` reads, in one cache line. Go programs read the first three words, too
+/// (`runtime::port::Port::clock_words`).
+#[repr(C, align(64))]
 struct Scale {
     start: AtomicU64,
     /// Nanoseconds in a tick, times 2³². 0, which stops the clock, until it is calibrated.
     mult: AtomicU64,
-    hz: AtomicU64,
     out_of_step: AtomicBool,
+    hz: AtomicU64,
 }
 
 static SCALE: Scale = Scale {
     start: AtomicU64::new(0),
     mult: AtomicU64::new(0),
-    hz: AtomicU64::new(0),
     out_of_step: AtomicBool::new(false),
+    hz: AtomicU64::new(0),
 };
 
 /// The latest time that any core has read, kept if the counters are out of step.
@@ -59,6 +60,11 @@ pub fn nanotime() -> u64 {
     let ticks = ordered_cycles().wrapping_sub(SCALE.start.load(Ordering::Relaxed));
     let ns = ((u128::from(ticks) * u128::from(SCALE.mult.load(Ordering::Relaxed))) >> 32) as u64;
     if SCALE.out_of_step.load(Ordering::Relaxed) { push_up(ns) } else { ns }
+}
+
+/// The address of what [`nanotime`] reads: the counter's start, its scale, and a byte that says whether the counters are out of step.
+pub fn words() -> *const u64 {
+    (&raw const SCALE).cast()
 }
 
 /// The latest time that any core has seen, `ns` included.

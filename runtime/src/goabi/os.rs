@@ -88,6 +88,12 @@ pub(super) fn init() {
     STARTED_AT.store(seconds * SECOND + i64::from(ns) - now, Ordering::Relaxed);
 }
 
+/// Where Go code reads the clock, and in `started_at` what [`now`] adds to it.
+pub(super) extern "C" fn clock(started_at: &mut i64) -> *const u64 {
+    *started_at = STARTED_AT.load(Ordering::Relaxed);
+    port::clock_words()
+}
+
 /// Wall time, and the clock's of the same moment.
 pub(super) extern "C" fn now(mono: &mut i64) -> Wall {
     *mono = port::nanotime();

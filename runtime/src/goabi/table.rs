@@ -33,7 +33,7 @@ table! {
     "write1" => os::write1,
     "gzReadRandom" => syscall::random,
     "exit" => os::exit,
-    "nanotime1" => os::nanotime,
+    "gzNanotime" => os::nanotime,
     "now" => os::now,
     "gzPersistent" => malloc::persistent,
     "lock" => proc::lock,
@@ -94,6 +94,7 @@ table! {
     "gzDisassociate" => bubble::disassociate,
     "gzNano" => os::nanotime,
     "gzSetMaxThreads" => proc::set_max_threads,
+    "gzClock" => os::clock,
 }
 
 /// The number of a function.
