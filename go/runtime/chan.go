@@ -14,7 +14,7 @@ type hchan struct {
 	buf              unsafe.Pointer
 	elemsize         uintptr
 	recvq, sendq     waitq
-	_                [8]uintptr
+	_                [7]uintptr
 	elemtype         *_type
 	// The timer that sends here, else the bubble that it belongs to, or nil.
 	owner unsafe.Pointer

@@ -10,7 +10,7 @@ import (
 )
 
 // gzVersion changes with every change of the table or of gzLayout. The kernel refuses another.
-const gzVersion = 11
+const gzVersion = 12
 
 // gzLayout is runtime/src/goabi/layout.rs's Layout, word for word.
 type gzLayout struct {
@@ -238,9 +238,6 @@ func gzChanrecvNB(c *hchan, elem unsafe.Pointer) uint8
 func gzClosechan(c *hchan) uintptr
 
 //go:noescape
-func gzSelectgo(cas *scase, order *uint16, nsends, nrecvs, block uintptr) (int, uintptr)
-
-//go:noescape
 func gzSemacquire(addr *uint32, lifo, reason uintptr)
 
 //go:noescape
@@ -257,7 +254,7 @@ func gzNotifyAll(l *notifyList)
 //go:noescape
 func gzNotifyOne(l *notifyList)
 func gzSleep(ns int64)
-func gzTimerInit(k *[16]uintptr, t *timeTimer, when, period int64, c *hchan)
+func gzTimerInit(k *[10]uintptr, t *timeTimer, when, period int64, c *hchan)
 func gzNcpu() uintptr
 func gzGC()
 func gzSetGCPercent(percent int32) int

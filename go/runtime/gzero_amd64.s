@@ -11,14 +11,15 @@ GLOBL runtime·gztable(SB), NOPTR, $(8*TABLE)
 
 // Go's ABIInternal passes integers in AX BX CX DI SI R8 and returns them in AX BX; R14 is g, X15 is 0, SP and BP are kept, all else is the caller's to save.
 // System V passes them in DI SI DX CX R8 R9 and returns them in AX DX; it keeps R14 and BP.
+// The frame pointer is pushed by its code: the assembler counts a PUSHQ, but not that LEAVEQ takes it off.
+#define PUSHBP	BYTE	$0x55
 #define CALLRUST(index) \
-	PUSHQ	BP \
+	PUSHBP \
 	MOVQ	SP, BP \
 	ANDQ	$~15, SP \
 	MOVQ	runtime·gztable+(8*index)(SB), R11 \
 	CALL	R11 \
-	MOVQ	BP, SP \
-	POPQ	BP \
+	LEAVEQ \
 	XORPS	X15, X15
 
 // The goroutine may have come back on another M: Go's m of that one is its m now.
@@ -58,13 +59,12 @@ TEXT name<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-0 \
 	MOVQ	DX, BX \
 	RET
 
-// A function that may park the goroutine which calls it.
+// A function that may park the goroutine which calls it. None has two results.
 #define PARKS(name, index, args) \
 TEXT name<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-0 \
 	args \
 	CALLRUST(index) \
 	BIND \
-	MOVQ	DX, BX \
 	RET
 
 RUST(runtime·gzRegister, 0, ARG1)
@@ -100,7 +100,6 @@ PARKS(runtime·gzChanrecv, 29, ARG2)
 RUST(runtime·gzChansendNB, 44, ARG2)
 RUST(runtime·gzChanrecvNB, 45, ARG2)
 RUST(runtime·gzClosechan, 30, ARG1)
-PARKS(runtime·gzSelectgo, 31, ARG5)
 PARKS(runtime·gzSemacquire, 32, ARG3)
 PARKS(runtime·gzSemrelease, 33, ARG2)
 RUST(runtime·gzCanspin, 34, ARG1)
@@ -149,12 +148,17 @@ TEXT runtime·newproc<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-8
 	CALLRUST(14)
 	RET
 
-// A send or receive ends with 0: done, 1: would block, 2: the channel is closed; in AL.
+// A send or receive ends with 0: done, 1: would block, 2: the channel is closed; in AL. One that may wait says in AH whether it has:
+// else the M is the same.
 
 // func chansend1(c *hchan, elem unsafe.Pointer)
 TEXT runtime·chansend1<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-16
 	ARG2
 	CALLRUST(28)
+	TESTW	AX, AX
+	JNE	waited
+	RET
+waited:
 	BIND
 	TESTB	AX, AX
 	JNE	closed
@@ -188,6 +192,10 @@ TEXT runtime·selectnbrecv<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-18
 TEXT runtime·chanrecv1<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-16
 	ARG2
 	CALLRUST(29)
+	TESTW	AX, AX
+	JNE	waited
+	RET
+waited:
 	BIND
 	RET
 
@@ -195,10 +203,30 @@ TEXT runtime·chanrecv1<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-16
 TEXT runtime·chanrecv2<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-17
 	ARG2
 	CALLRUST(29)
+	TESTW	AX, AX
+	JNE	waited
+	INCL	AX
+	RET
+waited:
 	BIND
 	TESTB	AX, AX
 	SETEQ	AX
 	RET
+
+// func selectgo(cas0 *scase, order0 *uint16, pc0 *uintptr, nsends, nrecvs int, block bool) (int, bool)
+TEXT runtime·selectgo<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-57
+	MOVQ	DI, DX
+	MOVQ	SI, CX
+	ARG2
+	CALLRUST(31)
+	BIND
+	// 0: no element moved, 1: one did, 2: a send on a closed channel.
+	MOVQ	DX, BX
+	CMPQ	BX, $1
+	JHI	closed
+	RET
+closed:
+	JMP	runtime·panicsendclosed<ABIInternal>(SB)
 
 // func readgstatus(gp *g) uint32
 TEXT runtime·readgstatus<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-12

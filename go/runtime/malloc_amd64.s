@@ -202,20 +202,27 @@ TEXT runtime·mallocgc<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-32
 bits:
 	BITS((RUN(0, 0)+BITMAP))
 clear:
-	// From R8 to DI.
-	LEAQ	16(R8), R10
+	// From R8 to DI: 32 bytes at a time, and the last 32 whatever was cleared of them before.
+	LEAQ	32(R8), R10
 	CMPQ	R10, DI
-	JHI	tail
+	JHI	few
 loop:
+	MOVUPS	X15, -32(R10)
 	MOVUPS	X15, -16(R10)
-	ADDQ	$16, R10
+	ADDQ	$32, R10
 	CMPQ	R10, DI
 	JLS	loop
-tail:
-	SUBQ	$16, R10
+	MOVUPS	X15, -32(DI)
+	MOVUPS	X15, -16(DI)
+	MOVQ	R8, AX
+	RET
+few:
+	// 8, 16 or 24.
+	MOVQ	$0, (R8)
+	LEAQ	8(R8), R10
 	CMPQ	R10, DI
 	JEQ	done
-	MOVQ	$0, (R10)
+	MOVUPS	X15, -16(DI)
 done:
 	MOVQ	R8, AX
 	RET

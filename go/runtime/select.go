@@ -25,13 +25,8 @@ const (
 
 func selectsetpc(pc *uintptr) {}
 
-func selectgo(cas0 *scase, order0 *uint16, pc0 *uintptr, nsends, nrecvs int, block bool) (int, bool) {
-	i, moved := gzSelectgo(cas0, order0, uintptr(nsends), uintptr(nrecvs), gzbool(block))
-	if uint(i) < uint(nsends) && moved == 0 {
-		panicsendclosed()
-	}
-	return i, moved != 0
-}
+//go:noescape
+func selectgo(cas0 *scase, order0 *uint16, pc0 *uintptr, nsends, nrecvs int, block bool) (int, bool)
 
 // A reflect.runtimeSelect.
 type runtimeSelect struct {

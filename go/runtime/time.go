@@ -24,7 +24,7 @@ type timeTimer struct {
 	c    unsafe.Pointer // <-chan time.Time
 	init bool
 
-	kernel [16]uintptr
+	kernel [10]uintptr
 	f      func(arg any, seq uintptr, delay int64)
 	arg    any
 	// Of a channel's timer: a channel with room for one value, which f is made to send to when a receiver takes the value.

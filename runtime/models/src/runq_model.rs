@@ -41,9 +41,16 @@ fn owner_against_thief() {
         assert!(q.push(g(1)));
         assert!(q.push(g(2)));
         let mut got = Vec::from_iter(Some(q.pop().0 as usize).filter(|&n| n != 0));
+        let empty = q.is_empty_for_owner();
+        assert!(!empty || q.pop().0.is_null());
         assert!(q.push(g(3)));
         got.extend(thief.join().unwrap());
-        got.extend(drain(&q));
+        let empty = q.is_empty_for_owner();
+        let rest = drain(&q);
+        assert_eq!(empty, rest.is_empty());
+        got.extend(rest);
+        q.set_next(g(9));
+        assert!(!q.is_empty_for_owner());
         got.sort_unstable();
         assert_eq!(got, [1, 2, 3]);
     });

@@ -169,7 +169,7 @@ impl<T> Chan<T> {
     pub fn send(&self, value: T) {
         let value = ManuallyDrop::new(value);
         // SAFETY: the handle keeps the channel alive; the value is given up if it was sent.
-        let sent = unsafe { chansend(self.core(), (&raw const value).cast(), size_of::<T>(), true) };
+        let sent: Sent = unsafe { chansend(self.core(), (&raw const value).cast(), size_of::<T>(), true) };
         if sent != Sent::Done {
             send_on_closed(ManuallyDrop::into_inner(value));
         }
@@ -183,7 +183,7 @@ impl<T> Chan<T> {
     pub fn try_send(&self, value: T) -> Result<(), TrySendError<T>> {
         let value = ManuallyDrop::new(value);
         // SAFETY: the handle keeps the channel alive; the value is given up if it was sent.
-        match unsafe { chansend(self.core(), (&raw const value).cast(), size_of::<T>(), false) } {
+        match unsafe { chansend::<Sent>(self.core(), (&raw const value).cast(), size_of::<T>(), false) } {
             Sent::Done => Ok(()),
             Sent::WouldBlock => Err(TrySendError(ManuallyDrop::into_inner(value))),
             Sent::Closed => send_on_closed(ManuallyDrop::into_inner(value)),
@@ -196,7 +196,8 @@ impl<T> Chan<T> {
     pub fn recv(&self) -> Option<T> {
         let mut value = MaybeUninit::<T>::uninit();
         // SAFETY: the handle keeps the channel alive; `value` has room for an element.
-        let received = unsafe { chanrecv(self.core(), value.as_mut_ptr().cast(), size_of::<T>(), true) };
+        let received: Received =
+            unsafe { chanrecv(self.core(), value.as_mut_ptr().cast(), size_of::<T>(), true) };
         match received {
             // SAFETY: an element was moved there.
             Received::Element => Some(unsafe { value.assume_init() }),
@@ -212,7 +213,7 @@ impl<T> Chan<T> {
     pub fn try_recv(&self) -> Result<T, TryRecvError> {
         let mut value = MaybeUninit::<T>::uninit();
         // SAFETY: the handle keeps the channel alive; `value` has room for an element.
-        match unsafe { chanrecv(self.core(), value.as_mut_ptr().cast(), size_of::<T>(), false) } {
+        match unsafe { chanrecv::<Received>(self.core(), value.as_mut_ptr().cast(), size_of::<T>(), false) } {
             // SAFETY: an element was moved there.
             Received::Element => Ok(unsafe { value.assume_init() }),
             Received::WouldBlock => Err(TryRecvError::Empty),

@@ -12,6 +12,34 @@ use core::cell::Cell;
 use core::mem::MaybeUninit;
 use core::ptr::{null, null_mut};
 
+/// Bytes of the elements that have a short way.
+pub(super) const WORD: usize = 8;
+
+/// How far a send or a receive came that has only to move an element to or from the buffer.
+pub(super) enum Short {
+    /// All is done.
+    Done,
+    /// Nothing: another holds the lock.
+    Busy,
+    /// The lock is held, and there is more to it.
+    Refused,
+    /// The element has moved. The lock is held, and others wait for it.
+    Awaited,
+}
+
+/// How the caller of a send or receive is told how that ended, and whether the goroutine has waited for it.
+pub trait Told<E> {
+    /// What it is told.
+    fn told(how: E, waited: bool) -> Self;
+}
+
+impl<E> Told<E> for E {
+    #[inline(always)]
+    fn told(how: E, _: bool) -> E {
+        how
+    }
+}
+
 /// A channel without its element type. The first two words are Go's: `len` and `cap` of compiled Go code read them.
 ///
 /// All fields belong to the holder of `lock`; those with an atomic type may be looked at without it.
@@ -24,6 +52,8 @@ pub struct Hchan {
     /// Bytes of a slot that are cleared when its element is taken: see [`Hchan::clearing`].
     cleared: usize,
     pub(super) closed: AtomicBool,
+    /// [`Hchan::has_short_way`]; does not change.
+    short_way: bool,
     pub(super) sendx: Cell<usize>,
     pub(super) recvx: Cell<usize>,
     pub(super) recvq: WaitQ,
@@ -49,10 +79,8 @@ pub(super) unsafe fn copy(from: *const u8, to: *mut u8, size: usize) {
     }
     // SAFETY: as the caller promises.
     unsafe {
-        if size == 8 {
-            return copy_as::<u64>(from, to);
-        }
         match size {
+            8 => copy_as::<u64>(from, to),
             0 => {}
             1 => copy_as::<u8>(from, to),
             4 => copy_as::<u32>(from, to),
@@ -77,6 +105,7 @@ impl Hchan {
             elemsize,
             cleared: 0,
             closed: AtomicBool::new(false),
+            short_way: false,
             sendx: Cell::new(0),
             recvx: Cell::new(0),
             recvq: WaitQ::new(),
@@ -103,6 +132,24 @@ impl Hchan {
     /// The timer that sends here, or null.
     pub(crate) fn timer(&self) -> *const TimerCore {
         self.timer
+    }
+
+    /// The channel as one that says whether its elements are words and it has a buffer: for callers that do not know what they call with.
+    pub(crate) fn with_short_way(mut self) -> Hchan {
+        self.short_way = self.elemsize == WORD && self.dataqsiz != 0;
+        self
+    }
+
+    /// Whether [`send_word`](super::send_word) and [`recv_word`](super::recv_word) may be used. False unless [`Hchan::with_short_way`] has said so.
+    #[inline(always)]
+    pub(crate) fn has_short_way(&self) -> bool {
+        self.short_way
+    }
+
+    /// Whether it has no buffer.
+    #[inline(always)]
+    pub(crate) fn is_unbuffered(&self) -> bool {
+        self.dataqsiz == 0
     }
 
     /// Bytes of an element.
@@ -242,7 +289,7 @@ impl Hchan {
 /// Gives back the lock of `c`, for which others wait, and undoes [`acquirem`].
 #[cold]
 #[inline(never)]
-pub(super) fn unlock_contended(me: *mut G, c: &Hchan) {
+pub(super) fn unlock_contended(c: &Hchan, me: *mut G) {
     c.lock.unlock_slow();
     releasem(me);
 }

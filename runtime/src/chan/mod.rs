@@ -61,11 +61,13 @@ use channel::send_on_closed;
 pub use channel::{Chan, IntoIter, Iter, TryRecvError, TrySendError, make};
 pub use ends::{Receiver, Sender};
 pub(crate) use hchan::close;
-pub use hchan::{Hchan, closechan};
+pub use hchan::{Hchan, Told, closechan};
 pub(crate) use recv::chanrecv_clearing;
 pub use recv::{Received, chanrecv};
+pub(crate) use recv::{recv_unbuffered, recv_word};
 pub use select::{MAX_CASES, Scase, Selected, block, selectgo};
 pub use send::{Sent, chansend};
+pub(crate) use send::{send_unbuffered, send_word};
 pub(crate) use timer_chan::TimerChan;
 pub(crate) use waitq::Sudog;
 

@@ -225,7 +225,7 @@ pub(super) unsafe extern "C" fn make(
     }
 }
 
-pub(super) unsafe extern "C" fn send(c: *const Hchan, elem: *const u8) -> Sent {
+pub(super) unsafe extern "C" fn send(c: *const Hchan, elem: *const u8) -> chan::Ended {
     // SAFETY: as in `chan::send`.
     unsafe { durably(check(c, Misuse::Send), || chan::send(c, elem)) }
 }
@@ -238,7 +238,7 @@ pub(super) unsafe extern "C" fn send_nb(c: *const Hchan, elem: *const u8) -> Sen
     }
 }
 
-pub(super) unsafe extern "C" fn recv(c: *const Hchan, elem: *mut u8) -> Received {
+pub(super) unsafe extern "C" fn recv(c: *const Hchan, elem: *mut u8) -> chan::Ended {
     // SAFETY: as in `chan::recv`.
     unsafe { durably(check(c, Misuse::Receive), || chan::recv(c, elem)) }
 }
@@ -264,7 +264,7 @@ pub(super) unsafe extern "C" fn select(
     order: *mut u16,
     nsends: usize,
     nrecvs: usize,
-    block: usize,
+    block: bool,
 ) -> Chosen {
     let mut durable = true;
     // SAFETY: as in `chan::select`.
@@ -273,7 +273,7 @@ pub(super) unsafe extern "C" fn select(
             let c = (*cases.add(i)).c;
             durable &= check(c, Misuse::Select);
         }
-        durably(durable && block != 0 && !current().is_null(), || {
+        durably(durable && block && !current().is_null(), || {
             chan::select(cases, order, nsends, nrecvs, block)
         })
     }

@@ -2,15 +2,20 @@
 //!
 //! How a send or receive ended goes to Go as the number of [`Sent`] or [`Received`].
 //!
-//! What Go's channels do beside Rust's: the room for an element may be missing (`<-c`), and a receive from a closed channel zeroes it.
+//! `C-unwind` is what functions are that end in a call of another: nothing unwinds here, and what the compiler would add to `C` against that costs the jump.
+//!
+//! What Go's channels do beside Rust's: the room for an element may be missing (`<-c`, `case <-c`).
 
-use crate::chan::{Hchan, Received, Scase, Sent, Sudog, chanrecv_clearing, chansend, close, selectgo};
+use crate::chan::{
+    Hchan, Received, Scase, Selected, Sent, Sudog, Told, chanrecv_clearing, chansend, close, recv_unbuffered,
+    recv_word, selectgo, send_unbuffered, send_word,
+};
 use alloc::vec::Vec;
 use core::mem::MaybeUninit;
 
 /// Bytes of a Go `hchan` that are the kernel's.
-const ROOM: usize = 17 * 8;
-const _: () = assert!(size_of::<Hchan>() <= ROOM - 8);
+const ROOM: usize = 15 * 8;
+const _: () = assert!(size_of::<Hchan>() <= ROOM);
 
 /// Arms of a select whose waiters lie on the stack.
 const INLINE: usize = 8;
@@ -26,7 +31,26 @@ pub(super) unsafe extern "C" fn make(
     pointers: usize,
 ) {
     // SAFETY: Go's memory for a channel, and for its buffer; no element has pointers behind its first `pointers` bytes.
-    unsafe { c.write(Hchan::new(n, buf, elemsize).clearing(pointers)) };
+    unsafe { c.write(Hchan::new(n, buf, elemsize).clearing(pointers).with_short_way()) };
+}
+
+/// How a send or receive ended, and in the second byte whether the goroutine has waited, perhaps to come back on another M. 0: all is well, nothing else is to be done.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(transparent)]
+pub(super) struct Ended(u32);
+
+impl Told<Sent> for Ended {
+    #[inline(always)]
+    fn told(how: Sent, waited: bool) -> Ended {
+        Ended(how as u32 | u32::from(waited) << 8)
+    }
+}
+
+impl Told<Received> for Ended {
+    #[inline(always)]
+    fn told(how: Received, waited: bool) -> Ended {
+        Ended(how as u32 | u32::from(waited) << 8)
+    }
 }
 
 /// The size of the channel's elements, which Go does not pass.
@@ -39,18 +63,21 @@ unsafe fn size_of_elem(c: *const Hchan) -> usize {
     unsafe { c.as_ref() }.map_or(0, Hchan::elem_size)
 }
 
-/// Bytes of the elements that have short ways: their copy is one move, and nothing has to be kept over a call.
-const WORD: usize = 8;
-
-pub(super) unsafe extern "C" fn send(c: *const Hchan, elem: *const u8) -> Sent {
-    // SAFETY: a channel of Go's and an element of it.
-    unsafe { if size_of_elem(c) == WORD { chansend(c, elem, WORD, true) } else { send_any(c, elem) } }
+pub(super) unsafe extern "C-unwind" fn send(c: *const Hchan, elem: *const u8) -> Ended {
+    // SAFETY: a channel of Go's and an element of it. Go code is not preempted in here (`preempt.rs`).
+    unsafe {
+        match c.as_ref() {
+            Some(c) if c.has_short_way() => send_word(c, elem),
+            Some(c) if c.is_unbuffered() => send_unbuffered::<_, true>(c, elem),
+            _ => send_any(c, elem),
+        }
+    }
 }
 
 /// # Safety
 /// As [`send`].
 #[inline(never)]
-unsafe fn send_any(c: *const Hchan, elem: *const u8) -> Sent {
+unsafe fn send_any(c: *const Hchan, elem: *const u8) -> Ended {
     // SAFETY: as the caller promises.
     unsafe { chansend(c, elem, size_of_elem(c), true) }
 }
@@ -60,60 +87,26 @@ pub(super) unsafe extern "C" fn send_nb(c: *const Hchan, elem: *const u8) -> Sen
     unsafe { chansend(c, elem, size_of_elem(c), false) }
 }
 
-/// # Safety
-/// `c` is null or a channel; `elem` is null or room for an element.
-#[inline(always)]
-unsafe fn receive(c: *const Hchan, elem: *mut u8, block: bool) -> Received {
-    // SAFETY: as the caller promises.
+pub(super) unsafe extern "C-unwind" fn recv(c: *const Hchan, elem: *mut u8) -> Ended {
+    // SAFETY: a channel of Go's and room for an element of it. Go code is not preempted in here.
     unsafe {
-        let size = size_of_elem(c);
-        if elem.is_null() && size != 0 {
-            return discard(c, size, block);
+        match c.as_ref() {
+            Some(c) if elem.is_null() && c.elem_size() != 0 => {
+                if c.is_unbuffered() && c.elem_size() <= SCRAP { discard_handed(c) } else { discard(c, true) }
+            }
+            Some(c) if c.has_short_way() => recv_word(c, elem),
+            Some(c) if c.is_unbuffered() => recv_unbuffered::<_, true>(c, elem),
+            _ => recv_any(c, elem),
         }
-        let received = chanrecv_clearing(c, elem, size, block);
-        if received == Received::Closed && size != 0 {
-            elem.write_bytes(0, size);
-        }
-        received
-    }
-}
-
-/// A receive whose element nobody wants.
-///
-/// # Safety
-/// As [`receive`].
-#[cold]
-unsafe fn discard(c: *const Hchan, size: usize, block: bool) -> Received {
-    // SAFETY: as the caller promises.
-    unsafe {
-        if size <= SCRAP {
-            let mut to = MaybeUninit::<[u64; SCRAP / 8]>::uninit();
-            receive(c, to.as_mut_ptr().cast(), block)
-        } else {
-            let mut to = Vec::<u64>::with_capacity(size.div_ceil(8));
-            receive(c, to.as_mut_ptr().cast(), block)
-        }
-    }
-}
-
-pub(super) unsafe extern "C" fn recv(c: *const Hchan, elem: *mut u8) -> Received {
-    // SAFETY: a channel of Go's and room for an element of it.
-    unsafe {
-        if size_of_elem(c) != WORD || elem.is_null() {
-            return recv_any(c, elem);
-        }
-        // What a closed channel gives; written before, nothing has to be done after.
-        elem.cast::<u64>().write_unaligned(0);
-        chanrecv_clearing(c, elem, WORD, true)
     }
 }
 
 /// # Safety
 /// As [`recv`].
 #[inline(never)]
-unsafe fn recv_any(c: *const Hchan, elem: *mut u8) -> Received {
+unsafe fn recv_any(c: *const Hchan, elem: *mut u8) -> Ended {
     // SAFETY: as the caller promises.
-    unsafe { receive(c, elem, true) }
+    unsafe { chanrecv_clearing(c, elem, size_of_elem(c), true) }
 }
 
 pub(super) unsafe extern "C" fn recv_nb(c: *const Hchan, elem: *mut u8) -> Received {
@@ -122,9 +115,48 @@ pub(super) unsafe extern "C" fn recv_nb(c: *const Hchan, elem: *mut u8) -> Recei
         // The usual end of a `select` with a default arm.
         match c.as_ref() {
             Some(c) if c.is_idle() => Received::WouldBlock,
-            _ => receive(c, elem, false),
+            Some(c) if elem.is_null() && c.elem_size() != 0 => discard(c, false),
+            _ => chanrecv_clearing(c, elem, size_of_elem(c), false),
         }
     }
+}
+
+/// A receive whose element nobody wants.
+///
+/// # Safety
+/// As [`chanrecv_clearing`] but for the room.
+#[inline(never)]
+unsafe fn discard<R: Told<Received>>(c: &Hchan, block: bool) -> R {
+    if c.elem_size() > SCRAP {
+        // SAFETY: as the caller promises.
+        return unsafe { discard_large(c, block) };
+    }
+    let mut to = MaybeUninit::<[u64; SCRAP / 8]>::uninit();
+    // SAFETY: as the caller promises.
+    unsafe { chanrecv_clearing(c, to.as_mut_ptr().cast(), c.elem_size(), block) }
+}
+
+/// [`discard`] of an element that is too large for the stack.
+///
+/// # Safety
+/// As [`discard`].
+#[cold]
+#[inline(never)]
+unsafe fn discard_large<R: Told<Received>>(c: &Hchan, block: bool) -> R {
+    let mut to = Vec::<u64>::with_capacity(c.elem_size().div_ceil(8));
+    // SAFETY: as the caller promises.
+    unsafe { chanrecv_clearing(c, to.as_mut_ptr().cast(), c.elem_size(), block) }
+}
+
+/// [`discard`] that waits, of a small element on a channel without a buffer: how goroutines wait for each other.
+///
+/// # Safety
+/// As [`discard`]; the element fits.
+#[inline(never)]
+unsafe fn discard_handed(c: &Hchan) -> Ended {
+    let mut to = MaybeUninit::<[u64; SCRAP / 8]>::uninit();
+    // SAFETY: as the caller promises.
+    unsafe { recv_unbuffered::<_, true>(c, to.as_mut_ptr().cast()) }
 }
 
 /// 0 closed, 1 was nil, 2 was closed.
@@ -143,69 +175,85 @@ pub(super) unsafe extern "C" fn closechan(c: *const Hchan) -> usize {
     }
 }
 
-/// An index and whether an element moved.
+/// An index, and how it ended: [`NOT_MOVED`], [`MOVED`] or [`SEND_CLOSED`].
 #[repr(C)]
 pub(super) struct Chosen(usize, usize);
+
+const NOT_MOVED: usize = 0;
+const MOVED: usize = 1;
+const SEND_CLOSED: usize = 2;
 
 pub(super) unsafe extern "C" fn select(
     cases: *const Scase,
     order: *mut u16,
     nsends: usize,
     nrecvs: usize,
-    block: usize,
+    block: bool,
 ) -> Chosen {
     let n = nsends + nrecvs;
-    let mut scrap = [0_u64; SCRAP / 8];
-    let mut large = Vec::<u64>::new();
-    let mut own = [const { MaybeUninit::<Scase>::uninit() }; INLINE];
-    let mut more = Vec::<Scase>::new();
-    let mut sudogs = [const { MaybeUninit::<Sudog>::uninit() }; INLINE];
-    let mut more_sudogs = Vec::<Sudog>::new();
-    // SAFETY: the arms and the order are Go's, on the stack of the goroutine; what is made here stays until the select is over.
+    // SAFETY: the arms and the order are Go's, on the stack of the goroutine; the sudogs stay until the select is over.
     unsafe {
-        let unwanted = |i: usize| {
-            let case = *cases.add(i);
-            if case.elem.is_null() { size_of_elem(case.c) } else { 0 }
-        };
-        let largest = (nsends..n).map(unwanted).max().unwrap_or(0);
-        let mut arms = cases;
-        if largest != 0 {
-            // Elements that nobody wants go where nobody looks; of a select's arms only one is served.
-            let to = if n <= INLINE {
-                own.as_mut_ptr().cast::<Scase>()
-            } else {
-                more.reserve(n);
-                more.as_mut_ptr()
-            };
-            let room = if largest <= SCRAP {
-                scrap.as_mut_ptr().cast::<u8>()
-            } else {
-                large.reserve(largest.div_ceil(8));
-                large.as_mut_ptr().cast()
-            };
-            for i in 0..n {
-                let mut case = *cases.add(i);
-                if i >= nsends && case.elem.is_null() {
-                    case.elem = room;
-                }
-                to.add(i).write(case);
-            }
-            arms = to;
+        let mut unwanted = (nsends..n).map(|i| *cases.add(i)).filter(|case| case.elem.is_null());
+        if n > INLINE || unwanted.any(|case| size_of_elem(case.c) != 0) {
+            return select_any(cases, order, nsends, nrecvs, block);
         }
-        let sudogs = if n <= INLINE {
-            sudogs.as_mut_ptr().cast::<Sudog>()
-        } else {
-            more_sudogs.reserve(n);
-            more_sudogs.as_mut_ptr()
-        };
-        let s = selectgo(arms, order, sudogs, nsends, nrecvs, block != 0);
-        if s.index >= nsends && s.index < n && !s.moved {
-            let case = *arms.add(s.index);
-            let size = size_of_elem(case.c);
-            if size != 0 {
-                case.elem.write_bytes(0, size);
-            }
-        }
-        Chosen(s.index, usize::from(s.moved))
+        let mut sudogs = [const { MaybeUninit::<Sudog>::uninit() }; INLINE];
+        served(cases, selectgo(cases, order, sudogs.as_mut_ptr().cast(), nsends, nrecvs, block), nsends)
     }
+}
+
+/// [`select`] with many arms, or with receives whose elements nobody wants.
+///
+/// # Safety
+/// As [`select`].
+#[cold]
+#[inline(never)]
+unsafe fn select_any(
+    cases: *const Scase,
+    order: *mut u16,
+    nsends: usize,
+    nrecvs: usize,
+    block: bool,
+) -> Chosen {
+    let n = nsends + nrecvs;
+    // SAFETY: as in `select`.
+    unsafe {
+        let mut arms: Vec<Scase> = (0..n).map(|i| *cases.add(i)).collect();
+        let unwanted = |case: &&mut Scase| case.elem.is_null();
+        let largest = arms[nsends..].iter_mut().filter(unwanted).map(|case| size_of_elem(case.c)).max();
+        // They go where nobody looks; of a select's arms only one is served.
+        let mut scrap = Vec::<u64>::with_capacity(largest.unwrap_or(0).div_ceil(8));
+        for case in arms[nsends..].iter_mut().filter(unwanted) {
+            case.elem = scrap.as_mut_ptr().cast();
+        }
+        let mut sudogs = Vec::<Sudog>::with_capacity(n);
+        served(
+            arms.as_ptr(),
+            selectgo(arms.as_ptr(), order, sudogs.as_mut_ptr(), nsends, nrecvs, block),
+            nsends,
+        )
+    }
+}
+
+/// Tells Go which arm was chosen, and gives a receiver from a closed channel its zeros.
+///
+/// # Safety
+/// `s` is what a select of the arms `cases` said, whose rooms are still there.
+#[inline(always)]
+unsafe fn served(cases: *const Scase, s: Selected, nsends: usize) -> Chosen {
+    if s.moved {
+        return Chosen(s.index, MOVED);
+    }
+    if s.index == Selected::NONE {
+        return Chosen(s.index, NOT_MOVED);
+    }
+    if s.index < nsends {
+        return Chosen(s.index, SEND_CLOSED);
+    }
+    // SAFETY: as the caller promises.
+    unsafe {
+        let case = *cases.add(s.index);
+        case.elem.write_bytes(0, size_of_elem(case.c));
+    }
+    Chosen(s.index, NOT_MOVED)
 }

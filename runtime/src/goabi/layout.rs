@@ -13,7 +13,7 @@ use core::mem::{offset_of, size_of};
 use core::sync::atomic::{AtomicBool, Ordering};
 
 /// `gzVersion` in `gzero.go`.
-const VERSION: usize = 11;
+const VERSION: usize = 12;
 
 macro_rules! layout {
     ($($(#[$doc:meta])* $name:ident,)*) => {

@@ -56,7 +56,7 @@ table! {
     "gzChansend" => chan::send,
     "gzChanrecv" => chan::recv,
     "gzClosechan" => chan::closechan,
-    "gzSelectgo" => chan::select,
+    "selectgo" => chan::select,
     "gzSemacquire" => sema::acquire,
     "gzSemrelease" => sema::release,
     "gzCanspin" => proc::can_spin,
@@ -132,7 +132,7 @@ in_bubbles! {
     "gzChanrecv" => bubble::recv,
     "gzChanrecvNB" => bubble::recv_nb,
     "gzClosechan" => bubble::closechan,
-    "gzSelectgo" => bubble::select,
+    "selectgo" => bubble::select,
     "gzPark" => bubble::park,
     "gzSemacquire" => bubble::semacquire,
     "gzNotifyWait" => bubble::notify_wait,
@@ -180,7 +180,7 @@ mod tests {
             let name = name.strip_suffix('2').filter(|n| ["lock", "unlock"].contains(n)).unwrap_or(name);
             assert_eq!(NAMES[number], name, "stub {number} in gzero_amd64.s");
         }
-        let by_hand = ["newproc", "now", "mallocgc"];
+        let by_hand = ["newproc", "now", "mallocgc", "selectgo"];
         for name in NAMES.iter().filter(|name| !by_hand.contains(name)) {
             assert!(stubs.contains_key(*name), "gzero_amd64.s has no stub for {name}");
         }

@@ -22,7 +22,7 @@ pub(super) struct Timer {
 }
 
 /// Bytes that Go has for it.
-const ROOM: usize = 16 * 8;
+const ROOM: usize = 10 * 8;
 const _: () = assert!(size_of::<Timer>() <= ROOM);
 
 /// One of a bubble.

@@ -267,6 +267,22 @@ impl GQueue {
         self.n += 1;
     }
 
+    /// Puts `gp` at the end and takes the first one off, which is `gp` if nothing else is here.
+    pub(super) fn exchange(&mut self, gp: *mut G) -> *mut G {
+        let first = self.head;
+        if first.is_null() {
+            return gp;
+        }
+        // SAFETY: the queue owns its Gs and now this one.
+        unsafe {
+            (*gp).schedlink = null_mut();
+            (*self.tail).schedlink = gp;
+            self.head = (*first).schedlink;
+        }
+        self.tail = gp;
+        first
+    }
+
     /// Puts all of `first` before what is here.
     pub(super) fn prepend(&mut self, first: GQueue) {
         if first.head.is_null() {

@@ -57,6 +57,13 @@ impl RunQueue {
         }
     }
 
+    /// [`RunQueue::is_empty`] for the owner, who alone adds: what is not there at one look is not there at the next.
+    #[inline]
+    pub fn is_empty_for_owner(&self) -> bool {
+        self.head.load(Ordering::Acquire) == self.tail.load(Ordering::Relaxed)
+            && self.next.load(Ordering::Relaxed).is_null()
+    }
+
     /// Where the ring begins and ends, and `runnext`, for who compares two moments.
     pub fn ends(&self) -> ((u32, u32), *mut G) {
         let (head, tail) = (self.head.load(Ordering::Acquire), self.tail.load(Ordering::Acquire));

@@ -61,20 +61,23 @@ pub(super) unsafe fn schedule_after_park(mp: *mut M) -> ! {
 ///
 /// # Safety
 /// On g0 of the current M `mp`, which holds a P; the caller owns `gp`, in state runnable.
+#[inline(always)]
 pub(super) unsafe fn schedule_after_gosched(mp: *mut M, gp: *mut G) -> ! {
     // SAFETY: as the caller promises.
     unsafe {
         let pp = (*mp).p;
         let mut s = sched::lock();
-        s.runq.push_back(gp);
-        // One in, one out: the queue is as long as before.
-        let next =
-            if (*pp).timers.is_empty() && ATTENTION.load(Ordering::Relaxed) == 0 && (*pp).runq.is_empty() {
-                s.runq.pop_front()
-            } else {
-                s.publish_runq_size();
-                null_mut()
-            };
+        let next = if (*pp).timers.is_empty()
+            && ATTENTION.load(Ordering::Relaxed) == 0
+            && (*pp).runq.is_empty_for_owner()
+        {
+            // The queue is as long as before.
+            s.runq.exchange(gp)
+        } else {
+            s.runq.push_back(gp);
+            s.publish_runq_size();
+            null_mut()
+        };
         drop(s);
         if gomaxprocs() > 1 {
             super::preempt::signal_lone();

@@ -97,3 +97,20 @@ fn queues_are_put_in_front_in_order() {
         assert_eq!(order, gs);
     }
 }
+
+/// An exchange with a queue that is empty, or has one G, loses a G or an end.
+#[kernel_test]
+fn exchange_puts_one_last_and_takes_the_first() {
+    let mut gs: Vec<Box<G>> = (0..4).map(|_| Box::new(G::new())).collect();
+    let gs: Vec<*mut G> = gs.iter_mut().map(|g| &raw mut **g).collect();
+    for n in 0..gs.len() - 1 {
+        let mut queue = GQueue::new();
+        gs[..n].iter().for_each(|&g| queue.push_back(g));
+        assert_eq!(queue.exchange(gs[n]), gs[0]);
+        assert_eq!(queue.len(), n);
+        queue.push_back(gs[n + 1]);
+        let order: Vec<*mut G> =
+            core::iter::from_fn(|| Some(queue.pop_front()).filter(|g| !g.is_null())).collect();
+        assert_eq!(order, gs[1..n + 2]);
+    }
+}
