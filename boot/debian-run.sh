@@ -18,5 +18,13 @@ cargo)
         export CARGO_HTTP_CAINFO="$top/etc/ssl/certs/ca-certificates.crt"
     fi
     ;;
+pip*)
+    # A script, whose interpreter is beside it as well. What the user has set is for another one.
+    unset PYTHONHOME PYTHONPATH
+    if [ ! -e /etc/ssl/certs/ca-certificates.crt ] && [ -z "${PIP_CERT-}" ]; then
+        export PIP_CERT="$top/etc/ssl/certs/ca-certificates.crt"
+    fi
+    exec "$top/usr/bin/python3" "$top/usr/bin/$name" "$@"
+    ;;
 esac
 exec "$top/usr/bin/$name" "$@"

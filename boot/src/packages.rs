@@ -112,11 +112,11 @@ mod tests {
     }
 
     /// Builds `frob_1_all.deb` and `libfrob_1_all.deb` in `to`: a program that prints what its
-    /// library has.
+    /// library has. And `pip3_1_all.deb`: a program that only the package's own interpreter can run.
     fn build_packages(to: &Path) {
         let build = r#"
             set -e
-            for name in frob libfrob; do
+            for name in frob libfrob pip3; do
                 mkdir -p "$name/DEBIAN" "$name/usr/bin" "$name/usr/share/frob"
                 printf 'Package: %s\nVersion: 1\nArchitecture: all\nMaintainer: x\nDescription: x\n' $name >$name/DEBIAN/control
             done
@@ -125,7 +125,10 @@ mod tests {
             echo data >libfrob/usr/share/frob/data
             ln -s /usr/share/frob/data libfrob/usr/share/link
             touch libfrob/usr/bin/of-no-concern
-            for name in frob libfrob; do dpkg-deb --root-owner-group -b $name ${name}_1_all.deb; done"#;
+            printf '#!/usr/bin/python3\n' >pip3/usr/bin/pip3
+            printf '#!/bin/sh\necho "runs ${1##*/} ${PYTHONHOME-}$2"\n' >pip3/usr/bin/python3
+            chmod 755 pip3/usr/bin/*
+            for name in frob libfrob pip3; do dpkg-deb --root-owner-group -b $name ${name}_1_all.deb; done"#;
         fs::create_dir_all(to).unwrap();
         let status = Command::new("bash").arg("-c").arg(build).current_dir(to).output().unwrap();
         assert!(status.status.success(), "{}", String::from_utf8_lossy(&status.stderr));
@@ -176,6 +179,17 @@ mod tests {
             assert!(!moved.join("bin/of-no-concern").exists());
             assert!(!moved.join("archives").exists());
         }
+    }
+
+    /// Where no python is, or another one.
+    #[test]
+    fn pip_is_run_by_the_python_beside_it() {
+        let root = machine(1000, DOWNLOADS);
+        build_packages(&root.host.root.join("usr/bin/apt-get.debs"));
+        let need = Need { what: "pip", folder: "pip", packages: &["pip3"], elsewhere: "" };
+        let pip = ensure(&root.host, need, |host| host.program("pip3")).unwrap();
+        let output = Command::new(pip).arg("install").env("PYTHONHOME", "/nosuch").output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "runs pip3 install\n", "{output:?}");
     }
 
     /// Root, too, may want a package unpacked that nothing on the system needs.

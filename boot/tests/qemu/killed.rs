@@ -2,6 +2,7 @@
 
 use crate::harness::{Job, Outcome};
 use boot::source_root;
+use rustix::process::{Pid, Signal, kill_process};
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
@@ -9,15 +10,15 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-const SIGNALS: [(&str, i32); 2] = [("TERM", 15), ("KILL", 9)];
+const SIGNALS: [(&str, Signal); 2] = [("TERM", Signal::TERM), ("KILL", Signal::KILL)];
 
 /// A job for each signal.
 pub fn jobs<'a>() -> Vec<Job<'a>> {
-    let job = |(name, number)| Job::one(format!("killed::{name}"), move || killed(name, number));
+    let job = |(name, signal)| Job::one(format!("killed::{name}"), move || killed(signal));
     SIGNALS.into_iter().map(job).collect()
 }
 
-fn killed(name: &str, number: i32) -> Outcome {
+fn killed(signal: Signal) -> Outcome {
     let mut tool = Command::new(source_root().join("qemu-run.sh"))
         .args(["-icount", "-smp", "1", "cat"])
         .stdin(File::open("/dev/zero").map_err(|e| e.to_string())?)
@@ -36,16 +37,14 @@ fn killed(name: &str, number: i32) -> Outcome {
     let full =
         |pid: u32| fs::read_to_string(format!("/proc/{pid}/wchan")).is_ok_and(|at| at.contains("poll"));
     wait("the pipe is full", || full(pid))?;
-    let kill = Command::new("kill").args(["-s", name, &pid.to_string()]).status();
-    if !kill.is_ok_and(|status| status.success()) {
-        return Err("cannot kill the tool".into());
-    }
+    // Not by the program `kill`, which a new machine has not.
+    kill_process(Pid::from_child(&tool), signal).map_err(|error| error.to_string())?;
     let mut ended = None;
     wait("the tool ends", || {
         ended = tool.try_wait().ok().flatten();
         ended.is_some()
     })?;
-    if ended.and_then(|status| status.signal()) != Some(number) {
+    if ended.and_then(|status| status.signal()) != Some(signal.as_raw()) {
         return Err(format!("the tool ended with {ended:?}"));
     }
     wait("QEMU ends", || machines.iter().all(|&machine| parent(machine).is_none()))
