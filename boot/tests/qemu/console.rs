@@ -39,8 +39,14 @@ pub fn jobs(guests: &Guests) -> Vec<Job<'_>> {
     jobs.push(Job::one("console::late::in", || late_input(guests)));
     jobs.push(Job::one("console::sixteen_writers_cost_no_more", || sixteen(guests)));
     for smp in [1, 2, 4] {
-        jobs.push(Job::one(format!("console::lines_are_whole::smp{smp}"), move || whole_lines(guests, smp)));
-        jobs.push(Job::one(format!("console::slow_reader::smp{smp}"), move || slow_reader(guests, smp)));
+        jobs.push(
+            Job::one(format!("console::lines_are_whole::smp{smp}"), move || whole_lines(guests, smp))
+                .keeps_busy(smp),
+        );
+        jobs.push(
+            Job::one(format!("console::slow_reader::smp{smp}"), move || slow_reader(guests, smp))
+                .keeps_busy(smp),
+        );
     }
     jobs.push(Job::one("console::output_comes_before_a_report", output_before_report));
     jobs.push(Job::one("console::reader_that_leaves", reader_that_leaves));

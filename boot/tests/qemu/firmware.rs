@@ -34,7 +34,7 @@ const MACHINES: [&str; 3] = ["q35", "pc", "microvm"];
 /// Seed 0 changes nothing.
 pub fn jobs(guests: &Guests) -> Vec<Job<'_>> {
     vec![
-        Job::one("firmware::a_few_damaged_tables", || damaged(guests, 0..FEW)),
+        Job::one("firmware::a_few_damaged_tables", || damaged(guests, 0..FEW)).keeps_busy(1),
         Job::one("firmware::many_damaged_tables", || damaged(guests, 0..MANY)).ignored(),
     ]
 }

@@ -27,8 +27,10 @@ const GONE: &str = "received: true true true true true\nlocal: true\nargument: t
 
 /// On 1, 2 and 4 cores.
 pub fn jobs(guests: &Guests) -> Vec<Job<'_>> {
-    let whole = |smp| Job::one(format!("go_gc::smp{smp}"), move || run(guests, smp));
-    let gone = |smp| Job::one(format!("go_gc::unreachable::smp{smp}"), move || unreachable(guests, smp));
+    let whole = |smp| Job::one(format!("go_gc::smp{smp}"), move || run(guests, smp)).keeps_busy(smp);
+    let gone = |smp| {
+        Job::one(format!("go_gc::unreachable::smp{smp}"), move || unreachable(guests, smp)).keeps_busy(smp)
+    };
     [1, 2, 4].map(whole).into_iter().chain([1, 2, 4].map(gone)).collect()
 }
 

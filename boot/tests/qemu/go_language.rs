@@ -62,7 +62,7 @@ pub fn jobs(guests: &Guests) -> Vec<Job<'_>> {
     for (name, folder) in FOLDERS {
         for smp in [1, 2, 4] {
             let run = move || all(guests, folder, smp);
-            jobs.push(Job::one(format!("go_language::{name}::smp{smp}"), run).ignored());
+            jobs.push(Job::one(format!("go_language::{name}::smp{smp}"), run).ignored().keeps_busy(smp));
         }
     }
     jobs

@@ -203,6 +203,7 @@ fn ends(name: &str, program: &str, status: i32, said: &str) -> Outcome {
 pub fn jobs(guests: &Guests) -> Vec<Job<'_>> {
     let job = |program, smp| {
         Job::one(format!("go_runtime::{program}::smp{smp}"), move || run(guests, program, smp))
+            .keeps_busy(smp)
     };
     let programs = PROGRAMS.into_iter().flat_map(move |program| [1, 2, 4].map(|smp| job(program, smp)));
     let misuses = MISUSES.into_iter().map(|(test, said)| {

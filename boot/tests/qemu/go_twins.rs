@@ -88,7 +88,7 @@ pub fn jobs(guests: &Guests) -> Vec<Job<'_>> {
     for twins in TWINS {
         for smp in [1, 4] {
             let name = format!("go_twins::{}::smp{smp}", twins.name);
-            jobs.push(Job::one(name, move || compare(guests, twins, smp)));
+            jobs.push(Job::one(name, move || compare(guests, twins, smp)).keeps_busy(smp));
         }
     }
     jobs

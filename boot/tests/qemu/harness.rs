@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::env;
 use std::num::NonZero;
 use std::process::ExitCode;
-use std::sync::Mutex;
 use std::sync::mpsc::{Sender, channel};
+use std::sync::{Condvar, Mutex};
 use std::thread;
 use std::time::Instant;
 
@@ -18,18 +18,23 @@ pub type Row = (&'static str, fn() -> Outcome);
 /// Runs those of a job's tests that it is given and reports each.
 type Run<'a> = Box<dyn Fn(&[String], &Reporter) + Send + Sync + 'a>;
 
+/// Cores of the host that a job is given unless it says less: most guests have several, and what builds them uses all there are.
+const COMMON_CORES: usize = 2;
+
 /// Work that yields the results of one test or of many.
 pub struct Job<'a> {
     names: Vec<String>,
     run: Run<'a>,
     ignored: bool,
+    /// How many of the host's cores it keeps busy.
+    cores: usize,
 }
 
 impl<'a> Job<'a> {
     /// A job of one test.
     pub fn one(name: impl Into<String>, run: impl Fn() -> Outcome + Send + Sync + 'a) -> Job<'a> {
         let run: Run<'a> = Box::new(move |names, reporter| reporter.report(&names[0], run()));
-        Job { names: vec![name.into()], run, ignored: false }
+        Job { names: vec![name.into()], run, ignored: false, cores: COMMON_CORES }
     }
 
     /// A job for each row of a table, named `prefix::NAME`.
@@ -39,12 +44,17 @@ impl<'a> Job<'a> {
 
     /// A job of many tests, which gets the names of those that are wanted.
     pub fn many(names: Vec<String>, run: impl Fn(&[String], &Reporter) + Send + Sync + 'a) -> Job<'a> {
-        Job { names, run: Box::new(run), ignored: false }
+        Job { names, run: Box::new(run), ignored: false, cores: COMMON_CORES }
     }
 
     /// The job is only run when it is asked for by `--ignored` or `--include-ignored`.
     pub fn ignored(self) -> Job<'a> {
         Job { ignored: true, ..self }
+    }
+
+    /// The job keeps so many cores busy, as many as its guest has: one while it boots. More than [`COMMON_CORES`] count as these.
+    pub fn keeps_busy(self, cores: u32) -> Job<'a> {
+        Job { cores: COMMON_CORES.min(cores as usize), ..self }
     }
 }
 
@@ -66,6 +76,7 @@ pub struct Arguments {
     /// Only tests that are otherwise ignored.
     ignored: bool,
     include_ignored: bool,
+    /// Cores of the host that are shared out.
     threads: Option<usize>,
     filters: Vec<String>,
     skip: Vec<String>,
@@ -141,7 +152,7 @@ pub fn main<'a>(jobs: impl FnOnce(&Arguments) -> Vec<Job<'a>>) -> ExitCode {
     let (wanted, ignored_tests) = (count(&jobs), count(&ignored));
     println!("\nrunning {} tests", wanted + ignored_tests);
     ignored.iter().flat_map(|job| &job.names).for_each(|name| println!("test {name} ... ignored"));
-    let failures = run(&jobs, args.threads.unwrap_or_else(default_threads));
+    let failures = run(&jobs, args.threads.unwrap_or_else(host_cores));
 
     if !failures.is_empty() {
         println!("\nfailures:\n");
@@ -162,22 +173,56 @@ pub fn main<'a>(jobs: impl FnOnce(&Arguments) -> Vec<Job<'a>>) -> ExitCode {
     if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(101) }
 }
 
-fn default_threads() -> usize {
-    (thread::available_parallelism().map_or(1, NonZero::get) / 2).max(1)
+fn host_cores() -> usize {
+    thread::available_parallelism().map_or(1, NonZero::get)
 }
 
-/// Runs jobs on `threads` threads and prints results as they come; returns the failures.
-fn run(jobs: &[Job<'_>], threads: usize) -> Vec<(String, String)> {
+/// Jobs that wait, and cores for them.
+struct Queue<'q, 'a> {
+    waiting: Vec<&'q Job<'a>>,
+    free: usize,
+}
+
+impl<'q, 'a> Queue<'q, 'a> {
+    /// The first job for which enough cores are free, of `all`, and how many it has taken.
+    fn take(&mut self, all: usize) -> Option<(&'q Job<'a>, usize)> {
+        let needs = |job: &&Job<'_>| job.cores.min(all);
+        let first = self.waiting.iter().position(|job| needs(job) <= self.free)?;
+        let job = self.waiting.remove(first);
+        self.free -= needs(&job);
+        Some((job, needs(&job)))
+    }
+}
+
+/// Runs jobs, as many at once as `cores` cores are enough for, and prints results as they come; returns the failures.
+fn run(jobs: &[Job<'_>], cores: usize) -> Vec<(String, String)> {
     let (sender, results) = channel();
-    let queue = Mutex::new(jobs.iter());
+    let queue = Mutex::new(Queue { waiting: jobs.iter().collect(), free: cores });
+    let given_back = Condvar::new();
+    // The next job; none is left if there is none.
+    let next = || {
+        let mut queue = queue.lock().expect("no job runs with the lock held");
+        loop {
+            match queue.take(cores) {
+                None if queue.waiting.is_empty() => return None,
+                None => queue = given_back.wait(queue).expect("as above"),
+                taken => return taken,
+            }
+        }
+    };
+    let give_back = |n| {
+        queue.lock().expect("no job runs with the lock held").free += n;
+        given_back.notify_all();
+    };
     let mut failures = Vec::new();
     thread::scope(|scope| {
-        for _ in 0..threads {
+        for _ in 0..cores {
             let reporter = Reporter(sender.clone());
-            let queue = &queue;
+            let (next, give_back) = (&next, &give_back);
             scope.spawn(move || {
-                while let Some(job) = { queue.lock().expect("no job runs with the lock held").next() } {
+                while let Some((job, n)) = next() {
                     run_job(job, &reporter);
+                    give_back(n);
                 }
             });
         }

@@ -20,11 +20,13 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub fn jobs(guests: &Guests) -> Vec<Job<'_>> {
     let mut jobs = Vec::new();
     for smp in [1, 4] {
-        jobs.push(Job::one(format!("input::mebibyte::smp{smp}"), move || mebibyte(guests, smp)));
+        jobs.push(
+            Job::one(format!("input::mebibyte::smp{smp}"), move || mebibyte(guests, smp)).keeps_busy(smp),
+        );
         jobs.push(Job::one(format!("input::end::smp{smp}"), move || {
             copied(guests, smp, Box::new(io::empty()), b"")
         }));
-        jobs.push(Job::one(format!("input::pieces::smp{smp}"), move || pieces(guests, smp)));
+        jobs.push(Job::one(format!("input::pieces::smp{smp}"), move || pieces(guests, smp)).keeps_busy(smp));
     }
     for (smp, procs) in [(1, 1), (4, 1), (4, 2)] {
         jobs.push(Job::one(format!("input::leaves_the_ps_to_others::smp{smp}_procs{procs}"), move || {

@@ -16,7 +16,9 @@ const MOMENTS: [&str; 5] = ["] Gzero ", "] memory: ", "] clock: ", "] smp: ", "\
 /// A job for each moment.
 pub fn jobs(guests: &Guests) -> Vec<Job<'_>> {
     let names = ["start", "memory", "clock", "cores", "program"];
-    let job = |(name, moment)| Job::one(format!("interruptions::nmi::{name}"), move || nmi(guests, moment));
+    let job = |(name, moment)| {
+        Job::one(format!("interruptions::nmi::{name}"), move || nmi(guests, moment)).keeps_busy(1)
+    };
     names.into_iter().zip(MOMENTS).map(job).collect()
 }
 

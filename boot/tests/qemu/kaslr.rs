@@ -28,15 +28,16 @@ pub fn jobs(guests: &Guests) -> Vec<Job<'_>> {
             let got = places(guests, &options)?;
             if got == FIXED { Ok(()) } else { Err(format!("{got:x?}, expected {FIXED:x?}")) }
         })
+        .keeps_busy(1)
     };
     let drawn = |name: &str, options: Options| {
-        Job::one(format!("kaslr::{name}"), move || are_drawn(&places(guests, &options)?))
+        Job::one(format!("kaslr::{name}"), move || are_drawn(&places(guests, &options)?)).keeps_busy(1)
     };
     let env = |value: &str| Options { env: vec![("GODEBUG".into(), value.into())], ..hello() };
     let cpu = |cpu: &str| Options { cpu: cpu.into(), ..hello() };
     let memory = |memory: &str| Options { memory: memory.into(), ..hello() };
     vec![
-        Job::one("kaslr::boots_differ", || boots_differ(guests)),
+        Job::one("kaslr::boots_differ", || boots_differ(guests)).keeps_busy(1),
         fixed("off_by_godebug", env("schedtrace=0,kaslr=0")),
         fixed("off_with_a_seed", env("schedseed=7")),
         fixed("off_with_gdb", Options { gdb: true, ..hello() }),

@@ -49,7 +49,7 @@ pub fn jobs(guests: &Guests) -> Vec<Job<'_>> {
         names.iter().filter(|name| SEEDED.iter().any(|of| name.starts_with(of))).cloned().collect();
     let mut jobs = Vec::from([1, 2, 4].map(|smp| {
         let full = names.iter().map(|name| format!("smp{smp}::{name}")).collect();
-        Job::many(full, move |names, reporter| run(guests, smp, names, reporter))
+        Job::many(full, move |names, reporter| run(guests, smp, names, reporter)).keeps_busy(smp)
     }));
     for (smp, seed) in [2, 4].into_iter().flat_map(|smp| seeds.iter().map(move |&seed| (smp, seed))) {
         let tests = seeded.clone();

@@ -33,7 +33,7 @@ pub fn jobs(guests: &Guests) -> Vec<Job<'_>> {
     for case in cases() {
         for &smp in case.smp {
             let name = format!("programs::{}::smp{smp}", case.name);
-            jobs.push(Job::one(name, move || run(guests, smp, case, case.line)));
+            jobs.push(Job::one(name, move || run(guests, smp, case, case.line)).keeps_busy(smp));
         }
     }
     jobs.extend(crashes::jobs(guests));

@@ -16,7 +16,7 @@ pub fn jobs(guests: &Guests) -> Vec<Job<'_>> {
         Err(error) => vec![Job::one("prompt_tests_list", move || Err(error.clone()))],
         Ok(names) => names
             .into_iter()
-            .map(|name| Job::one(format!("prompt::{name}"), move || run(guests, &name)))
+            .map(|name| Job::one(format!("prompt::{name}"), move || run(guests, &name)).keeps_busy(1))
             .collect(),
     }
 }

@@ -15,6 +15,7 @@ pub fn jobs(guests: &Guests) -> Vec<Job<'_>> {
     RAMPS
         .map(|(smp, most)| {
             Job::one(format!("programs::gomaxprocs_ramp::smp{smp}"), move || ramp(guests, smp, most))
+                .keeps_busy(smp)
         })
         .into()
 }

@@ -21,11 +21,13 @@ const G: &str = "  G#: status=#(*) m=? lockedm=?";
 pub fn jobs(guests: &Guests) -> Vec<Job<'_>> {
     let mut jobs: Vec<_> = [1, 4]
         .into_iter()
-        .map(|smp| Job::one(format!("schedtrace::lines::smp{smp}"), move || lines(guests, smp)))
+        .map(|smp| {
+            Job::one(format!("schedtrace::lines::smp{smp}"), move || lines(guests, smp)).keeps_busy(smp)
+        })
         .collect();
-    jobs.extend(
-        [1, 4].map(|smp| Job::one(format!("schedtrace::detailed::smp{smp}"), move || detailed(guests, smp))),
-    );
+    jobs.extend([1, 4].map(|smp| {
+        Job::one(format!("schedtrace::detailed::smp{smp}"), move || detailed(guests, smp)).keeps_busy(smp)
+    }));
     jobs
 }
 

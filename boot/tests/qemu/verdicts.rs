@@ -93,7 +93,9 @@ const CASES: [Case; 9] = [
 
 /// A job for each case.
 pub fn jobs(guests: &Guests) -> Vec<Job<'_>> {
-    let job = |case: &'static Case| Job::one(format!("verdicts::{}", case.name), move || check(guests, case));
+    let job = |case: &'static Case| {
+        Job::one(format!("verdicts::{}", case.name), move || check(guests, case)).keeps_busy(1)
+    };
     const { &CASES }.iter().map(job).collect()
 }
 
