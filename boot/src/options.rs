@@ -498,7 +498,7 @@ mod tests {
             ("-timeout 0 x", "'0'"),
             ("-o / x", "'/'"),
             ("-o /nosuch/x x", "'/nosuch/x'"),
-            ("-o /tmp/x -e A=1 -m 1G -smp 2 x", "which -m is for"),
+            ("-o nosuch.elf -e A=1 -m 1G -smp 2 x", "which -m is for"),
             ("-timeout", "-timeout needs a value"),
             ("-nosuch x", "'-nosuch'"),
             ("-smp 1 --", "no program"),
