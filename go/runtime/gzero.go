@@ -10,7 +10,7 @@ import (
 )
 
 // gzVersion changes with every change of the table or of gzLayout. The kernel refuses another.
-const gzVersion = 12
+const gzVersion = 13
 
 // gzLayout is runtime/src/goabi/layout.rs's Layout, word for word.
 type gzLayout struct {
@@ -57,6 +57,9 @@ type gzLayout struct {
 	kernelRunNext, kernelRunEnd, kernelRunBitmap, kernelRunSize uintptr
 	kernelTiny, kernelTinyOffset, kernelTinyAllocs              uintptr
 	classes                                                     uintptr
+
+	// For profiles.
+	memProfileRate, blocked uintptr
 }
 
 // The offsets of the kernel's fields in gzero_amd64.s. Those of its G count from Go's g, which lies
@@ -162,6 +165,8 @@ func gzregister() {
 		kernelTiny: gzKernelTinyInRuns, kernelTinyOffset: gzKernelTinyInRuns + 8,
 		kernelTinyAllocs: gzKernelTinyInRuns + 16,
 		classes:          uintptr(unsafe.Pointer(&gzclasses)),
+		memProfileRate:   uintptr(unsafe.Pointer(&MemProfileRate)),
+		blocked:          abi.FuncPCABIInternal(gzblocked),
 	}
 	gzRegister(&info)
 	gzclock = gzClock(&gzstarted)
@@ -283,6 +288,7 @@ func gzAssociate(p unsafe.Pointer, id, add uintptr) uintptr
 func gzDisassociate(p unsafe.Pointer)
 func gzNano() int64
 func gzSetMaxThreads(n uintptr) uintptr
+func gzProfileWaits(table *uintptr, kind int, on uintptr)
 func gzNanotime() int64
 
 //go:noescape

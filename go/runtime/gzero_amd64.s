@@ -6,7 +6,7 @@
 #include "funcdata.h"
 
 // The kernel's functions, in the order of TABLE in runtime/src/goabi/table.rs.
-#define TABLE 70
+#define TABLE 71
 GLOBL runtime·gztable(SB), NOPTR, $(8*TABLE)
 
 // Go's ABIInternal passes integers in AX BX CX DI SI R8 and returns them in AX BX; R14 is g, X15 is 0, SP and BP are kept, all else is the caller's to save.
@@ -135,6 +135,7 @@ RUST(runtime·gzDisassociate, 66, ARG1)
 RUST(runtime·gzNano, 67, ARG0)
 RUST(runtime·gzSetMaxThreads, 68, ARG1)
 RUST(runtime·gzClock, 69, ARG1)
+RUST(runtime·gzProfileWaits, 70, ARG3)
 
 // func gztableaddr() *uintptr
 TEXT runtime·gztableaddr<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-8

@@ -276,7 +276,7 @@ nothing:
 	RET
 
 // The kernel's mallocgc, which may collect: the goroutine may come back on another M. On a scheduler's stack, too, which stays where it is.
-TEXT runtime·gzmalloc<>(SB), NOSPLIT|NOFRAME, $0
+TEXT runtime·gzmalloc<>(SB), NOSPLIT|NOFRAME, $0-0
 	MOVQ	AX, DI
 	MOVQ	BX, SI
 	MOVBLZX	CX, DX
@@ -294,5 +294,25 @@ TEXT runtime·gzmalloc<>(SB), NOSPLIT|NOFRAME, $0
 	JEQ	scheduler
 	MOVQ	R11, g_m(R14)
 	MOVQ	R14, m_curg(R11)
+	TESTQ	DX, DX
+	JNE	sampled
 scheduler:
+	RET
+sampled:
+	JMP	runtime·gzsample<>(SB)
+
+// The heap profile is to have the object AX of DX bytes. A function of its own: an unwinder does not go beyond one that sets SP. The arguments need room to be
+// spilled to, which the assembler counts if it is pushed; the collector looks at this frame word by word.
+TEXT runtime·gzsample<>(SB), NOSPLIT|NOFRAME, $0-0
+	PUSHQ	BP
+	MOVQ	SP, BP
+	PUSHQ	AX
+	PUSHQ	DX
+	PUSHQ	DX
+	MOVQ	DX, BX
+	CALL	runtime·gzsampled<ABIInternal>(SB)
+	POPQ	DX
+	POPQ	DX
+	POPQ	AX
+	POPQ	BP
 	RET

@@ -13,6 +13,7 @@ import (
 const (
 	gzFinalizer = 0
 	gzCleanup   = 1
+	gzSampled   = 2
 )
 
 // Objects of less than this without pointers share blocks.

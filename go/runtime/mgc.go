@@ -29,6 +29,7 @@ func boring_registerCache(p unsafe.Pointer) {
 
 // gzpoolcleanup is called by the kernel, on a scheduler's stack, with the world stopped, when a collection begins.
 func gzpoolcleanup() {
+	gzprof.cycle++
 	if gzpools.pool != nil {
 		gzpools.pool()
 	}

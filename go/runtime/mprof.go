@@ -1,4 +1,8 @@
-// Profiles: empty.
+// The heap profile: where the objects were allocated that the kernel has sampled (runtime/src/gc/sample.rs), and how many of them
+// are free again. Records of both are in gzprof's table.
+//
+// A profile is of the last collection: what was allocated since has had no chance to be freed. Before the first one it is
+// of now, as in Go.
 
 package runtime
 
@@ -9,6 +13,9 @@ import (
 
 var MemProfileRate int = 512 * 1024
 
+// disableMemoryProfiling is set by the linker, if nothing of the program leads to memProfileInternal.
+var disableMemoryProfiling bool
+
 type MemProfileRecord struct {
 	AllocBytes, FreeBytes, AllocObjects, FreeObjects int64
 	Stack0                                           [32]uintptr
@@ -18,73 +25,83 @@ func (r *MemProfileRecord) InUseBytes() int64   { return r.AllocBytes - r.FreeBy
 func (r *MemProfileRecord) InUseObjects() int64 { return r.AllocObjects - r.FreeObjects }
 func (r *MemProfileRecord) Stack() []uintptr    { return (&StackRecord{r.Stack0}).Stack() }
 
-type BlockProfileRecord struct {
-	Count, Cycles int64
-	StackRecord
+// gzmem counts the sampled objects of one size that were allocated at one place.
+type gzmem struct {
+	// Until the last collection but those of `fresh`, and since the one with the number `cycle`.
+	allocs, fresh int64
+	cycle         uint32
+	// Written by the kernel, with the world stopped.
+	frees uint64
 }
 
-func BlockProfile(p []BlockProfileRecord) (n int, ok bool)             { return 0, true }
-func MutexProfile(p []BlockProfileRecord) (n int, ok bool)             { return 0, true }
-func MemProfile(p []MemProfileRecord, inuseZero bool) (n int, ok bool) { return 0, true }
-func SetBlockProfileRate(rate int)                                     {}
-func SetMutexProfileFraction(rate int) int                             { return 0 }
-func CPUProfile() []byte                                               { return nil }
-func SetCPUProfileRate(hz int)                                         {}
-
-//go:linkname pprof_blockProfileInternal
-func pprof_blockProfileInternal(p []profilerecord.BlockProfileRecord) (n int, ok bool) {
-	return 0, true
+// publish counts what was allocated before the last collection with the rest.
+func (m *gzmem) publish() {
+	if m.cycle != gzprof.cycle {
+		m.allocs += m.fresh
+		m.fresh, m.cycle = 0, gzprof.cycle
+	}
 }
 
-//go:linkname pprof_mutexProfileInternal
-func pprof_mutexProfileInternal(p []profilerecord.BlockProfileRecord) (n int, ok bool) {
-	return 0, true
+// gzsampled is called by gzsample for an object that was just allocated.
+func gzsampled(p unsafe.Pointer, size uintptr) {
+	mp := acquirem()
+	var pcs gzprofstack
+	// Without this function and gzsample.
+	n := callers(2, pcs.room())
+	r := gzrecordof(gzprofmem, size, pcs[:n])
+	lock(&gzprof.lock)
+	r.mem.publish()
+	r.mem.fresh++
+	unlock(&gzprof.lock)
+	payload := [4]uintptr{uintptr(unsafe.Pointer(&r.mem.frees))}
+	gzAddSpecial(gzSampled, p, &payload)
+	releasem(mp)
 }
 
-//go:linkname pprof_goroutineLeakProfileWithLabels
-func pprof_goroutineLeakProfileWithLabels(p []profilerecord.StackRecord, labels []unsafe.Pointer) (n int, ok bool) {
-	return 0, true
+// memProfileInternal passes the records to each, if there are at most size, and returns how many there are. Those of which all is
+// free only with all. The linker looks for it.
+//
+//go:noinline
+func memProfileInternal(size int, all bool, each func(*gzrecord)) (n int, ok bool) {
+	lock(&gzprof.lock)
+	for r := gzprof.kinds[gzprofmem]; r != nil; r = r.next {
+		if gzprof.cycle == 0 {
+			r.mem.allocs += r.mem.fresh
+			r.mem.fresh = 0
+		}
+		r.mem.publish()
+		if all || r.mem.allocs != int64(r.mem.frees) {
+			n++
+		}
+	}
+	ok = n <= size
+	for r := gzprof.kinds[gzprofmem]; ok && r != nil; r = r.next {
+		if all || r.mem.allocs != int64(r.mem.frees) {
+			each(r)
+		}
+	}
+	unlock(&gzprof.lock)
+	return
+}
+
+// MemProfile writes the heap profile's n records to p, if there is room for all.
+func MemProfile(p []MemProfileRecord, inuseZero bool) (n int, ok bool) {
+	at := 0
+	return memProfileInternal(len(p), inuseZero, func(r *gzrecord) {
+		to, size, allocs, frees := &p[at], int64(r.size), r.mem.allocs, int64(r.mem.frees)
+		*to = MemProfileRecord{AllocBytes: allocs * size, FreeBytes: frees * size, AllocObjects: allocs, FreeObjects: frees}
+		copy(to.Stack0[:], r.stack())
+		at++
+	})
 }
 
 //go:linkname pprof_memProfileInternal
 func pprof_memProfileInternal(p []profilerecord.MemProfileRecord, inuseZero bool) (n int, ok bool) {
-	return 0, true
+	at := 0
+	return memProfileInternal(len(p), inuseZero, func(r *gzrecord) {
+		p[at] = profilerecord.MemProfileRecord{
+			ObjectSize: int64(r.size), AllocObjects: r.mem.allocs, FreeObjects: int64(r.mem.frees), Stack: r.stack(),
+		}
+		at++
+	})
 }
-
-//go:linkname pprof_makeProfStack
-func pprof_makeProfStack() []uintptr { return make([]uintptr, maxProfStackDepth) }
-
-//go:linkname pprof_fpunwindExpand
-func pprof_fpunwindExpand(dst, src []uintptr) int { return copy(dst, src) }
-
-//go:linkname pprof_cyclesPerSecond runtime/pprof.runtime_cyclesPerSecond
-func pprof_cyclesPerSecond() int64 { return ticksPerSecond() }
-
-//go:linkname runtime_pprof_readProfile runtime/pprof.readProfile
-func runtime_pprof_readProfile() ([]uint64, []unsafe.Pointer, bool) { return nil, nil, true }
-
-//go:linkname goroutineLeakGC runtime/pprof.runtime_goroutineLeakGC
-func goroutineLeakGC() {}
-
-//go:linkname goroutineleakcount runtime/pprof.runtime_goroutineleakcount
-func goroutineleakcount() int { return 0 }
-
-// Secrets are an experiment that is off.
-
-//go:linkname secret_appendSignalStacks runtime/secret.appendSignalStacks
-func secret_appendSignalStacks(sigstacks []stack) []stack { return sigstacks }
-
-//go:linkname secret_count runtime/secret.count
-func secret_count() int32 { return 0 }
-
-//go:linkname secret_dec runtime/secret.dec
-func secret_dec() {}
-
-//go:linkname secret_eraseSecrets runtime/secret.eraseSecrets
-func secret_eraseSecrets() {}
-
-//go:linkname secret_getStack runtime/secret.getStack
-func secret_getStack() (uintptr, uintptr) { return 0, 0 }
-
-//go:linkname secret_inc runtime/secret.inc
-func secret_inc() {}

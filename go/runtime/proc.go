@@ -44,6 +44,9 @@ func gzstart() {
 	itabsinit()
 	stkobjinit()
 	parseRuntimeDebugVars(godebug)
+	if disableMemoryProfiling {
+		MemProfileRate = 0
+	}
 	finishDebugVarsSetup()
 	exithook.Goid = func() uint64 { return getg().goid }
 	exithook.Throw = throw

@@ -14,7 +14,7 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Programs in `boot/tests/qemu/go/`.
-const PROGRAMS: [&str; 3] = ["channels", "goroutines", "metrics"];
+const PROGRAMS: [&str; 4] = ["channels", "goroutines", "metrics", "profiles"];
 
 /// Tests that do to a bubble what its goroutines alone may do, and what Go says.
 const MISUSES: [(&str, &str); 5] = [

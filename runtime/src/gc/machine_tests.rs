@@ -60,7 +60,7 @@ struct Node {
 
 fn grow(depth: usize, tag: usize) -> *mut Node {
     // SAFETY: on a goroutine; the description is a static.
-    let p = unsafe { alloc(size_of::<Node>(), Some(&NODE), true) }.cast::<Node>();
+    let p = unsafe { alloc(size_of::<Node>(), Some(&NODE), true) }.object.cast::<Node>();
     assert!(!p.is_null());
     // SAFETY: a new object, held by this frame.
     unsafe {

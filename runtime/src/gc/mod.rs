@@ -48,6 +48,7 @@ mod pacer;
 pub(crate) mod port;
 mod roots;
 mod run;
+mod sample;
 mod scan;
 mod span;
 mod special;
@@ -63,7 +64,7 @@ mod workbuf;
 
 pub use pacer::UNLIMITED;
 pub(crate) use port::init;
-pub use port::{Mutator, alloc, collect, free_os_memory, register, stats, weak_handle};
+pub use port::{Allocated, Mutator, alloc, collect, free_os_memory, register, sample_by, stats, weak_handle};
 pub use roots::{Ranges, Roots, Sink};
 pub use run::{NUM_SPAN_CLASSES, Run, Runs};
 pub use special::{AlreadySet, Kind, Payload, Ready};
@@ -90,6 +91,8 @@ pub struct GcHeap<S: System + 'static> {
     specials: Locked<S::Lock, Specials>,
     pacer: pacer::Pacer,
     cycles: stats::Cycles,
+    /// For heap profiles.
+    rate: sample::Rate,
     /// Free memory is filled, from the next sweep on all of it; then it is looked at when it is allocated.
     clobber: AtomicBool,
     clobbered: AtomicBool,
@@ -132,6 +135,7 @@ impl<S: System + 'static> GcHeap<S> {
             specials,
             pacer: pacer::Pacer::new(),
             cycles: stats::Cycles::new(),
+            rate: sample::Rate::new(),
             clobber: AtomicBool::new(false),
             clobbered: AtomicBool::new(false),
             verify: AtomicBool::new(false),
@@ -146,6 +150,7 @@ impl<S: System + 'static> GcHeap<S> {
     #[inline]
     pub unsafe fn alloc(&self, runs: &Runs, size: usize, desc: Option<&TypeDesc>, zero: bool) -> *mut u8 {
         let desc = desc.filter(|d| d.ptr_bytes != 0);
+        runs.look_at_rate(&self.rate);
         if desc.is_none() && size < run::TINY_BLOCK {
             // SAFETY: as the caller promises.
             return unsafe { self.alloc_tiny(runs, size) };
@@ -199,9 +204,19 @@ impl<S: System + 'static> GcHeap<S> {
         self.pages.sys().systemstack(|| unsafe {
             if class < 2 {
                 let word = desc.map_or(0, |d| core::ptr::from_ref(d).addr());
-                return Slow::Object(self.alloc_large(size, word, desc.is_none(), zero));
+                let object = self.alloc_large(size, word, desc.is_none(), zero);
+                if runs.look_at_rate(&self.rate) && object != 0 {
+                    runs.sample_large(class, size.next_multiple_of(PAGE_SIZE));
+                }
+                return Slow::Object(object);
             }
-            if self.refill(&runs.run[class], class) { Slow::Refilled } else { Slow::Object(0) }
+            if !self.refill(&runs.run[class], class) {
+                return Slow::Object(0);
+            }
+            if runs.look_at_rate(&self.rate) {
+                runs.sample_row(class);
+            }
+            Slow::Refilled
         })
     }
 

@@ -23,8 +23,8 @@ use crate::heap::{PAGE_SIZE, System, on_goroutine};
 use crate::lock::{Lock, Rank};
 use crate::proc::{FOR_GC, G, acquirem, all_runs, releasem, stop_the_world, systemstack};
 use crate::{arch, godebug, port};
-use core::sync::atomic::AtomicPtr;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use core::sync::atomic::{AtomicPtr, AtomicUsize};
 
 /// The program's collected heap.
 pub(crate) static GC: GcHeap<PortSystem> = GcHeap::new(
@@ -75,17 +75,35 @@ pub(crate) fn init(percent: Option<i32>) {
     }
 }
 
+/// What [`alloc`] returns.
+#[repr(C)]
+pub struct Allocated {
+    /// Null: there is no memory.
+    pub object: *mut u8,
+    /// Its size if it is to be in the heap profile, else 0 (`sample.rs`).
+    pub sampled: usize,
+}
+
+/// Has heap profiles sample one object of so many bytes as the word says at that time; 0: none.
+///
+/// # Safety
+/// The word stays.
+pub unsafe fn sample_by(word: *mut AtomicUsize) {
+    // SAFETY: as the caller promises.
+    unsafe { GC.rate.read_from(word) };
+}
+
 /// An object as [`GcHeap::alloc`] makes it, perhaps after a cycle; null if there is no memory even so.
 ///
 /// # Safety
 /// On a goroutine; `desc` stays as long as the object.
-pub unsafe fn alloc(size: usize, desc: Option<&TypeDesc>, zero: bool) -> *mut u8 {
+pub unsafe fn alloc(size: usize, desc: Option<&TypeDesc>, zero: bool) -> Allocated {
     if GC.is_due() {
         collect_if_allowed(desc);
     }
     // SAFETY: as the caller promises.
     let p = unsafe { alloc_now(size, desc, zero) };
-    if !p.is_null() || !collect_if_allowed(desc) {
+    if !p.object.is_null() || !collect_if_allowed(desc) {
         return p;
     }
     // SAFETY: as above.
@@ -96,9 +114,12 @@ pub unsafe fn alloc(size: usize, desc: Option<&TypeDesc>, zero: bool) -> *mut u8
 ///
 /// # Safety
 /// As [`alloc`].
-unsafe fn alloc_now(size: usize, desc: Option<&TypeDesc>, zero: bool) -> *mut u8 {
-    // SAFETY: the current P's runs, not preempted.
-    with_runs(|runs| unsafe { GC.alloc(runs, size, desc, zero) })
+unsafe fn alloc_now(size: usize, desc: Option<&TypeDesc>, zero: bool) -> Allocated {
+    with_runs(|runs| {
+        // SAFETY: the current P's runs, not preempted.
+        let object = unsafe { GC.alloc(runs, size, desc, zero) };
+        Allocated { object, sampled: runs.sampling.take_hit() }
+    })
 }
 
 /// Calls `f` with the current P's runs, not preempted.
@@ -112,8 +133,13 @@ fn with_runs<R>(f: impl FnOnce(&Runs) -> R) -> R {
 
 /// [`GcHeap::weak_handle`] on the current P.
 pub fn weak_handle(addr: usize) -> usize {
-    // SAFETY: the current P's runs, not preempted, on a stack for it.
-    with_runs(|runs| systemstack(|| unsafe { GC.weak_handle(runs, addr) }))
+    with_runs(|runs| {
+        // SAFETY: the current P's runs, not preempted, on a stack for it.
+        let handle = systemstack(|| unsafe { GC.weak_handle(runs, addr) });
+        // The program did not ask for the handle.
+        runs.sampling.take_hit();
+        handle
+    })
 }
 
 /// A cycle, if one may begin here; whether there was one.

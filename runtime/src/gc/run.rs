@@ -9,6 +9,7 @@
 //! and here nobody is preempted between the load of `next` and the type's bits: two goroutines would get one slot,
 //! or a collection would find an object without them.
 
+use super::sample::Sampling;
 use super::span::Span;
 use super::types::TypeDesc;
 use core::cell::Cell;
@@ -47,6 +48,7 @@ pub struct Runs {
     pub(super) tiny_offset: Cell<usize>,
     /// Objects that found room in a block that was there.
     pub(super) tiny_allocs: Cell<u64>,
+    pub(super) sampling: Sampling,
 }
 
 // SAFETY: nothing in it is a thread's own.
@@ -153,6 +155,7 @@ impl Runs {
             tiny: Cell::new(0),
             tiny_offset: Cell::new(TINY_BLOCK),
             tiny_allocs: Cell::new(0),
+            sampling: Sampling::new(),
         }
     }
 

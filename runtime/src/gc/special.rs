@@ -9,7 +9,8 @@
 //! 2. After marking, for each object that has specials and is not marked:
 //!    - it has a finalizer: the object is marked, so that it lives for another cycle; its weak
 //!      handles are cleared and the finalizer is queued; cleanups stay;
-//!    - otherwise the object is dead: weak handles are cleared, cleanups are queued.
+//!    - otherwise the object is dead: weak handles are cleared, cleanups are queued, and a heap profile
+//!      that has it counts.
 //! 3. Whoever runs them takes them off the queue: [`GcHeap::next_ready`]. As long as one is
 //!    queued, all that it holds is a root, the object included.
 //!
@@ -35,6 +36,8 @@ pub enum Kind {
     Weak,
     /// A number that somebody has noted about it.
     Note,
+    /// A word that is raised by 1 when the object is dead: it is in the heap profile.
+    Sampled,
 }
 
 /// Words that say what to call, opaque here; they may be pointers to collected memory.
@@ -400,6 +403,15 @@ impl<S: System + 'static> GcHeap<S> {
             unsafe { span.mark(slot_of(s)) };
             specials.finalizers.push(core::ptr::from_ref(s).cast_mut());
         }
+        Specials::retain(span, |s| {
+            let dead = is(s, Kind::Sampled);
+            if dead {
+                // SAFETY: whoever registered it gave the address of a counter that stays.
+                unsafe { *(s.payload.get()[0] as *mut u64) += 1 };
+                self.free_special(s);
+            }
+            !dead
+        });
         Specials::retain(span, |s| {
             let dead = is(s, Kind::Cleanup);
             if dead {

@@ -7,7 +7,7 @@
 //!
 //! # Protocol
 //! The program calls by a table of addresses that lies in its own memory. When it makes its first
-//! bubble, the entries of such calls are exchanged for those of the functions here ([`install`]),
+//! bubble, the entries of such calls are exchanged for those of the functions here ([`table::exchange`]),
 //! which ask for the current goroutine's bubble first. Another core that does not see the exchange
 //! yet has not seen the bubble, nor anything that is in it.
 
@@ -25,7 +25,7 @@ use crate::proc::{
 use crate::sync::NotifyList;
 use core::cell::Cell;
 use core::ptr::null_mut;
-use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU32};
 
 /// The bubble of a goroutine of Go code or of a g0, null if there is none.
 ///
@@ -86,27 +86,16 @@ fn misused(how: Misuse) {
 /// Ends the program for what was done to the goroutine with this number.
 #[cold]
 fn misused_by(how: Misuse, goid: u64) {
-    report::describe_caller();
+    _ = report::describe_caller();
     // SAFETY: on g0; what the program registered for this takes two numbers.
     systemstack(|| unsafe { m::call(layout().bubble_misused, how as usize, goid as usize, 0) });
-}
-
-/// Exchanges the program's entries; see the module's text.
-///
-/// # Safety
-/// `entries` is the program's table.
-unsafe fn install(entries: *mut AtomicPtr<()>) {
-    for &(number, function) in &table::IN_BUBBLES {
-        // SAFETY: as the caller promises.
-        unsafe { (*entries.add(number)).store(function.address(), Ordering::Relaxed) };
-    }
 }
 
 /// Makes a bubble whose root is the current goroutine.
 pub(super) unsafe extern "C" fn begin(bubble: *mut Bubble, entries: *mut AtomicPtr<()>) {
     // SAFETY: the program's memory for a bubble, and its table.
     unsafe {
-        install(entries);
+        table::exchange(entries, |wanted| wanted.bubbles = true);
         Bubble::begin(bubble);
     }
 }

@@ -18,7 +18,7 @@ use crate::heap::{self, PAGE_SIZE};
 use crate::port;
 use crate::proc::{self, ALLGS, ALLM, G, Status, WaitReason, systemstack};
 use crate::sync::{semacquire, semrelease};
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 struct Go;
 
@@ -31,6 +31,8 @@ static DUE: [AtomicU32; 2] = [AtomicU32::new(0), AtomicU32::new(0)];
 pub(super) fn begin() {
     GC.set_memory_limit(heap::set_memory_limit(usize::MAX));
     gc::register(&GO);
+    // SAFETY: the program's variable.
+    unsafe { gc::sample_by(layout().mem_profile_rate as *mut AtomicUsize) };
 }
 
 // SAFETY: see "Roots" in the module's text.
@@ -114,11 +116,12 @@ pub(super) extern "C" fn free_os_memory() {
 fn kind(number: usize) -> Kind {
     match number {
         0 => Kind::Finalizer,
-        _ => Kind::Cleanup,
+        1 => Kind::Cleanup,
+        _ => Kind::Sampled,
     }
 }
 
-/// Registers a finalizer (0) or a cleanup (1): its number, 0 if there is no object, all bits if there is a finalizer.
+/// Registers a finalizer (0), a cleanup (1) or that an object is in the heap profile (2): its number, 0 if there is no object, all bits if there is a finalizer.
 pub(super) extern "C" fn add_special(number: usize, addr: usize, payload: &[usize; 4]) -> u64 {
     systemstack(|| GC.add_special(kind(number), addr, *payload)).unwrap_or(u64::MAX)
 }

@@ -73,6 +73,27 @@ pub(super) unsafe fn first(l: &Layout, stack: Stack, mut fp: usize, mut within: 
     }
 }
 
+/// Where the stub stands that called Rust, up the frame pointers from `fp`.
+///
+/// # Safety
+/// Frame pointers lead up the stack.
+pub(super) unsafe fn stub(l: &Layout, stack: Stack, mut fp: usize) -> Option<usize> {
+    // SAFETY: as the caller promises; they are followed within the stack, upwards.
+    unsafe {
+        while stack.contains(fp) && fp + 16 <= stack.hi {
+            let (next, pc) = (*(fp as *const usize), *(fp as *const usize).add(1));
+            if (l.text..l.etext).contains(&pc) {
+                return Some(pc);
+            }
+            if next <= fp {
+                return None;
+            }
+            fp = next;
+        }
+        None
+    }
+}
+
 /// Names what the stack of the goroutine that collects holds. `sp` is where its callee-saved registers lie.
 ///
 /// # Safety

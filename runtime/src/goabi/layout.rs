@@ -13,7 +13,7 @@ use core::mem::{offset_of, size_of};
 use core::sync::atomic::{AtomicBool, Ordering};
 
 /// `gzVersion` in `gzero.go`.
-const VERSION: usize = 12;
+const VERSION: usize = 13;
 
 macro_rules! layout {
     ($($(#[$doc:meta])* $name:ident,)*) => {
@@ -132,6 +132,9 @@ layout! {
     kernel_tiny_offset,
     kernel_tiny_allocs,
     classes,
+    /// The program's `MemProfileRate`, and what records that a goroutine has blocked (`profile.rs`).
+    mem_profile_rate,
+    blocked,
 }
 
 struct Cell(UnsafeCell<Layout>);

@@ -12,6 +12,7 @@
 //! | `chan.rs` `sema.rs` `time.rs` | `chan.go` `select.go` `sema.go` `time.go` | channels, semaphores, timers |
 //! | `bubble.rs` | `synctest.go` | bubbles of `testing/synctest` |
 //! | `malloc.rs` `collect.rs` | `malloc.go` `mgc.go` `mfinal.go` `mstats.go` | memory, and the collector's roots |
+//! | `profile.rs` | `blockprof.go` | what is measured for profiles of blocking |
 //! | `metrics.rs` | `metrics.go` | what `runtime/metrics` shows |
 //! | `frames.rs` `objects.rs` | | which words of a stack are roots |
 //! | `os.rs` | `os_linux.go` | console, arguments, end |
@@ -45,6 +46,7 @@ mod pclntab;
 mod pipe;
 mod preempt;
 mod proc;
+mod profile;
 mod report;
 mod sema;
 mod syscall;

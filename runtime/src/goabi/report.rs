@@ -111,8 +111,8 @@ unsafe fn place(l: &Layout, gp: *mut G) -> Option<Place> {
 }
 
 /// Writes into the current goroutine's `g` where its Go code stands, which has called the function
-/// that runs: for a report from a scheduler's stack.
-pub(super) fn describe_caller() {
+/// that runs: for a report from a scheduler's stack. Returns where the stub stands by which it has.
+pub(super) fn describe_caller() -> usize {
     let (l, gp) = (layout(), port::getg());
     // SAFETY: the current goroutine, of Go code; the second word is the frame pointer of who called.
     arch::with_saved_registers(|sp| unsafe {
@@ -120,7 +120,8 @@ pub(super) fn describe_caller() {
         if let Some(at) = frames::first(l, (*gp).stack, fp, 0) {
             stand(l, gp, &at);
         }
-    });
+        frames::stub(l, (*gp).stack, fp).unwrap_or(0)
+    })
 }
 
 /// The place of a goroutine that has not begun: as if `goexit` had called its function.

@@ -1,7 +1,12 @@
 //! The functions that Go code calls, by number: `go/runtime/gzero_amd64.s` has a stub for each, which passes Go's registers as this target's calling convention wants
 //! them. A test compares both lists.
 
-use super::{bubble, chan, collect, coro, layout, malloc, metrics, os, proc, report, sema, syscall, time};
+use super::{
+    bubble, chan, collect, coro, layout, malloc, metrics, os, proc, profile, report, sema, syscall, time,
+};
+use crate::lock::{Lock, Rank};
+use core::cell::UnsafeCell;
+use core::sync::atomic::{AtomicPtr, Ordering};
 
 /// The address of a function of any type.
 #[derive(Clone, Copy)]
@@ -12,6 +17,10 @@ pub(super) struct Entry(*const ());
 unsafe impl Sync for Entry {}
 
 impl Entry {
+    pub(super) const fn new(function: *const ()) -> Entry {
+        Entry(function)
+    }
+
     pub(super) fn address(self) -> *mut () {
         self.0.cast_mut()
     }
@@ -95,6 +104,7 @@ table! {
     "gzNano" => os::nanotime,
     "gzSetMaxThreads" => proc::set_max_threads,
     "gzClock" => os::clock,
+    "gzProfileWaits" => profile_waits,
 }
 
 /// The number of a function.
@@ -114,10 +124,78 @@ const fn number(name: &str) -> usize {
     }
 }
 
+/// A profile that measures calls; the numbers of `profrecord.go`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// How long calls wait.
+    Block,
+    /// How long others have waited for the mutexes that calls unlock.
+    Mutex,
+}
+
+/// A call that is measured while a profile is taken: by which function, and where that finds what it stands for.
+pub(super) struct Measured {
+    pub(super) name: &'static str,
+    pub(super) kind: Kind,
+    pub(super) by: Entry,
+    pub(super) measures: &'static AtomicPtr<()>,
+}
+
+/// Which entries a program has instead of the plain ones.
+pub(super) struct Wanted {
+    /// Those of [`IN_BUBBLES`].
+    pub(super) bubbles: bool,
+    /// By [`Kind`]: those of `profile.rs`, over these.
+    pub(super) profiles: [bool; 2],
+}
+
+static WANTED: Locked = Locked {
+    lock: Lock::new(Rank::Sema),
+    wanted: UnsafeCell::new(Wanted { bubbles: false, profiles: [false; 2] }),
+};
+
+struct Locked {
+    lock: Lock,
+    wanted: UnsafeCell<Wanted>,
+}
+
+// SAFETY: used under the lock.
+unsafe impl Sync for Locked {}
+
+/// Changes which entries a program has. Another core may use the ones before for a while.
+///
+/// # Safety
+/// `entries` is the program's table.
+pub(super) unsafe fn exchange(entries: *mut AtomicPtr<()>, change: impl FnOnce(&mut Wanted)) {
+    WANTED.lock.lock();
+    // SAFETY: under the lock.
+    let wanted = unsafe { &mut *WANTED.wanted.get() };
+    change(wanted);
+    for (i, plain) in TABLE.iter().enumerate() {
+        let in_bubbles = IN_BUBBLES.iter().find(|(number, _)| wanted.bubbles && *number == i);
+        let mut entry = in_bubbles.map_or(plain, |(_, entry)| entry);
+        if let Some(call) = profile::MEASURED.iter().find(|call| call.name == NAMES[i]) {
+            call.measures.store(entry.address(), Ordering::Relaxed);
+            if wanted.profiles[call.kind as usize] {
+                entry = &call.by;
+            }
+        }
+        // SAFETY: as the caller promises. What is stored for measuring is there before.
+        unsafe { (*entries.add(i)).store(entry.address(), Ordering::Release) };
+    }
+    WANTED.lock.unlock();
+}
+
+/// Has calls measured for a profile, or not.
+pub(super) unsafe extern "C" fn profile_waits(entries: *mut AtomicPtr<()>, kind: usize, on: usize) {
+    // SAFETY: the program's table.
+    unsafe { exchange(entries, |wanted| wanted.profiles[kind & 1] = on != 0) };
+}
+
 macro_rules! in_bubbles {
     ($($name:literal => $f:expr,)*) => {
         /// What the entries become of a program that makes bubbles.
-        pub(super) static IN_BUBBLES: [(usize, Entry); [$($name),*].len()] =
+        static IN_BUBBLES: [(usize, Entry); [$($name),*].len()] =
             [$((const { number($name) }, Entry($f as *const ()))),*];
     };
 }

@@ -35,6 +35,6 @@ pub(crate) use poolnodes::pool_cleanup;
 pub use rawmutex::RawMutex;
 pub use rawrwmutex::RawRwMutex;
 pub use rwmutex::{RwMutex, RwMutexReadGuard, RwMutexWriteGuard};
-pub(crate) use sema::{semacquire, semrelease};
+pub(crate) use sema::{first_waiter, semacquire, semrelease};
 pub use semaphore::Semaphore;
 pub use waitgroup::WaitGroup;

@@ -3,7 +3,7 @@
 use super::semaroot::{Root, Waiters};
 use super::treap::Treap;
 use crate::lock::{Lock, Rank};
-use crate::proc::WaitReason;
+use crate::proc::{G, WaitReason};
 use crate::rand::Rand;
 use core::cell::UnsafeCell;
 use core::sync::atomic::AtomicU32;
@@ -31,6 +31,11 @@ pub(crate) fn semacquire(sema: &AtomicU32, lifo: bool, reason: WaitReason) {
 /// the rest of the caller's time slice.
 pub(crate) fn semrelease(sema: &AtomicU32, handoff: bool) {
     root(sema).release(sema, handoff);
+}
+
+/// What `f` says of the goroutine that waits first for the semaphore; none if nobody does.
+pub(crate) fn first_waiter<R>(sema: &AtomicU32, f: impl FnOnce(&G) -> R) -> Option<R> {
+    root(sema).with_first(sema, f)
 }
 
 /// How many wait for semaphores in the root of this one (Go: `SemNwait` in `export_test.go`).

@@ -25,7 +25,7 @@ use super::atomic::{AtomicU32, Ordering, fence};
 use super::treap::{Treap, Waiter};
 use crate::lock::Lock;
 use crate::port::getg;
-use crate::proc::{WaitReason, goparkunlock, goready, goyield};
+use crate::proc::{G, WaitReason, goparkunlock, goready, goyield};
 use crate::rand::Rand;
 use core::cell::UnsafeCell;
 
@@ -80,6 +80,21 @@ impl Root {
                 return;
             }
         }
+    }
+
+    /// What `f` says of the goroutine that waits first for `sema`, whose root this is; none if nobody does.
+    pub(super) fn with_first<R>(&self, sema: &AtomicU32, f: impl FnOnce(&G) -> R) -> Option<R> {
+        if self.nwait.load(Ordering::Relaxed) == 0 {
+            return None;
+        }
+        self.lock.lock();
+        // SAFETY: under the lock, who waits stays in place, and its goroutine is not run.
+        let r = unsafe {
+            let w = (*self.waiters.get()).treap.first(core::ptr::from_ref(sema).addr());
+            w.as_ref().map(|w| f(&*w.g))
+        };
+        self.lock.unlock();
+        r
     }
 
     /// Posts `sema` and wakes its first waiter, if there is one; with `handoff` the post is that one's, and it runs at once. This is the root of

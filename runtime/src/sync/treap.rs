@@ -85,6 +85,21 @@ impl Treap {
         }
     }
 
+    /// The first waiter of `addr`; null if there is none.
+    ///
+    /// # Safety
+    /// See [`Treap`].
+    pub(super) unsafe fn first(&self, addr: usize) -> *mut Waiter {
+        let mut s = self.root;
+        // SAFETY: all nodes are good, see `Treap`.
+        unsafe {
+            while !s.is_null() && (*s).addr != addr {
+                s = if addr < (*s).addr { (*s).left } else { (*s).right };
+            }
+        }
+        s
+    }
+
     /// Takes the first waiter of `addr` out; null if there is none.
     ///
     /// # Safety
@@ -92,10 +107,7 @@ impl Treap {
     pub(super) unsafe fn dequeue(&mut self, addr: usize) -> *mut Waiter {
         // SAFETY: all nodes are good, see `Treap`.
         unsafe {
-            let mut s = self.root;
-            while !s.is_null() && (*s).addr != addr {
-                s = if addr < (*s).addr { (*s).left } else { (*s).right };
-            }
+            let s = self.first(addr);
             if s.is_null() {
                 return s;
             }

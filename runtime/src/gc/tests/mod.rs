@@ -3,6 +3,7 @@
 mod marking;
 mod model;
 mod runs;
+mod sampling;
 mod specials;
 
 use super::central::{Class, Records};
