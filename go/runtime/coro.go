@@ -42,11 +42,6 @@ func coroexit(c *coro) {
 }
 
 //go:linkname coroswitch
-func coroswitch(c *coro) {
-	to := c.gp.ptr()
-	if to == nil {
-		throw("coroswitch on exited coro")
-	}
-	c.gp.set(getg())
-	gzCoroSwitch(to)
-}
+func coroswitch(c *coro)
+
+func corogone() { throw("coroswitch on exited coro") }

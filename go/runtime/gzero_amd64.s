@@ -92,7 +92,6 @@ RUST(runtime·gzLockOSThread, 21, ARG1)
 RUST(runtime·gzFreezeTheWorld, 22, ARG0)
 RUST(runtime·gzNextG, 23, ARG1)
 RUST(runtime·gzCoroStart, 24, ARG1)
-PARKS(runtime·gzCoroSwitch, 25, ARG1)
 RUST(runtime·gzCoroExit, 26, ARG1)
 RUST(runtime·gzMakechan, 27, ARG5)
 PARKS(runtime·gzChansend, 28, ARG2)
@@ -148,6 +147,18 @@ TEXT runtime·newproc<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-8
 	MOVQ	0(SP), SI
 	CALLRUST(14)
 	RET
+
+// func coroswitch(c *coro): the goroutine that waits in c and the current one change places.
+TEXT runtime·coroswitch<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-8
+	MOVQ	coro_gp(AX), DI
+	TESTQ	DI, DI
+	JEQ	gone
+	MOVQ	R14, coro_gp(AX)
+	CALLRUST(25)
+	BIND
+	RET
+gone:
+	JMP	runtime·corogone<ABIInternal>(SB)
 
 // A send or receive ends with 0: done, 1: would block, 2: the channel is closed; in AL. One that may wait says in AH whether it has:
 // else the M is the same.

@@ -14,7 +14,7 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Programs in `boot/tests/qemu/go/`.
-const PROGRAMS: [&str; 4] = ["channels", "goroutines", "metrics", "profiles"];
+const PROGRAMS: [&str; 5] = ["channels", "coroutines", "goroutines", "metrics", "profiles"];
 
 /// Tests that do to a bubble what its goroutines alone may do, and what Go says.
 const MISUSES: [(&str, &str); 5] = [
@@ -28,6 +28,7 @@ const MISUSES: [(&str, &str); 5] = [
 const BUBBLES: &str = r#"package bubbles
 
 import (
+	"iter"
 	"runtime/debug"
 	"sync"
 	"testing"
@@ -107,6 +108,34 @@ func TestClock(t *testing.T) {
 	goesOn("after")
 }
 
+// A coroutine that waits, and those that wait for it, block durably.
+func TestCoroutine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		next, stop := iter.Pull(func(yield func(int) bool) {
+			for i := range 100 {
+				time.Sleep(time.Second)
+				if !yield(i) || !yield(-i) {
+					return
+				}
+			}
+		})
+		for i := range 50 {
+			if v, ok := next(); v != i || !ok {
+				t.Fatalf("%v %v, not %v", v, ok, i)
+			}
+			if v, ok := next(); v != -i || !ok {
+				t.Fatalf("%v %v, not %v", v, ok, -i)
+			}
+			synctest.Wait()
+		}
+		stop()
+		if d := time.Since(begin); d != 50*time.Second {
+			t.Fatalf("50 s are %v", d)
+		}
+	})
+}
+
 func TestDeadlock(t *testing.T) {
 	synctest.Test(t, func(*testing.T) { go func() { <-make(chan int) }() })
 }
@@ -129,8 +158,8 @@ fn misuse(test: &str, said: &str) -> Outcome {
     }
 }
 
-fn clock() -> Outcome {
-    match run_test("Clock")? {
+fn passes(test: &str) -> Outcome {
+    match run_test(test)? {
         (Some(0), _) => Ok(()),
         (code, all) => Err(format!("{code:?}:\n{all}")),
     }
@@ -212,8 +241,10 @@ pub fn jobs(guests: &Guests) -> Vec<Job<'_>> {
     let ends = ENDS.into_iter().map(|(name, program, status, said)| {
         Job::one(format!("go_runtime::ends::{name}"), move || ends(name, program, status, said))
     });
-    let clock = Job::one("go_runtime::bubble::clock", clock);
-    programs.chain(misuses).chain(ends).chain([clock]).collect()
+    let pass = ["Clock", "Coroutine"]
+        .into_iter()
+        .map(|test| Job::one(format!("go_runtime::bubble::{}", test.to_lowercase()), move || passes(test)));
+    programs.chain(misuses).chain(ends).chain(pass).collect()
 }
 
 fn run(guests: &Guests, program: &str, smp: u32) -> Outcome {

@@ -11,8 +11,9 @@
 //! its stack, which is not preempted either (`preempt.rs`).
 
 use crate::port::{self, Stack};
-use crate::proc::G;
+use crate::proc::{G, GoG, Status};
 use core::arch::{asm, global_asm};
+use core::mem::offset_of;
 use core::sync::atomic::{AtomicBool, AtomicU64};
 
 /// Bytes of the processor's XSAVE area for all enabled features; 0: FXSAVE is used. Set by the port at start.
@@ -21,6 +22,7 @@ pub static XSAVE_SIZE: AtomicU64 = AtomicU64::new(0);
 
 unsafe extern "C" {
     fn __gzero_mcall(save: *mut usize, sp: usize, f: *const (), gp: *mut ());
+    fn __gzero_coro_switch(from: *mut GoG, to: *mut GoG);
     fn __gzero_async_preempt();
     fn __gzero_on_stack(sp: usize, f: unsafe extern "C" fn(*mut u8), arg: *mut u8);
 }
@@ -55,6 +57,41 @@ global_asm!(
     "ud2",
     ".cfi_endproc",
     ".size __gzero_mcall, . - __gzero_mcall",
+    // fn(from, to), each by its end: saves in G `from` what a caller needs that keeps nothing over calls but rbp and r14, where
+    // __gzero_mcall has them, and the stack pointer. Then, on the stack of G `to`, `from` goes from running to waiting, and `to`
+    // continues what either function saved.
+    ".global __gzero_coro_switch",
+    ".type __gzero_coro_switch, @function",
+    "__gzero_coro_switch:",
+    ".cfi_startproc",
+    "push rbp",
+    ".cfi_def_cfa_offset 16",
+    ".cfi_offset rbp, -16",
+    "sub rsp, 40",
+    ".cfi_def_cfa_offset 56",
+    "mov [rsp + 8], r14",
+    ".cfi_offset r14, -48",
+    "mov [rdi - {sched_sp}], rsp",
+    "mov rsp, [rsi - {sched_sp}]",
+    "mov eax, {running}",
+    "mov ecx, {waiting}",
+    "lock cmpxchg [rdi - {status}], ecx",
+    "jne 2f",
+    "3:",
+    "pop r15",
+    "pop r14",
+    "pop r13",
+    "pop r12",
+    "pop rbx",
+    "pop rbp",
+    "ret",
+    "2:",
+    "sub rsp, 8",
+    "call {let_go}",
+    "add rsp, 8",
+    "jmp 3b",
+    ".cfi_endproc",
+    ".size __gzero_coro_switch, . - __gzero_coro_switch",
     // fn(sp, f, arg): calls f(arg) on stack sp and returns.
     ".global __gzero_on_stack",
     ".type __gzero_on_stack, @function",
@@ -101,6 +138,11 @@ global_asm!(
     "ret",
     ".cfi_endproc",
     ".size __gzero_keep_registers, . - __gzero_keep_registers",
+    sched_sp = const size_of::<G>() - offset_of!(G, sched_sp),
+    status = const size_of::<G>() - G::STATUS_OFFSET,
+    running = const Status::Running as u32,
+    waiting = const Status::Waiting as u32,
+    let_go = sym crate::proc::let_go_of_coroutine,
 );
 
 /// Calls `f(a, b, c)`, which is rarely done, in a way that costs the caller nothing where it is not
@@ -247,6 +289,17 @@ pub(crate) unsafe fn mcall(gp: *mut G, f: extern "C" fn(*mut G) -> !) {
         port::setg(g0);
         __gzero_mcall(&raw mut (*gp).sched_sp, (*g0).sched_sp, f as *const (), gp.cast());
     }
+}
+
+/// Saves the current goroutine `gp`, which waits then, and continues `to`; returns when `gp` is run again, perhaps on another M.
+///
+/// # Safety
+/// On the stack of `gp`, called by Go code, which keeps nothing over calls but rbp and r14; nothing is done after this. `to` is the
+/// current G already, has run before, and this M owns it in state running.
+#[inline(always)]
+pub(crate) unsafe fn switch(gp: *mut G, to: *mut G) {
+    // SAFETY: as the caller promises.
+    unsafe { __gzero_coro_switch(G::go(gp), G::go(to)) };
 }
 
 /// Calls `f(gp)` on g0 for a goroutine that will not be run again.

@@ -157,7 +157,12 @@ pub(super) unsafe extern "C" fn coro_start(funcval: *mut u8) -> *mut GoG {
 
 pub(super) unsafe extern "C" fn coro_switch(to: *mut GoG) {
     // SAFETY: as in `coro::switch`.
-    durably(!current().is_null(), || unsafe { coro::switch(to) });
+    unsafe {
+        if current().is_null() {
+            return coro::switch(to);
+        }
+        durably(true, || coro::switch_in_bubble(to));
+    }
 }
 
 /// The word of a channel that holds its bubble, or a timer.

@@ -2,7 +2,8 @@
 //!
 //! How a send or receive ended goes to Go as the number of [`Sent`] or [`Received`].
 //!
-//! `C-unwind` is what functions are that end in a call of another: nothing unwinds here, and what the compiler would add to `C` against that costs the jump.
+//! `C-unwind` is what functions are that end in a call of another: nothing unwinds here, and what the compiler would add to `C`
+//! against that costs the jump.
 //!
 //! What Go's channels do beside Rust's: the room for an element may be missing (`<-c`, `case <-c`).
 
@@ -34,7 +35,8 @@ pub(super) unsafe extern "C" fn make(
     unsafe { c.write(Hchan::new(n, buf, elemsize).clearing(pointers).with_short_way()) };
 }
 
-/// How a send or receive ended, and in the second byte whether the goroutine has waited, perhaps to come back on another M. 0: all is well, nothing else is to be done.
+/// How a send or receive ended, and in the second byte whether the goroutine has waited, perhaps to come back on another M. 0: all is
+/// well, nothing else is to be done.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(transparent)]
 pub(super) struct Ended(u32);

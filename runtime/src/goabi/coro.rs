@@ -15,6 +15,15 @@ pub(super) unsafe extern "C" fn switch(to: *mut GoG) {
     unsafe { proc::switch_to(G::before(to)) };
 }
 
+/// [`switch`] in a bubble.
+///
+/// # Safety
+/// As [`switch`].
+pub(super) unsafe fn switch_in_bubble(to: *mut GoG) {
+    // SAFETY: as in `switch`.
+    unsafe { proc::switch_on_g0(G::before(to)) };
+}
+
 /// Runs `to`, which waits for this; the current goroutine ends.
 pub(super) unsafe extern "C" fn exit(to: *mut GoG) -> ! {
     // SAFETY: as in `switch`.

@@ -13,7 +13,7 @@ use core::mem::{offset_of, size_of};
 use core::sync::atomic::{AtomicBool, Ordering};
 
 /// `gzVersion` in `gzero.go`.
-const VERSION: usize = 13;
+const VERSION: usize = 14;
 
 macro_rules! layout {
     ($($(#[$doc:meta])* $name:ident,)*) => {

@@ -60,8 +60,7 @@ pub(super) unsafe extern "C" fn describe_current(gp: *mut GoG) {
 unsafe fn describe(l: &Layout, gp: *mut G) {
     // SAFETY: as the caller promises; the offsets are the program's.
     unsafe {
-        let ticks = port::cputicks() - (*gp).wait_since;
-        let waited = i128::from(ticks) * 1_000_000 / i128::from(port::cputicks_per_ms());
+        let waited = i128::from((*gp).waited_ticks()) * 1_000_000 / i128::from(port::cputicks_per_ms());
         g_word::<u32>(gp, l.g_atomicstatus).write((*gp).status() as u32);
         let durable = if (*gp).is_durable() { DURABLE } else { 0 };
         g_word::<u8>(gp, l.g_waitreason).write((*gp).wait_reason as u8 | durable);

@@ -59,7 +59,7 @@ table! {
     "gzFreezeTheWorld" => report::freeze,
     "gzNextG" => report::next_g,
     "gzCoroStart" => coro::start,
-    "gzCoroSwitch" => coro::switch,
+    "coroswitch" => coro::switch,
     "gzCoroExit" => coro::exit,
     "gzMakechan" => chan::make,
     "gzChansend" => chan::send,
@@ -203,7 +203,7 @@ macro_rules! in_bubbles {
 in_bubbles! {
     "newproc" => bubble::newproc,
     "gzCoroStart" => bubble::coro_start,
-    "gzCoroSwitch" => bubble::coro_switch,
+    "coroswitch" => bubble::coro_switch,
     "gzMakechan" => bubble::make,
     "gzChansend" => bubble::send,
     "gzChansendNB" => bubble::send_nb,
@@ -258,7 +258,7 @@ mod tests {
             let name = name.strip_suffix('2').filter(|n| ["lock", "unlock"].contains(n)).unwrap_or(name);
             assert_eq!(NAMES[number], name, "stub {number} in gzero_amd64.s");
         }
-        let by_hand = ["newproc", "now", "mallocgc", "selectgo"];
+        let by_hand = ["newproc", "now", "mallocgc", "coroswitch", "selectgo"];
         for name in NAMES.iter().filter(|name| !by_hand.contains(name)) {
             assert!(stubs.contains_key(*name), "gzero_amd64.s has no stub for {name}");
         }

@@ -127,8 +127,9 @@ pub(crate) unsafe fn saved_callers(gp: *mut G, pcs: &mut [usize; MAX_FRAMES]) ->
 /// `gp` exists.
 pub(super) unsafe fn header(w: &mut dyn Write, gp: *mut G, state: &str) {
     // SAFETY: as the caller promises.
-    let (goid, waits, since) = unsafe { ((*gp).goid, (*gp).status() == Status::Waiting, (*gp).wait_since) };
-    let minutes = if waits { (port::cputicks() - since) / port::cputicks_per_ms() / 60_000 } else { 0 };
+    let (goid, waits, ticks) =
+        unsafe { ((*gp).goid, (*gp).status() == Status::Waiting, (*gp).waited_ticks()) };
+    let minutes = if waits { ticks / port::cputicks_per_ms() / 60_000 } else { 0 };
     // The console does not fail.
     _ = write_header(w, goid, state, minutes);
 }

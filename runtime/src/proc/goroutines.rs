@@ -67,15 +67,14 @@ unsafe fn look(gp: *mut G) -> Option<Goroutine> {
             core::hint::spin_loop();
         };
         let (id, created) = ((*gp).goid, Created::of(gp));
-        let (reason, since) = ((*gp).wait_reason, (*gp).wait_since);
+        let (reason, ticks) = ((*gp).wait_reason, (*gp).waited_ticks());
         let waiting = status == Status::Waiting;
         let n = if waiting { saved_callers(gp, &mut pcs) } else { 0 };
         (*gp).end_scan();
-        let ticks = (port::cputicks() - since).max(0) as u64;
         Some(Goroutine {
             id,
             state: if waiting { reason.text() } else { status.text() },
-            waits: waiting.then(|| Duration::from_millis(ticks / port::cputicks_per_ms() as u64)),
+            waits: waiting.then(|| Duration::from_millis((ticks / port::cputicks_per_ms()) as u64)),
             created_at: created.at,
             created,
             frames: pcs[..n].to_vec(),

@@ -69,7 +69,7 @@ mod threads;
 mod waitreason;
 
 pub(crate) use bubble::{Bubble, durably, enter_bubble, enter_bubble_parked, sleep_in_bubble};
-pub(crate) use coro::{end_foreign_to, switch_to};
+pub(crate) use coro::{end_foreign_to, let_go_of_coroutine, switch_on_g0, switch_to};
 pub(crate) use durations::COUNTS;
 pub(crate) use figures::figures;
 pub use g::{G, GoG};

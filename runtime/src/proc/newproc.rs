@@ -342,7 +342,6 @@ pub(crate) unsafe fn new_foreign_parked(first: usize, arg: *mut u8) -> *mut G {
         (*newg).gopc = 0;
         (*newg).parent_goid = (*gp).goid;
         (*newg).wait_reason = super::WaitReason::Coroutine;
-        (*newg).wait_since = port::cputicks();
         (*newg).cas_status(Status::Dead, Status::Runnable);
         (*newg).cas_status(Status::Runnable, Status::Running);
         (*newg).cas_status(Status::Running, Status::Waiting);
