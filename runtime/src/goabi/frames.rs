@@ -32,11 +32,13 @@
 
 use super::layout::{Layout, g_word, layout, word};
 use super::objects::Seen;
-use super::pclntab::maps::{Frame, Live, Stands, frame};
+use super::pclntab::maps::{Frame, Live, Stands};
+use super::pclntab::shapes::Shapes;
 use crate::arch;
 use crate::gc::Sink;
 use crate::port::Stack;
 use crate::proc::G;
+use core::cell::UnsafeCell;
 
 /// Where Go code stands.
 pub(super) struct Place {
@@ -129,17 +131,35 @@ unsafe fn scan(sink: &mut dyn Sink, gp: *mut G, from: usize, place: Option<Place
     unsafe {
         let hi = (*gp).stack.hi;
         let Some(place) = place else { return sink.conservative(from, hi) };
-        let mut walk = Walk { sink, seen: Seen::new(from, hi), hi };
+        let Scratch { seen, shapes } = &mut *SCRATCH.0.get();
+        seen.begin(from, hi);
+        let mut walk = Walk { sink, seen, shapes, hi };
         walk.defers(gp);
         walk.words(from, place.sp);
         walk.frames(&place);
     }
 }
 
+/// What walks need, kept for the next one: it would have to be cleared for each.
+struct Scratch {
+    seen: Seen,
+    shapes: Shapes,
+}
+
+/// Touched by whoever collects, with the world stopped.
+struct InStoppedWorld(UnsafeCell<Scratch>);
+
+// SAFETY: one collects at a time.
+unsafe impl Sync for InStoppedWorld {}
+
+static SCRATCH: InStoppedWorld =
+    InStoppedWorld(UnsafeCell::new(Scratch { seen: Seen::new(), shapes: Shapes::new() }));
+
 /// The walk up a stack that ends at `hi`, with the world stopped.
 struct Walk<'a> {
     sink: &'a mut dyn Sink,
-    seen: Seen,
+    seen: &'a mut Seen,
+    shapes: &'a mut Shapes,
     hi: usize,
 }
 
@@ -177,7 +197,8 @@ impl Walk<'_> {
         // SAFETY: each frame ends above where it begins and within the stack, and there its caller's begins.
         unsafe {
             loop {
-                let Some(f) = frame(l, pc, sp, stands).filter(|f| sp < f.end && f.end < self.hi) else {
+                let Some(f) = self.shapes.frame(l, pc, sp, stands).filter(|f| sp < f.end && f.end < self.hi)
+                else {
                     return self.sink.conservative(sp, self.hi);
                 };
                 match f.live.as_ref().filter(|live| !by_word && live.locals_start() >= sp) {

@@ -16,9 +16,14 @@ pub(super) struct Seen {
 }
 
 impl Seen {
+    /// None, of no stack.
+    pub const fn new() -> Seen {
+        Seen { lo: 0, hi: 0, n: 0, at: [0; KEPT], lost: false }
+    }
+
     /// None yet, of a stack in use from `lo` to `hi`.
-    pub fn new(lo: usize, hi: usize) -> Seen {
-        Seen { lo, hi, n: 0, at: [0; KEPT], lost: false }
+    pub fn begin(&mut self, lo: usize, hi: usize) {
+        (self.lo, self.hi, self.n, self.lost) = (lo, hi, 0, false);
     }
 
     /// A word was seen.
@@ -87,14 +92,23 @@ mod tests {
 
     const OBJECT: Object = Object { start: 0x1040, size: 24, pointers: 16 };
 
+    /// Of a stack from `lo` to 0x2000, after another.
+    fn of(lo: usize) -> Seen {
+        let mut seen = Seen::new();
+        seen.begin(0x1000, 0x2000);
+        (0..=KEPT).for_each(|i| seen.note(0x1040 + i));
+        seen.begin(lo, 0x2000);
+        seen
+    }
+
     #[test]
     fn an_object_is_seen_by_any_of_its_bytes() {
         for (word, seen) in [(0x103f, false), (0x1040, true), (0x1057, true), (0x1058, false)] {
-            let mut s = Seen::new(0x1000, 0x2000);
+            let mut s = of(0x1000);
             s.note(word);
             assert_eq!(s.leads_to(&OBJECT), seen, "{word:x}");
         }
-        let mut s = Seen::new(0x1050, 0x2000);
+        let mut s = of(0x1050);
         s.note(0x1048);
         assert!(!s.leads_to(&OBJECT), "not on the stack");
     }
@@ -103,7 +117,7 @@ mod tests {
     fn words_are_read_where_the_mask_says() {
         let words = [0x1100_usize, 0x1040, 0x1200];
         let object = |mask: u8| {
-            let mut s = Seen::new(0x1000, 0x2000);
+            let mut s = of(0x1000);
             // SAFETY: three words, and a mask for them.
             unsafe { s.note_masked(words.as_ptr().addr(), 3, &raw const mask) };
             s.leads_to(&OBJECT)
@@ -113,7 +127,7 @@ mod tests {
 
     #[test]
     fn what_lies_below_makes_room_and_too_many_are_not_lost() {
-        let mut s = Seen::new(0x1000, 0x2000);
+        let mut s = of(0x1000);
         (0..KEPT).for_each(|i| s.note(0x1100 + i));
         s.note(0x1100);
         s.forget_below(0x1100 + KEPT / 2);

@@ -6,6 +6,7 @@
 //! (change of value, length of code) pairs in `pctab`.
 
 pub(super) mod maps;
+pub(super) mod shapes;
 
 use super::layout::Layout;
 

@@ -50,7 +50,7 @@ pub(in crate::goabi) struct Frame {
 }
 
 /// The live pointers of a frame.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::goabi) struct Live {
     /// Behind the last local.
     locals_end: usize,
@@ -92,7 +92,7 @@ impl Live {
     /// Stack object `i` of a frame that ends at `end`.
     ///
     /// # Safety
-    /// There is one, and the frame is [`frame`]'s.
+    /// There is one, and the frame is a [`Shape`]'s.
     pub unsafe fn object(&self, i: usize, end: usize) -> Object {
         let at = self.objects.0 + i * OBJECT;
         // SAFETY: the list has as many records.
@@ -131,11 +131,31 @@ unsafe fn bitmap(l: &Layout, f: &Func, i: usize, index: usize) -> Option<Bits> {
     }
 }
 
-/// The frame at `sp` of the code at `pc`; none if it cannot be said where it ends.
+/// What the tables say of all frames whose code stands at one place, wherever they lie.
+#[derive(Clone, Copy)]
+pub(super) struct Shape {
+    /// Bytes up to the return address.
+    size: usize,
+    args: Option<usize>,
+    is_sigpanic: bool,
+    /// `locals_end` counts from the return address downwards here.
+    live: Option<Live>,
+}
+
+impl Shape {
+    /// The frame at `sp`.
+    pub fn at(&self, sp: usize) -> Frame {
+        let returns = sp + self.size;
+        let live = self.live.map(|live| Live { locals_end: returns - live.locals_end, ..live });
+        Frame { end: returns + 8, args: self.args, is_sigpanic: self.is_sigpanic, live }
+    }
+}
+
+/// The shape of the frames of code at `pc`; none if it cannot be said where they end.
 ///
 /// # Safety
-/// `l` has the program's tables, and `pc` is in its code; the code stands there with that stack pointer.
-pub(in crate::goabi) unsafe fn frame(l: &Layout, pc: usize, sp: usize, stands: Stands) -> Option<Frame> {
+/// `l` has the program's tables, and `pc` is in its code; code stands there.
+pub(super) unsafe fn shape(l: &Layout, pc: usize, stands: Stands) -> Option<Shape> {
     // SAFETY: as the caller promises. A call is no function's first byte.
     unsafe {
         // What holds during the call: behind it another function may begin.
@@ -150,33 +170,28 @@ pub(in crate::goabi) unsafe fn frame(l: &Layout, pc: usize, sp: usize, stands: S
             return None;
         }
         let size = usize::try_from(pcvalue(l, &f, pcsp, at).0).ok()?;
-        let returns = sp + size;
         let args = u32_at(f.record + ARGS);
-        let mut frame = Frame {
-            end: returns + 8,
-            args: (args != ARGS_UNKNOWN).then_some(args as usize),
-            is_sigpanic: usize::from(u8_at(f.record + FUNC_ID)) == l.sigpanic_id,
-            live: None,
-        };
-        if stands == Stands::BehindCall && flag & FLAG_ASM == 0 && !is_runtime(l, &f) {
-            // The caller's frame pointer lies below the return address, unless the frame is empty.
-            frame.live = live(l, &f, at, if size == 0 { returns } else { returns - 8 }, &frame);
-        }
-        Some(frame)
+        let args = (args != ARGS_UNKNOWN).then_some(args as usize);
+        let is_sigpanic = usize::from(u8_at(f.record + FUNC_ID)) == l.sigpanic_id;
+        let has_maps = stands == Stands::BehindCall && flag & FLAG_ASM == 0 && !is_runtime(l, &f);
+        // The caller's frame pointer lies below the return address, unless the frame is empty.
+        let locals_end = if size == 0 { 0 } else { 8 };
+        let live = if has_maps { live(l, &f, at, locals_end, args) } else { None };
+        Some(Shape { size, args, is_sigpanic, live })
     }
 }
 
 /// What is live in a frame at the call that holds `at`.
 ///
 /// # Safety
-/// As [`frame`].
-unsafe fn live(l: &Layout, f: &Func, at: usize, locals_end: usize, frame: &Frame) -> Option<Live> {
+/// As [`shape`].
+unsafe fn live(l: &Layout, f: &Func, at: usize, locals_end: usize, args: Option<usize>) -> Option<Live> {
     // SAFETY: as the caller promises.
     unsafe {
         // Negative: the prologue.
         let index = usize::try_from(pcvalue(l, f, pcdata(f, STACK_MAP_INDEX)?, at).0).ok()?;
         let locals = bitmap(l, f, LOCALS_POINTER_MAPS, index)?;
-        let args = match frame.args? {
+        let args = match args? {
             0 => Bits::default(),
             _ => bitmap(l, f, ARGS_POINTER_MAPS, index)?,
         };

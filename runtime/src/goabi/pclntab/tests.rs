@@ -1,12 +1,15 @@
 //! Tables as the linker writes them, for code that is not there.
 
+use super::maps::Stands;
+use super::shapes::Shapes;
 use super::*;
 use core::mem::zeroed;
 use std::vec::Vec;
 
 const TEXT: usize = 0x40_1000;
 
-/// A function: its length, its name, its flags, whether it has maps, and its table 0 as (change of value, length) pairs.
+/// A function: its length, its name, its flags, whether it has maps, and its table 0, which is that of its frame's size, too, as (change of value,
+/// length) pairs.
 struct Code(usize, &'static str, u8, bool, &'static [(i32, usize)]);
 
 /// The program's tables.
@@ -43,11 +46,11 @@ fn program(functions: &[Code]) -> Program {
         pctab.push(0);
         put(&mut records, entry as u32);
         put(&mut records, names.len() as u32);
-        (0..5).for_each(|_| put(&mut records, 0));
-        put(&mut records, 1);
+        let table = if pairs.is_empty() { 0 } else { table };
+        [0, 0, table, 0, 0, 1].iter().for_each(|&word| put(&mut records, word));
         (0..2).for_each(|_| put(&mut records, 0));
         records.extend([0, flag, 0, 2]);
-        put(&mut records, if pairs.is_empty() { 0 } else { table });
+        put(&mut records, table);
         put(&mut records, u32::MAX);
         put(&mut records, if maps { 8 } else { u32::MAX });
         names.extend(name.bytes());
@@ -140,4 +143,21 @@ fn the_runtime_and_assembly_are_left_alone() {
         Code(16, "main.runtime.f", 0, true, &[]),
     ]);
     (0..3).for_each(|i| assert_eq!(at(&p, i * 16 + 3), SafePoint::Here));
+}
+
+/// More places than are kept, each with a frame of another size; asked for again and again, with others between.
+#[test]
+fn shapes_are_those_of_their_places() {
+    const PLACES: usize = 1000;
+    let program = program(&[Code(PLACES, "main.f", 0, true, &[(1, 1); PLACES])]);
+    let mut shapes = Shapes::new();
+    for i in 0..20 * PLACES {
+        // Steps of a number prime to theirs, and every third place twice.
+        let place = (i - i % 3 / 2) * 7 % PLACES;
+        for (stands, at) in [(Stands::Interrupted, place), (Stands::BehindCall, place + 1)] {
+            // SAFETY: the tables live with the program, and the place is in its code.
+            let frame = unsafe { shapes.frame(&program.layout, TEXT + at, 0x10_0000, stands) };
+            assert_eq!(frame.map(|f| f.end), Some(0x10_0000 + place + 8), "{place} {stands:?}");
+        }
+    }
 }
