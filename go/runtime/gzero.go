@@ -10,7 +10,7 @@ import (
 )
 
 // gzVersion changes with every change of the table or of gzLayout. The kernel refuses another.
-const gzVersion = 14
+const gzVersion = 15
 
 // gzLayout is runtime/src/goabi/layout.rs's Layout, word for word.
 type gzLayout struct {
@@ -34,10 +34,10 @@ type gzLayout struct {
 	pclntab, ftab, nftab, findfunctab, pctab uintptr
 	funcnametab                              uintptr
 
-	// Where the assembly expects the kernel's fields.
-	kernelGStackLo, kernelGStackHi                                    uintptr
-	kernelGM, kernelGStatus, kernelGGoid, kernelGStartarg, kernelMGoM uintptr
-	shallowStack                                                      uintptr
+	// Where code here expects the kernel's fields.
+	kernelGStackLo, kernelGStackHi                                                  uintptr
+	kernelGM, kernelGLocks, kernelGStatus, kernelGGoid, kernelGStartarg, kernelMGoM uintptr
+	shallowStack                                                                    uintptr
 
 	// Code that the kernel enters.
 	gostart, goexit, sigpanic, callgo uintptr
@@ -68,6 +68,7 @@ const (
 	gzKernelGStackLo  = -216
 	gzKernelGStackHi  = -208
 	gzKernelGM        = -192
+	gzKernelGLocks    = -184
 	gzKernelGStatus   = -180
 	gzKernelGGoid     = -176
 	gzKernelGStartarg = -168
@@ -144,7 +145,7 @@ func gzregister() {
 		nftab: uintptr(len(md.ftab)), findfunctab: md.findfunctab, pctab: uintptr(unsafe.Pointer(&md.pctab[0])),
 		funcnametab:    uintptr(unsafe.Pointer(&md.funcnametab[0])),
 		kernelGStackLo: gzOffset(gzKernelGStackLo), kernelGStackHi: gzOffset(gzKernelGStackHi),
-		kernelGM: gzOffset(gzKernelGM), kernelGStatus: gzOffset(gzKernelGStatus), kernelGGoid: gzOffset(gzKernelGGoid),
+		kernelGM: gzOffset(gzKernelGM), kernelGLocks: gzOffset(gzKernelGLocks), kernelGStatus: gzOffset(gzKernelGStatus), kernelGGoid: gzOffset(gzKernelGGoid),
 		kernelGStartarg: gzOffset(gzKernelGStartarg), kernelMGoM: gzKernelMGoM,
 		shallowStack: stackShallow,
 		gostart:      abi.FuncPCABI0(gzgostart), goexit: abi.FuncPCABI0(goexit),

@@ -28,11 +28,13 @@ func newstack() {
 	if gp.stackguard0 == stackPreempt {
 		gp.stackguard0 = gp.stackguard1
 		mp := gp.m
-		if mp.locks == 0 && mp.mallocing == 0 && mp.preemptoff == "" {
+		// The kernel counts the locks of package runtime: who gave way with one would wait for whom it keeps waiting.
+		locks := *(*uint32)(unsafe.Pointer(uintptr(unsafe.Pointer(gp)) + gzOffset(gzKernelGLocks)))
+		if locks == 0 && mp.locks == 0 && mp.mallocing == 0 && mp.preemptoff == "" {
 			gp.preempt = false
 			gzdetour(gp, abi.FuncPCABI0(gzyield))
 		}
-		// Else releasem poisons the guard again.
+		// Else the kernel's timer asks again soon.
 		gogo(&gp.sched)
 	}
 	full := max(gp.stack.lo, gp.stack.hi-min(maxstacksize, gp.stack.hi)) + stackRoom

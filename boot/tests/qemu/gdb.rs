@@ -270,7 +270,7 @@ fn go_program(guests: &Guests) -> Outcome {
         "chan receive  main.main.func1 at ",
         "waiting.go:26",
         "running on core 0  main.work at ",
-        "runtime::goabi::chan::recv",
+        "runtime::chan::recv::recv_",
         "main.main () at ",
         "runtime::goabi::run",
         "main.main () at ",

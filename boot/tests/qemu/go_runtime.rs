@@ -14,7 +14,7 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Programs in `boot/tests/qemu/go/`.
-const PROGRAMS: [&str; 5] = ["channels", "coroutines", "goroutines", "metrics", "profiles"];
+const PROGRAMS: [&str; 6] = ["channels", "coroutines", "goroutines", "locks", "metrics", "profiles"];
 
 /// Tests that do to a bubble what its goroutines alone may do, and what Go says.
 const MISUSES: [(&str, &str); 5] = [

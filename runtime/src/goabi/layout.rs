@@ -13,7 +13,7 @@ use core::mem::{offset_of, size_of};
 use core::sync::atomic::{AtomicBool, Ordering};
 
 /// `gzVersion` in `gzero.go`.
-const VERSION: usize = 14;
+const VERSION: usize = 15;
 
 macro_rules! layout {
     ($($(#[$doc:meta])* $name:ident,)*) => {
@@ -78,10 +78,11 @@ layout! {
     findfunctab,
     pctab,
     funcnametab,
-    /// Where the program's assembly expects fields of this runtime.
+    /// Where the program's code expects fields of this runtime.
     kernel_g_stack_lo,
     kernel_g_stack_hi,
     kernel_g_m,
+    kernel_g_locks,
     kernel_g_status,
     kernel_g_goid,
     kernel_g_startarg,
@@ -179,6 +180,7 @@ pub(super) unsafe extern "C" fn register(info: *const Layout) {
         (info.kernel_g_stack_lo, from_go(offset_of!(G, stack.lo))),
         (info.kernel_g_stack_hi, from_go(offset_of!(G, stack.hi))),
         (info.kernel_g_m, from_go(offset_of!(G, m))),
+        (info.kernel_g_locks, from_go(G::LOCKS_OFFSET)),
         (info.kernel_g_status, from_go(G::STATUS_OFFSET)),
         (info.kernel_g_goid, from_go(offset_of!(G, goid))),
         (info.kernel_g_startarg, from_go(G::STARTARG_OFFSET)),

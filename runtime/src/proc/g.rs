@@ -190,6 +190,7 @@ impl G {
     }
 
     /// Where the Go half's assembly finds its state, and its argument.
+    pub(crate) const LOCKS_OFFSET: usize = core::mem::offset_of!(G, locks);
     pub(crate) const STATUS_OFFSET: usize = core::mem::offset_of!(G, status);
     pub(crate) const STARTARG_OFFSET: usize = core::mem::offset_of!(G, startarg);
 
