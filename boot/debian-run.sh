@@ -19,7 +19,8 @@ cargo)
     fi
     ;;
 pip*)
-    # A script, whose interpreter is beside it as well. What the user has set is for another one.
+    # A Python script: run by the interpreter that was unpacked beside it, without the user's
+    # settings, which are for another Python.
     unset PYTHONHOME PYTHONPATH
     if [ ! -e /etc/ssl/certs/ca-certificates.crt ] && [ -z "${PIP_CERT-}" ]; then
         export PIP_CERT="$top/etc/ssl/certs/ca-certificates.crt"

@@ -112,7 +112,8 @@ mod tests {
     }
 
     /// Builds `frob_1_all.deb` and `libfrob_1_all.deb` in `to`: a program that prints what its
-    /// library has. And `pip3_1_all.deb`: a program that only the package's own interpreter can run.
+    /// library has. And `pip3_1_all.deb`: a program that only the package's own interpreter can
+    /// run.
     fn build_packages(to: &Path) {
         let build = r#"
             set -e

@@ -1,5 +1,6 @@
-// Profiles of blocking: how long goroutines have waited, by where they waited, and how long others have waited for mutexes, by where
-// those were unlocked. The kernel measures (runtime/src/goabi/profile.rs); which waits are recorded is decided here.
+// Profiles of blocking: how long goroutines have waited, by where they waited, and how long others
+// have waited for mutexes, by where those were unlocked. The kernel measures
+// (runtime/src/goabi/profile.rs); which waits are recorded is decided here.
 
 package runtime
 
@@ -16,11 +17,12 @@ type gzblock struct {
 	ticks int64
 }
 
-// Of waits of that many ticks each is recorded, of shorter ones so many that they make one of that length; and one of so many waits for
-// mutexes is. 0: none is.
+// Of waits of that many ticks each is recorded, of shorter ones so many that they make one of that
+// length; and one of so many waits for mutexes is. 0: none is.
 var gzblockrate, gzmutexrate atomic.Int64
 
-// SetBlockProfileRate has about one wait for so many nanoseconds of waiting recorded; 1: all, 0: none.
+// SetBlockProfileRate has about one wait for so many nanoseconds of waiting recorded; 1: all, 0:
+// none.
 func SetBlockProfileRate(rate int) {
 	ticks := int64(max(rate, 0))
 	if rate > 1 {
@@ -30,7 +32,8 @@ func SetBlockProfileRate(rate int) {
 	gzProfileWaits(gztableaddr(), gzprofblock, gzbool(ticks != 0))
 }
 
-// SetMutexProfileFraction has one of rate waits for mutexes recorded, 0: none. A rate below 0 changes nothing.
+// SetMutexProfileFraction has one of rate waits for mutexes recorded, 0: none. A rate below 0
+// changes nothing.
 func SetMutexProfileFraction(rate int) int {
 	old := gzmutexrate.Load()
 	if rate >= 0 {
@@ -40,8 +43,9 @@ func SetMutexProfileFraction(rate int) int {
 	return int(old)
 }
 
-// gzblocked is called by the kernel, on a scheduler's stack: the goroutine has waited, or has let one go on that has waited for a
-// mutex, in a call by the stub. what is how long, and in the lowest bit the kind.
+// gzblocked is called by the kernel, on a scheduler's stack: the goroutine has waited, or has let
+// one go on that has waited for a mutex, in a call by the stub. what is how long, and in the lowest
+// bit the kind.
 func gzblocked(gp *g, stub uintptr, what int64) {
 	kind := int(what & 1)
 	wait := gzsamplewait(kind, what>>1)
@@ -96,7 +100,8 @@ func gzaddwait(kind int, wait gzblock, pcs []uintptr) {
 	unlock(&gzprof.lock)
 }
 
-// gzinner counts the innermost frames of a goroutine that do not interest who looks for what it waited for.
+// gzinner counts the innermost frames of a goroutine that do not interest who looks for what it
+// waited for.
 func gzinner(gp *g) (n int) {
 	var u unwinder
 	for u.init(gp, unwindSilentErrors); u.valid(); u.next() {
@@ -120,7 +125,8 @@ type BlockProfileRecord struct {
 	StackRecord
 }
 
-// gzblockprofile passes the records of a kind to each, if there are at most size, and returns how many there are.
+// gzblockprofile passes the records of a kind to each, if there are at most size, and returns how
+// many there are.
 func gzblockprofile(kind, size int, each func(*gzrecord)) (n int, ok bool) {
 	lock(&gzprof.lock)
 	for r := gzprof.kinds[kind]; r != nil; r = r.next {
@@ -154,7 +160,8 @@ func gzwriteinternal(kind int, p []profilerecord.BlockProfileRecord) (n int, ok 
 // BlockProfile writes the n places where goroutines have waited to p, if there is room for all.
 func BlockProfile(p []BlockProfileRecord) (n int, ok bool) { return gzwritewaits(gzprofblock, p) }
 
-// MutexProfile writes the n places where mutexes were unlocked that others waited for to p, if there is room for all.
+// MutexProfile writes the n places where mutexes were unlocked that others waited for to p, if
+// there is room for all.
 func MutexProfile(p []BlockProfileRecord) (n int, ok bool) { return gzwritewaits(gzprofmutex, p) }
 
 //go:linkname pprof_blockProfileInternal

@@ -27,7 +27,8 @@ func SetCPUProfileRate(hz int) {
 	}
 }
 
-// runtime_pprof_readProfile returns what a profile begins with, and when it has ended that there is no more.
+// runtime_pprof_readProfile returns what a profile begins with, and when it has ended that there is
+// no more.
 //
 //go:linkname runtime_pprof_readProfile runtime/pprof.readProfile
 func runtime_pprof_readProfile() ([]uint64, []unsafe.Pointer, bool) {

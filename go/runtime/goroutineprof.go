@@ -43,8 +43,8 @@ func pprof_goroutineProfileWithLabels(p []profilerecord.StackRecord, labels []un
 	return gzgoroutineprofile(p, labels)
 }
 
-// gzgoroutineprofile takes the profile of one moment, with the world stopped: the current goroutine first, then the others,
-// but for the runtime's own. labels is nil, or as long as p.
+// gzgoroutineprofile takes the profile of one moment, with the world stopped: the current goroutine
+// first, then the others, but for the runtime's own. labels is nil, or as long as p.
 func gzgoroutineprofile(p []profilerecord.StackRecord, labels []unsafe.Pointer) (n int, ok bool) {
 	me := getg()
 	pc, sp := sys.GetCallerPC(), sys.GetCallerSP()

@@ -173,8 +173,8 @@ func gzregister() {
 	gzclock = gzClock(&gzstarted)
 }
 
-// Where the assembly reads the time: words of the kernel's (runtime/src/port.rs, clock_words), and wall time at the
-// clock's start in nanoseconds since 1970.
+// Where the assembly reads the time: words of the kernel's (runtime/src/port.rs, clock_words), and
+// wall time at the clock's start in nanoseconds since 1970.
 var (
 	gzclock   *[3]uint64
 	gzstarted int64

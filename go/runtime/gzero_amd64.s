@@ -9,9 +9,10 @@
 #define TABLE 71
 GLOBL runtime·gztable(SB), NOPTR, $(8*TABLE)
 
-// Go's ABIInternal passes integers in AX BX CX DI SI R8 and returns them in AX BX; R14 is g, X15 is 0, SP and BP are kept, all else is the caller's to save.
-// System V passes them in DI SI DX CX R8 R9 and returns them in AX DX; it keeps R14 and BP.
-// The frame pointer is pushed by its code: the assembler counts a PUSHQ, but not that LEAVEQ takes it off.
+// Go's ABIInternal passes integers in AX BX CX DI SI R8 and returns them in AX BX; R14 is g, X15 is
+// 0, SP and BP are kept, all else is the caller's to save. System V passes them in DI SI DX CX R8
+// R9 and returns them in AX DX; it keeps R14 and BP. The frame pointer is pushed by its code: the
+// assembler counts a PUSHQ, but not that LEAVEQ takes it off.
 #define PUSHBP	BYTE	$0x55
 #define CALLRUST(index) \
 	PUSHBP \
@@ -160,8 +161,8 @@ TEXT runtime·coroswitch<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-8
 gone:
 	JMP	runtime·corogone<ABIInternal>(SB)
 
-// A send or receive ends with 0: done, 1: would block, 2: the channel is closed; in AL. One that may wait says in AH whether it has:
-// else the M is the same.
+// A send or receive ends with 0: done, 1: would block, 2: the channel is closed; in AL. One that
+// may wait says in AH whether it has: else the M is the same.
 
 // func chansend1(c *hchan, elem unsafe.Pointer)
 TEXT runtime·chansend1<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-16
@@ -225,7 +226,8 @@ waited:
 	SETEQ	AX
 	RET
 
-// func selectgo(cas0 *scase, order0 *uint16, pc0 *uintptr, nsends, nrecvs int, block bool) (int, bool)
+// func selectgo(cas0 *scase, order0 *uint16, pc0 *uintptr, nsends, nrecvs int, block bool) (int,
+// bool)
 TEXT runtime·selectgo<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-57
 	MOVQ	DI, DX
 	MOVQ	SI, CX
@@ -374,8 +376,9 @@ TEXT runtime·usleep<ABIInternal>(SB), NOSPLIT|NOFRAME, $0
 	IMULQ	$1000, AX
 	JMP	runtime·gzSleep<ABIInternal>(SB)
 
-// Nanoseconds since the clock's start, in DX, as the kernel counts them (nanotime in kernel/src/cpu/clock.rs). It must be asked
-// if the cores' counters are out of step, or if the program has made a bubble, whose clock is another.
+// Nanoseconds since the clock's start, in DX, as the kernel counts them (nanotime in
+// kernel/src/cpu/clock.rs). It must be asked if the cores' counters are out of step, or if the
+// program has made a bubble, whose clock is another.
 #define CLOCK(ask) \
 	MOVQ	runtime·gzclock(SB), CX \
 	LFENCE \
@@ -388,21 +391,17 @@ TEXT runtime·usleep<ABIInternal>(SB), NOSPLIT|NOFRAME, $0
 	CMPB	16(CX), $0 \
 	JNE	ask
 
-// func runtime.nanotime1() int64
-TEXT runtime·nanotime1<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-8
-	CLOCK(ask)
-	MOVQ	DX, AX
-	RET
-ask:
-	JMP	runtime·gzNanotime<ABIInternal>(SB)
+// A func() int64 that returns the time, or what the kernel's function says.
+#define NANOTIME(name, kernel) \
+TEXT name<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-8 \
+	CLOCK(ask) \
+	MOVQ	DX, AX \
+	RET \
+ask: \
+	JMP	kernel<ABIInternal>(SB)
 
-// func time.runtimeNano() int64
-TEXT time·runtimeNano<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-8
-	CLOCK(ask)
-	MOVQ	DX, AX
-	RET
-ask:
-	JMP	runtime·gzNano<ABIInternal>(SB)
+NANOTIME(runtime·nanotime1, runtime·gzNanotime)
+NANOTIME(time·runtimeNano, runtime·gzNano)
 
 // func time.now() (sec int64, nsec int32, mono int64)
 TEXT time·now<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-24

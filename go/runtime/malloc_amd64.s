@@ -301,8 +301,9 @@ scheduler:
 sampled:
 	JMP	runtime·gzsample<>(SB)
 
-// The heap profile is to have the object AX of DX bytes. A function of its own: an unwinder does not go beyond one that sets SP. The arguments need room to be
-// spilled to, which the assembler counts if it is pushed; the collector looks at this frame word by word.
+// The heap profile is to have the object AX of DX bytes. A function of its own: an unwinder does
+// not go beyond one that sets SP. The arguments need room to be spilled to, which the assembler
+// counts if it is pushed; the collector looks at this frame word by word.
 TEXT runtime·gzsample<>(SB), NOSPLIT|NOFRAME, $0-0
 	PUSHQ	BP
 	MOVQ	SP, BP

@@ -79,8 +79,8 @@ func gzruncleanup() {
 	gzcleanups.executed.Add(1)
 }
 
-// gzcleanupsdone waits until every cleanup that ever was due has returned; false if that takes longer than so many
-// nanoseconds. Whether the queue is empty says nothing: one that was taken from it has not begun yet.
+// gzcleanupsdone waits until every cleanup that ever became due has returned; false if that takes
+// longer than timeout nanoseconds. An empty queue is not enough: a cleanup leaves it before it runs.
 func gzcleanupsdone(timeout int64) bool {
 	for start := nanotime(); nanotime()-start < timeout; Gosched() {
 		if _, queued := gzQueued(); queued == gzcleanups.executed.Load() {

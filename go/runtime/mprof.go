@@ -1,8 +1,9 @@
-// The heap profile: where the objects were allocated that the kernel has sampled (runtime/src/gc/sample.rs), and how many of them
-// are free again. Records of both are in gzprof's table.
+// The heap profile: where the objects were allocated that the kernel has sampled
+// (runtime/src/gc/sample.rs), and how many of them are free again. Records of both are in gzprof's
+// table.
 //
-// A profile is of the last collection: what was allocated since has had no chance to be freed. Before the first one it is
-// of now, as in Go.
+// A profile is of the last collection: what was allocated since has had no chance to be freed.
+// Before the first one it is of now, as in Go.
 
 package runtime
 
@@ -13,7 +14,8 @@ import (
 
 var MemProfileRate int = 512 * 1024
 
-// disableMemoryProfiling is set by the linker, if nothing of the program leads to memProfileInternal.
+// disableMemoryProfiling is set by the linker, if nothing of the program leads to
+// memProfileInternal.
 var disableMemoryProfiling bool
 
 type MemProfileRecord struct {
@@ -58,8 +60,8 @@ func gzsampled(p unsafe.Pointer, size uintptr) {
 	releasem(mp)
 }
 
-// memProfileInternal passes the records to each, if there are at most size, and returns how many there are. Those of which all is
-// free only with all. The linker looks for it.
+// memProfileInternal passes the records to each, if there are at most size, and returns how many
+// there are. Those of which all is free only with all. The linker looks for it.
 //
 //go:noinline
 func memProfileInternal(size int, all bool, each func(*gzrecord)) (n int, ok bool) {

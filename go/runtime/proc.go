@@ -155,7 +155,8 @@ func forEachGRace(fn func(gp *g)) {
 	}
 }
 
-// gzdurable is set beside the kernel's number for the reason of a goroutine that blocks durably (runtime/src/goabi/report.rs).
+// gzdurable is set beside the kernel's number for the reason of a goroutine that blocks durably
+// (runtime/src/goabi/report.rs).
 const gzdurable = 0x80
 
 // gzwaitreason is Go's reason for the kernel's.

@@ -1,4 +1,5 @@
-// The records of profiles by stack: a table that only grows, in memory that holds no pointers to what is collected.
+// The records of profiles by stack: a table that only grows, in memory that holds no pointers to
+// what is collected.
 
 package runtime
 
@@ -12,7 +13,8 @@ const (
 	gzprofkinds
 )
 
-// gzprof is the table, under its lock but for cycle, which counts collections and changes while the world stands.
+// gzprof is the table, under its lock but for cycle, which counts collections and changes while the
+// world stands.
 var gzprof struct {
 	lock  mutex
 	cycle uint32

@@ -10,10 +10,12 @@ import (
 // stackRoom is what stays free below a goroutine's guard: for functions without a check of their own, and for the kernel's, which run on the same stack.
 const stackRoom = 16384
 
-// stackShallow is how much of a stack, from its top, is its own from the start (runtime/src/port.rs). Stacks share page tables while they are shallow: in
-// what lies deeper there may be another's pages. The kernel gives a stack tables of its own when it touches the next page, and a large frame of Go code
-// would step over that. So the guard first stands where the shallow part ends, and goes on from there by doubling the depth, as Go's stacks grow: then
-// newstack looks again at how deep a stack may be.
+// stackShallow is how much of a stack, from its top, is its own from the start
+// (runtime/src/port.rs). Stacks share page tables while they are shallow: in what lies deeper there
+// may be another's pages. The kernel gives a stack tables of its own when it touches the next page,
+// and a large frame of Go code would step over that. So the guard first stands where the shallow
+// part ends, and goes on from there by doubling the depth, as Go's stacks grow: then newstack looks
+// again at how deep a stack may be.
 const stackShallow = 160 << 10
 
 func gzyield()
@@ -28,13 +30,14 @@ func newstack() {
 	if gp.stackguard0 == stackPreempt {
 		gp.stackguard0 = gp.stackguard1
 		mp := gp.m
-		// The kernel counts the locks of package runtime: who gave way with one would wait for whom it keeps waiting.
+		// The kernel counts locks of package runtime. A goroutine that yields while it holds one
+		// deadlocks with the next that wants it.
 		locks := *(*uint32)(unsafe.Pointer(uintptr(unsafe.Pointer(gp)) + gzOffset(gzKernelGLocks)))
 		if locks == 0 && mp.locks == 0 && mp.mallocing == 0 && mp.preemptoff == "" {
 			gp.preempt = false
 			gzdetour(gp, abi.FuncPCABI0(gzyield))
 		}
-		// Else the kernel's timer asks again soon.
+		// Else the kernel's timer poisons the guard again soon.
 		gogo(&gp.sched)
 	}
 	full := max(gp.stack.lo, gp.stack.hi-min(maxstacksize, gp.stack.hi)) + stackRoom

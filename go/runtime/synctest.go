@@ -37,7 +37,8 @@ var gzbubblewords = [...]string{
 	"semaphore wake of synctest goroutine from outside bubble",
 }
 
-// gzbubblemisused is called by the kernel, on a scheduler's stack. goid is the goroutine that was woken, or 0.
+// gzbubblemisused is called by the kernel, on a scheduler's stack. goid is the goroutine that was
+// woken, or 0.
 func gzbubblemisused(how, goid uintptr) {
 	if goid != 0 {
 		println("semaphore wake of synctest goroutine", goid, "from outside bubble")

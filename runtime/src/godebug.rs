@@ -1,7 +1,8 @@
 //! `GODEBUG`: a list of `word=value` separated by commas (Go: `runtime1.go`, `parsedebugvars`).
 //!
-//! Unlike Go's, a word that is not known or a value that is not understood is an error: a typing mistake would look like a switch without effect.
-//! A Go program knows words of its own, and so does its library: with one, unknown words are left to it.
+//! Unlike Go's, a word that is not known or a value that is not understood is an error: a typing
+//! mistake would look like a switch without effect. A Go program knows words of its own, and so
+//! does its library: with one, unknown words are left to it.
 
 use crate::env::{self, Escaped};
 use core::fmt;

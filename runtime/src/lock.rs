@@ -10,8 +10,9 @@
 //! # Protocol
 //! `key` is 0 (free), [`LOCKED`], or the address of the M that waits first with [`LOCKED`] or-ed in; further waiters hang on
 //! `M::nextwaitm`, so the list costs no memory.
-//! 1. `lock`: set LOCKED with *acquire*; if it was not set, the lock is taken. That is the whole uncontended path. It may overtake
-//!    waiters: those behind the one that was woken, and that one itself.
+//! 1. `lock`: set LOCKED with *acquire*; if it was not set, the lock is taken. That is the whole
+//!    uncontended path. It may overtake waiters: those behind the one that was woken, and that one
+//!    itself.
 //! 2. Else spin a little while the holder may be running on another core, then yield to the machine once.
 //! 3. Else push this M: store `nextwaitm`, then exchange `key` with *release*, so that the popper sees `nextwaitm`; sleep on the M's
 //!    semaphore; on waking start again at 1 (the lock is not handed over: a running M takes it faster than a sleeper).

@@ -162,8 +162,9 @@ port! {
     fn ncpu = __gzero_ncpu() -> usize;
     /// Nanoseconds since boot, monotonic across cores.
     fn nanotime = __gzero_nanotime() -> i64;
-    /// Where code reads the clock that calls nothing for it. `words[0]` is the cycle counter at the clock's start, `words[1]`
-    /// nanoseconds in a tick times 2³². If the first byte of `words[2]` is not 0, [`Port::nanotime`] must be called.
+    /// Where code reads the clock that calls nothing for it. `words[0]` is the cycle counter at the
+    /// clock's start, `words[1]` nanoseconds in a tick times 2³². If the first byte of `words[2]`
+    /// is not 0, [`Port::nanotime`] must be called.
     fn clock_words = __gzero_clock_words() -> *const u64;
     /// Wall time: seconds since 1970 (UTC) and nanoseconds.
     fn walltime = __gzero_walltime() -> (i64, u32);

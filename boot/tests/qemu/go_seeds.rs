@@ -126,8 +126,8 @@ fn build(case: &Build) -> Outcome {
     }
 }
 
-/// What was said of the program's own package. Of package runtime, which has a `main` too, the build
-/// cache repeats what was said when it was compiled, with that time's folder.
+/// What was said of the program's own package. Of package runtime, which has a `main` too, the
+/// build cache repeats what was said when it was compiled, with that time's folder.
 fn of_the_program(said: &[u8]) -> String {
     let said = String::from_utf8_lossy(said);
     let start = said.find("# command-line-arguments").unwrap_or(0);

@@ -143,8 +143,8 @@ pub fn jobs(guests: &Guests) -> Vec<Job<'_>> {
     own.into_iter().chain(sample).chain(all).collect()
 }
 
-/// Builds a package's tests, runs those that the list does not leave out, with more words, and deletes what was built: linked anew within a
-/// second, and large.
+/// Builds a package's tests, runs those that the list does not leave out, with more words, and
+/// deletes what was built: linked anew within a second, and large.
 fn test(guests: &Guests, package: &Package<'_>, words: &[&str]) -> Result<Counts, String> {
     let elf = build(package)?;
     let counts = run_built(guests, package, &elf, words, None);
@@ -168,7 +168,8 @@ pub fn build(package: &Package<'_>) -> Result<PathBuf, String> {
     if built.status.success() { Ok(elf) } else { Err(String::from_utf8_lossy(&built.stderr).into()) }
 }
 
-/// Runs those tests of the program `elf` that the list does not leave out, with more of the test program's words, and with `godebug`.
+/// Runs those tests of the program `elf` that the list does not leave out, with more of the test
+/// program's words, and with `godebug`.
 pub fn run_built(
     guests: &Guests,
     package: &Package<'_>,

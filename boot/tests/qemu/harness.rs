@@ -18,7 +18,8 @@ pub type Row = (&'static str, fn() -> Outcome);
 /// Runs those of a job's tests that it is given and reports each.
 type Run<'a> = Box<dyn Fn(&[String], &Reporter) + Send + Sync + 'a>;
 
-/// Cores of the host that a job is given unless it says less: most guests have several, and what builds them uses all there are.
+/// Host cores that a job takes unless it says that it needs fewer: most guests have several cores, and
+/// builds use all there are.
 const COMMON_CORES: usize = 2;
 
 /// Work that yields the results of one test or of many.
@@ -52,7 +53,7 @@ impl<'a> Job<'a> {
         Job { ignored: true, ..self }
     }
 
-    /// The job keeps so many cores busy, as many as its guest has: one while it boots. More than [`COMMON_CORES`] count as these.
+    /// The job takes at most `cores` host cores, as many as its guest keeps busy: one while it boots.
     pub fn keeps_busy(self, cores: u32) -> Job<'a> {
         Job { cores: COMMON_CORES.min(cores as usize), ..self }
     }
@@ -99,7 +100,9 @@ impl Arguments {
                 "--ignored" => args.ignored = true,
                 "--include-ignored" => args.include_ignored = true,
                 "--test-threads" => {
-                    args.threads = Some(value()?.parse().map_err(|_| "--test-threads: no number")?)
+                    let number: NonZero<usize> =
+                        value()?.parse().map_err(|_| "--test-threads: no number above 0")?;
+                    args.threads = Some(number.get());
                 }
                 "--skip" => args.skip.push(value()?),
                 "--format" | "--color" | "--logfile" => drop(value()?),
@@ -194,12 +197,13 @@ impl<'q, 'a> Queue<'q, 'a> {
     }
 }
 
-/// Runs jobs, as many at once as `cores` cores are enough for, and prints results as they come; returns the failures.
+/// Runs jobs, as many at once as `cores` host cores suffice for, and prints results as they come;
+/// returns the failures.
 fn run(jobs: &[Job<'_>], cores: usize) -> Vec<(String, String)> {
     let (sender, results) = channel();
     let queue = Mutex::new(Queue { waiting: jobs.iter().collect(), free: cores });
     let given_back = Condvar::new();
-    // The next job; none is left if there is none.
+    // Waits for a job whose cores are free; `None`: no job is left.
     let next = || {
         let mut queue = queue.lock().expect("no job runs with the lock held");
         loop {

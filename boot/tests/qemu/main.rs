@@ -1,7 +1,8 @@
 //! Tests that run in QEMU, and those of `qemu-run.sh` (DESIGN, "Tests", 2 to 5).
 //!
-//! A harness of its own: the tests inside the kernel are many to one guest, and every guest needs an end by force. Its
-//! lines and options are libtest's. As many jobs run at once as the host has cores for (`harness.rs`).
+//! A harness of its own: the tests inside the kernel are many to one guest, and every guest needs
+//! an end by force. Its lines and options are libtest's. As many jobs run at once as the host has
+//! cores for (`harness.rs`).
 
 mod console;
 mod doors;

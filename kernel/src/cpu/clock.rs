@@ -62,7 +62,8 @@ pub fn nanotime() -> u64 {
     if SCALE.out_of_step.load(Ordering::Relaxed) { push_up(ns) } else { ns }
 }
 
-/// The address of what [`nanotime`] reads: the counter's start, its scale, and a byte that says whether the counters are out of step.
+/// The address of what [`nanotime`] reads: the counter's start, its scale, and a byte that says
+/// whether the counters are out of step.
 pub fn words() -> *const u64 {
     (&raw const SCALE).cast()
 }

@@ -17,11 +17,13 @@
 //! that hits a link is found there.
 //!
 //! # Fresh memory
-//! A host backs a machine's memory when it is first touched, mostly 2 MiB at once, which takes milliseconds; whoever splits a block writes links to
-//! its halves, with the allocator's lock held, for which all cores wait then. So a large block that was never used is not split. It is *opened*:
-//! taken off its list whole, and given out from its start on without a link, until the rest is too small for what is
-//! wanted ([`Buddy::take`]). Its frames are free and lie in no list; whoever gets them touches them first. Memory that was used before is used
-//! again before fresh memory. (A million stacks at four cores cost six times the processor time of one core without this.)
+//! A host backs guest memory at the first touch, mostly 2 MiB at a time, which takes milliseconds.
+//! Splitting a block writes list links into its halves with the allocator's lock held, so all other
+//! cores would wait for the host. Therefore a large block that was never used is not split but
+//! *opened*: it leaves its list whole and is handed out from its start upwards without a link being
+//! written, until the rest is too small for a request ([`Buddy::take`]). Its frames are free but on
+//! no list; the new owner touches them first, without the lock. Used memory is preferred to fresh
+//! memory. (Without this a million stacks on four cores cost six times the processor time of one.)
 //!
 //! Any part of an allocation may be freed alone. Freeing a frame that is not in use, or is somebody else's, is found.
 //!
@@ -203,7 +205,8 @@ impl Buddy {
         self.free
     }
 
-    /// How many free blocks there are of each order, with those that the open one's rest would make.
+    /// How many free blocks there are of each order, with those that the open one's rest would
+    /// make.
     pub fn free_blocks(&self) -> [usize; ORDERS] {
         let mut blocks = self.blocks;
         let mut frame = self.open.start;
@@ -344,12 +347,12 @@ impl Buddy {
         }
     }
 
-    /// Takes a block of `order`, whose frames say `INSIDE`:
+    /// Takes a block of `order`; its frames say `INSIDE`:
     ///
-    /// 1. of the smallest block on a list that holds it and is small or was used before: it is split;
-    /// 2. or the next one that is aligned in the open block; what is skipped goes to the lists;
-    /// 3. or, with the open block's rest on the lists, of what there is then;
-    /// 4. or the first one in the smallest fresh block that holds it, which is open from then on.
+    /// 1. splits the smallest listed block that is large enough and either small or used before;
+    /// 2. else takes the next aligned block of the open one; frames that are skipped are listed;
+    /// 3. else lists the rest of the open block and starts again;
+    /// 4. else opens the smallest fresh block that is large enough and starts again.
     fn take(&mut self, order: usize) -> Result<Option<usize>, Misuse> {
         loop {
             let large_enough = self.nonempty & (u32::MAX << order);

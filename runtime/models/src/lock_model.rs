@@ -1,4 +1,5 @@
-//! `Lock`, the runtime's own: one holder at a time, who sees what the last one did, and no M sleeps for ever.
+//! `Lock`, the runtime's own: one holder at a time, who sees what the last one did, and no M sleeps
+//! for ever.
 
 use crate::proc::become_m;
 use lock::{Lock, Rank};
@@ -122,15 +123,15 @@ impl Counter {
     }
 }
 
-/// Finds two holders at once and a holder that does not see what the last one did (loom reports the unordered accesses of the value), and a
-/// waiter whose wake-up is lost (a deadlock).
+/// Finds two holders at once and a holder that does not see what the last one did (loom reports the
+/// unordered accesses of the value), and a waiter whose wake-up is lost (a deadlock).
 #[test]
 fn two_count() {
     loom::model(|| Counter::count_all(2));
 }
 
-/// Finds waiters that are lost when the lock is taken while some wait, and an M that takes the lock from a holder that woke another
-/// and does not see what that holder did.
+/// Finds waiters that are lost when the lock is taken while some wait, and an M that takes the lock
+/// from a holder that woke another and does not see what that holder did.
 #[test]
 fn lock_with_waiters_is_taken_again() {
     let mut few = Builder::new();

@@ -27,6 +27,19 @@ unsafe extern "C" {
     fn __gzero_on_stack(sp: usize, f: unsafe extern "C" fn(*mut u8), arg: *mut u8);
 }
 
+/// Takes off the stack what `__gzero_mcall` pushed, and returns to its caller.
+macro_rules! continue_saved {
+    () => {
+        "pop r15
+        pop r14
+        pop r13
+        pop r12
+        pop rbx
+        pop rbp
+        ret"
+    };
+}
+
 global_asm!(
     // fn(save: *mut usize, sp, f, gp): saves the callee-saved registers and the stack pointer, calls f(gp) on stack sp.
     // `gogo` continues after the call.
@@ -57,9 +70,10 @@ global_asm!(
     "ud2",
     ".cfi_endproc",
     ".size __gzero_mcall, . - __gzero_mcall",
-    // fn(from, to), each by its end: saves in G `from` what a caller needs that keeps nothing over calls but rbp and r14, where
-    // __gzero_mcall has them, and the stack pointer. Then, on the stack of G `to`, `from` goes from running to waiting, and `to`
-    // continues what either function saved.
+    // fn(from, to), each by its end: saves in G `from` what a caller needs that keeps nothing over
+    // calls but rbp and r14, where __gzero_mcall has them, and the stack pointer. Then, on the
+    // stack of G `to`, `from` goes from running to waiting, and `to` continues what either function
+    // saved.
     ".global __gzero_coro_switch",
     ".type __gzero_coro_switch, @function",
     "__gzero_coro_switch:",
@@ -78,13 +92,7 @@ global_asm!(
     "lock cmpxchg [rdi - {status}], ecx",
     "jne 2f",
     "3:",
-    "pop r15",
-    "pop r14",
-    "pop r13",
-    "pop r12",
-    "pop rbx",
-    "pop rbp",
-    "ret",
+    continue_saved!(),
     "2:",
     "sub rsp, 8",
     "call {let_go}",
@@ -291,11 +299,13 @@ pub(crate) unsafe fn mcall(gp: *mut G, f: extern "C" fn(*mut G) -> !) {
     }
 }
 
-/// Saves the current goroutine `gp`, which waits then, and continues `to`; returns when `gp` is run again, perhaps on another M.
+/// Saves the current goroutine `gp`, which waits then, and continues `to`; returns when `gp` is run
+/// again, perhaps on another M.
 ///
 /// # Safety
-/// On the stack of `gp`, called by Go code, which keeps nothing over calls but rbp and r14; nothing is done after this. `to` is the
-/// current G already, has run before, and this M owns it in state running.
+/// On the stack of `gp`, called by Go code, which keeps nothing over calls but rbp and r14; nothing
+/// is done after this. `to` is the current G already, has run before, and this M owns it in state
+/// running.
 #[inline(always)]
 pub(crate) unsafe fn switch(gp: *mut G, to: *mut G) {
     // SAFETY: as the caller promises.
@@ -323,13 +333,7 @@ pub(crate) unsafe fn gogo(gp: *mut G) -> ! {
         port::setg(gp);
         asm!(
             "mov rsp, {sp}",
-            "pop r15",
-            "pop r14",
-            "pop r13",
-            "pop r12",
-            "pop rbx",
-            "pop rbp",
-            "ret",
+            continue_saved!(),
             sp = in(reg) (*gp).sched_sp,
             options(noreturn),
         )

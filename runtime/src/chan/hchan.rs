@@ -27,7 +27,8 @@ pub(super) enum Short {
     Awaited,
 }
 
-/// How the caller of a send or receive is told how that ended, and whether the goroutine has waited for it.
+/// How the caller of a send or receive is told how that ended, and whether the goroutine has waited
+/// for it.
 pub trait Told<E> {
     /// What it is told.
     fn told(how: E, waited: bool) -> Self;
@@ -134,13 +135,15 @@ impl Hchan {
         self.timer
     }
 
-    /// The channel as one that says whether its elements are words and it has a buffer: for callers that do not know what they call with.
+    /// The channel as one that says whether its elements are words and it has a buffer: for callers
+    /// that do not know what they call with.
     pub(crate) fn with_short_way(mut self) -> Hchan {
         self.short_way = self.elemsize == WORD && self.dataqsiz != 0;
         self
     }
 
-    /// Whether [`send_word`](super::send_word) and [`recv_word`](super::recv_word) may be used. False unless [`Hchan::with_short_way`] has said so.
+    /// Whether [`send_word`](super::send_word) and [`recv_word`](super::recv_word) may be used.
+    /// False unless [`Hchan::with_short_way`] has said so.
     #[inline(always)]
     pub(crate) fn has_short_way(&self) -> bool {
         self.short_way

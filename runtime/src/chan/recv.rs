@@ -23,7 +23,8 @@ pub enum Received {
 
 /// Receives an element to `elem`; with `block`, waits until there is one, on a null channel for ever.
 ///
-/// `size` is the channel's element size, and `R` what is told, as for [`chansend`](super::chansend).
+/// `size` is the channel's element size, and `R` what is told, as for
+/// [`chansend`](super::chansend).
 ///
 /// # Safety
 /// `c` is null or a channel that lives during the call, not a [`clearing`](Hchan::clearing) one, with elements of `size` bytes; `elem` is the address of room for one, which is the

@@ -22,8 +22,8 @@ pub enum Sent {
 
 /// Sends the element at `elem`; with `block`, waits until that is possible, on a null channel for ever.
 ///
-/// `size` is the channel's element size: where the caller knows it when it is compiled, the copy to the buffer is a move. `R` is
-/// [`Sent`], or what the caller makes of that ([`Told`]).
+/// `size` is the channel's element size: where the caller knows it when it is compiled, the copy to
+/// the buffer is a move. `R` is [`Sent`], or what the caller makes of that ([`Told`]).
 ///
 /// # Safety
 /// `c` is null or a channel that lives during the call, with elements of `size` bytes; `elem` is the address of one, which
@@ -62,8 +62,8 @@ pub unsafe fn chansend<R: Told<Sent>>(c: *const Hchan, elem: *const u8, size: us
     R::told(Sent::Done, false)
 }
 
-/// [`chansend`] that waits, of a word on a channel with a buffer, by a caller that is not preempted anyway: its count is raised only
-/// where a goroutine is readied or waits.
+/// [`chansend`] that waits, of a word on a channel with a buffer, by a caller that is not preempted
+/// anyway: its count is raised only where a goroutine is readied or waits.
 ///
 /// # Safety
 /// As [`chansend`]; the channel has [a short way](Hchan::has_short_way).

@@ -1,7 +1,8 @@
 //! Loads of atomic fields by the holder of the lock under which all writes are.
 //!
-//! The fields are atomic for those that look without the lock. Its holder need not load them so, and
-//! the compiler merges a plain load with the comparison that it is for, but never an atomic one.
+//! The fields are atomic for those that look without the lock. Its holder need not load them so,
+//! and the compiler merges a plain load with the comparison that it is for, but never an atomic
+//! one.
 
 use core::sync::atomic::{AtomicBool, AtomicPtr};
 

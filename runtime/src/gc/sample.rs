@@ -1,23 +1,25 @@
-//! Which objects a heap profile has: on average one of so many bytes that are allocated (Go: `profilealloc`, `nextSample`
-//! in `malloc.go`).
+//! Which objects a heap profile has: on average one of so many bytes that are allocated (Go:
+//! `profilealloc`, `nextSample` in `malloc.go`).
 //!
 //! # Problem
 //! An allocation counts nothing (`run.rs`), and is not to look for a sample either.
 //!
 //! # Protocol
-//! Go has each P count down from a random number with an exponential distribution, by the bytes of each object; the object that
-//! reaches 0 is sampled. The distribution has no memory, so each run may count down by itself: as many samples come of all runs
-//! together.
-//! 1. A run that gets a row of slots is told to end where its countdown does ([`Run::cut`]): at the next row, or before
-//!    the object to be sampled.
-//! 2. So that object is asked for in the slow path, and gets a row of one slot. The countdown begins again.
-//! 3. The rate is the program's variable. Each slow allocation looks whether it has changed; then all countdowns begin again, and
-//!    rows that are being used are cut anew. What has a row already when the program changes its rate may be missed until one
-//!    of the P's runs is at its end.
+//! Go has each P count down from a random number with an exponential distribution, by the bytes of
+//! each object; the object that reaches 0 is sampled. The distribution has no memory, so each run
+//! may count down by itself: as many samples come of all runs together.
+//! 1. A run that gets a row of slots is told to end where its countdown does ([`Run::cut`]): at the
+//!    next row, or before the object to be sampled.
+//! 2. So that object is asked for in the slow path, and gets a row of one slot. The countdown
+//!    begins again.
+//! 3. The rate is the program's variable. Each slow allocation looks whether it has changed; then
+//!    all countdowns begin again, and rows that are being used are cut anew. What has a row already
+//!    when the program changes its rate may be missed until one of the P's runs is at its end.
 //!
 //! # Rejected
 //! - *A countdown in the fast path* (Go's): three instructions an object.
-//! - *One countdown for all runs of a P.* What the others have used of their rows must be known whenever one is at its end.
+//! - *One countdown for all runs of a P.* What the others have used of their rows must be known
+//!   whenever one is at its end.
 
 use super::run::{NUM_SPAN_CLASSES, Run, Runs};
 use crate::rand::Rand;
@@ -90,7 +92,8 @@ impl Sampling {
         }
     }
 
-    /// Bytes of the object that was just allocated, if it is to be sampled, else 0. It is asked once.
+    /// Bytes of the object that was just allocated, if it is to be sampled, else 0. It is asked
+    /// once.
     pub(super) fn take_hit(&self) -> usize {
         self.hit.replace(0)
     }
@@ -160,7 +163,8 @@ fn exponential(random: u64, mean: usize) -> usize {
     if mean <= 1 {
         return 0;
     }
-    // -ln of a number above 0, up to 1, as a sum: of the power of two, and of what is left, 1 to 2, with ln m = 2 artanh z.
+    // -ln of a number above 0, up to 1, as a sum: of the power of two, and of what is left, 1 to 2,
+    // with ln m = 2 artanh z.
     let n = random | 1;
     let zeros = n.leading_zeros();
     let m = ((n << zeros) >> 11) as f64 / (1_u64 << 52) as f64;

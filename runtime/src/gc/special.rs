@@ -9,8 +9,8 @@
 //! 2. After marking, for each object that has specials and is not marked:
 //!    - it has a finalizer: the object is marked, so that it lives for another cycle; its weak
 //!      handles are cleared and the finalizer is queued; cleanups stay;
-//!    - otherwise the object is dead: weak handles are cleared, cleanups are queued, and a heap profile
-//!      that has it counts.
+//!    - otherwise the object is dead: weak handles are cleared, cleanups are queued, and a heap
+//!      profile that has it counts.
 //! 3. Whoever runs them takes them off the queue: [`GcHeap::next_ready`]. As long as one is
 //!    queued, all that it holds is a root, the object included.
 //!

@@ -7,9 +7,9 @@
 //!
 //! # Protocol
 //! The program calls by a table of addresses that lies in its own memory. When it makes its first
-//! bubble, the entries of such calls are exchanged for those of the functions here ([`table::exchange`]),
-//! which ask for the current goroutine's bubble first. Another core that does not see the exchange
-//! yet has not seen the bubble, nor anything that is in it.
+//! bubble, the entries of such calls are exchanged for those of the functions here
+//! ([`table::exchange`]), which ask for the current goroutine's bubble first. Another core that
+//! does not see the exchange yet has not seen the bubble, nor anything that is in it.
 
 use super::chan::{self, Chosen};
 use super::layout::{g_word, layout, word};

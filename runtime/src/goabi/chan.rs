@@ -2,8 +2,8 @@
 //!
 //! How a send or receive ended goes to Go as the number of [`Sent`] or [`Received`].
 //!
-//! `C-unwind` is what functions are that end in a call of another: nothing unwinds here, and what the compiler would add to `C`
-//! against that costs the jump.
+//! `C-unwind` is what functions are that end in a call of another: nothing unwinds here, and what
+//! the compiler would add to `C` against that costs the jump.
 //!
 //! What Go's channels do beside Rust's: the room for an element may be missing (`<-c`, `case <-c`).
 
@@ -35,8 +35,8 @@ pub(super) unsafe extern "C" fn make(
     unsafe { c.write(Hchan::new(n, buf, elemsize).clearing(pointers).with_short_way()) };
 }
 
-/// How a send or receive ended, and in the second byte whether the goroutine has waited, perhaps to come back on another M. 0: all is
-/// well, nothing else is to be done.
+/// How a send or receive ended, and in the second byte whether the goroutine has waited, perhaps to
+/// come back on another M. 0: all is well, nothing else is to be done.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(transparent)]
 pub(super) struct Ended(u32);
@@ -66,7 +66,8 @@ unsafe fn size_of_elem(c: *const Hchan) -> usize {
 }
 
 pub(super) unsafe extern "C-unwind" fn send(c: *const Hchan, elem: *const u8) -> Ended {
-    // SAFETY: a channel of Go's and an element of it. Go code is not preempted in here (`preempt.rs`).
+    // SAFETY: a channel of Go's and an element of it. Go code is not preempted in here
+    // (`preempt.rs`).
     unsafe {
         match c.as_ref() {
             Some(c) if c.has_short_way() => send_word(c, elem),
@@ -150,7 +151,8 @@ unsafe fn discard_large<R: Told<Received>>(c: &Hchan, block: bool) -> R {
     unsafe { chanrecv_clearing(c, to.as_mut_ptr().cast(), c.elem_size(), block) }
 }
 
-/// [`discard`] that waits, of a small element on a channel without a buffer: how goroutines wait for each other.
+/// [`discard`] that waits, of a small element on a channel without a buffer: how goroutines wait
+/// for each other.
 ///
 /// # Safety
 /// As [`discard`]; the element fits.
@@ -193,7 +195,8 @@ pub(super) unsafe extern "C" fn select(
     block: bool,
 ) -> Chosen {
     let n = nsends + nrecvs;
-    // SAFETY: the arms and the order are Go's, on the stack of the goroutine; the sudogs stay until the select is over.
+    // SAFETY: the arms and the order are Go's, on the stack of the goroutine; the sudogs stay until
+    // the select is over.
     unsafe {
         let mut unwanted = (nsends..n).map(|i| *cases.add(i)).filter(|case| case.elem.is_null());
         if n > INLINE || unwanted.any(|case| size_of_elem(case.c) != 0) {

@@ -121,7 +121,8 @@ fn kind(number: usize) -> Kind {
     }
 }
 
-/// Registers a finalizer (0), a cleanup (1) or that an object is in the heap profile (2): its number, 0 if there is no object, all bits if there is a finalizer.
+/// Registers a finalizer (0), a cleanup (1) or that an object is in the heap profile (2): its
+/// number, 0 if there is no object, all bits if there is a finalizer.
 pub(super) extern "C" fn add_special(number: usize, addr: usize, payload: &[usize; 4]) -> u64 {
     systemstack(|| GC.add_special(kind(number), addr, *payload)).unwrap_or(u64::MAX)
 }

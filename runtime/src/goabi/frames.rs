@@ -140,13 +140,13 @@ unsafe fn scan(sink: &mut dyn Sink, gp: *mut G, from: usize, place: Option<Place
     }
 }
 
-/// What walks need, kept for the next one: it would have to be cleared for each.
+/// State of a walk, kept between walks so that it need not be cleared for each goroutine.
 struct Scratch {
     seen: Seen,
     shapes: Shapes,
 }
 
-/// Touched by whoever collects, with the world stopped.
+/// Touched by the collecting M only, with the world stopped.
 struct InStoppedWorld(UnsafeCell<Scratch>);
 
 // SAFETY: one collects at a time.

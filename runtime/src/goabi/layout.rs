@@ -133,7 +133,8 @@ layout! {
     kernel_tiny_offset,
     kernel_tiny_allocs,
     classes,
-    /// The program's `MemProfileRate`, and what records that a goroutine has blocked (`profile.rs`).
+    /// The program's `MemProfileRate`, and what records that a goroutine has blocked
+    /// (`profile.rs`).
     mem_profile_rate,
     blocked,
 }

@@ -3,8 +3,8 @@
 use crate::gc::{self, Allocated, TypeDesc};
 use core::alloc::{GlobalAlloc, Layout};
 
-/// Go's `mallocgc` of a size that is not 0, when the P's run is at its end, or the object is not small. May collect. What is to be in the heap
-/// profile the assembly has put there.
+/// Go's `mallocgc` of a size that is not 0, when the P's run is at its end, or the object is not
+/// small. May collect. What is to be in the heap profile the assembly has put there.
 pub(super) unsafe extern "C" fn mallocgc(size: usize, typ: *const TypeDesc, zero: usize) -> Allocated {
     // SAFETY: a type's descriptor begins as `TypeDesc` does (`layout.rs` compares), and stays; the caller
     // runs Go code and so holds a P.

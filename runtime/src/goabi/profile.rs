@@ -1,16 +1,21 @@
 //! Profiles of blocking (Go: `blockevent`, `mutexevent` in `mprof.go`).
 //!
 //! # Problem
-//! How long goroutines wait is to be measured in programs that want to know it. The others must not even look.
+//! How long goroutines wait is to be measured in programs that want to know it. The others must not
+//! even look.
 //!
 //! # Protocol
-//! 1. While a program takes such a profile, the entries of its table for calls that wait, or that let one go on that waits for a mutex,
-//!    are those of functions here (`table.rs`); each calls the one that it stands for, which is the plain one or a bubble's.
-//! 2. A goroutine that parks notes when. So the call has parked if that is another time than before, and has waited since then.
-//! 3. A mutex is unlocked by a call that finds a goroutine waiting for its semaphore. That one's whole wait is charged to the caller. (Go charges
-//!    to it what all have waited since the last one was charged: the sum is the same.) If two release one semaphore at a time, both may be charged.
-//! 4. What has waited is told to Go code, which takes the stack: from the stub on, by which Go's profiles name the operation. (An unwinder does not begin there:
-//!    it sets the stack pointer.)
+//! 1. While a program takes such a profile, the entries of its table for calls that wait, or that
+//!    let one go on that waits for a mutex, are those of functions here (`table.rs`); each calls
+//!    the one that it stands for, which is the plain one or a bubble's.
+//! 2. A goroutine that parks notes when. So the call has parked if that is another time than
+//!    before, and has waited since then.
+//! 3. A mutex is unlocked by a call that finds a goroutine waiting for its semaphore. That one's
+//!    whole wait is charged to the caller. (Go charges to it what all have waited since the last
+//!    one was charged: the sum is the same.) If two release one semaphore at a time, both may be
+//!    charged.
+//! 4. What has waited is told to Go code, which takes the stack: from the stub on, by which Go's
+//!    profiles name the operation. (An unwinder does not begin there: it sets the stack pointer.)
 
 use super::chan::{Chosen, Ended};
 use super::layout::layout;

@@ -4,8 +4,8 @@
 use super::{
     bubble, chan, collect, coro, layout, malloc, metrics, os, proc, profile, report, sema, syscall, time,
 };
+use crate::heap::system::Locked;
 use crate::lock::{Lock, Rank};
-use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
 /// The address of a function of any type.
@@ -133,7 +133,8 @@ pub(super) enum Kind {
     Mutex,
 }
 
-/// A call that is measured while a profile is taken: by which function, and where that finds what it stands for.
+/// A call that is measured while a profile is taken: by which function, and where that finds what
+/// it stands for.
 pub(super) struct Measured {
     pub(super) name: &'static str,
     pub(super) kind: Kind,
@@ -149,28 +150,16 @@ pub(super) struct Wanted {
     pub(super) profiles: [bool; 2],
 }
 
-static WANTED: Locked = Locked {
-    lock: Lock::new(Rank::Sema),
-    wanted: UnsafeCell::new(Wanted { bubbles: false, profiles: [false; 2] }),
-};
-
-struct Locked {
-    lock: Lock,
-    wanted: UnsafeCell<Wanted>,
-}
-
-// SAFETY: used under the lock.
-unsafe impl Sync for Locked {}
+static WANTED: Locked<Lock, Wanted> =
+    Locked::new(Lock::new(Rank::Sema), Wanted { bubbles: false, profiles: [false; 2] });
 
 /// Changes which entries a program has. Another core may use the ones before for a while.
 ///
 /// # Safety
 /// `entries` is the program's table.
 pub(super) unsafe fn exchange(entries: *mut AtomicPtr<()>, change: impl FnOnce(&mut Wanted)) {
-    WANTED.lock.lock();
-    // SAFETY: under the lock.
-    let wanted = unsafe { &mut *WANTED.wanted.get() };
-    change(wanted);
+    let mut wanted = WANTED.lock();
+    change(&mut wanted);
     for (i, plain) in TABLE.iter().enumerate() {
         let in_bubbles = IN_BUBBLES.iter().find(|(number, _)| wanted.bubbles && *number == i);
         let mut entry = in_bubbles.map_or(plain, |(_, entry)| entry);
@@ -183,7 +172,6 @@ pub(super) unsafe fn exchange(entries: *mut AtomicPtr<()>, change: impl FnOnce(&
         // SAFETY: as the caller promises. What is stored for measuring is there before.
         unsafe { (*entries.add(i)).store(entry.address(), Ordering::Release) };
     }
-    WANTED.lock.unlock();
 }
 
 /// Has calls measured for a profile, or not.

@@ -1,20 +1,22 @@
 //! A goroutine hands its M to another one (Go: `coroswitch` in `coro.go`).
 //!
-//! The two never run at the same time: one waits for the other, and for nobody else. So no queue is asked, no M is woken, the slice
-//! goes on, and the M's timer stays armed, or the P marked as lone.
+//! The two never run at the same time: one waits for the other, and for nobody else. So no queue is
+//! asked, no M is woken, the slice goes on, and the M's timer stays armed, or the P marked as lone.
 //!
 //! # Protocol
 //! The switch goes from stack to stack ([`switch_to`]):
-//! 1. The other: waiting → running, on this M. It becomes the current G. Until step 3 the stack pointer lies in another's stack, and
-//!    then code of the runtime runs: an interrupt lets both be (`preempt.rs`), so the world does not stop in between.
+//! 1. The other: waiting → running, on this M. It becomes the current G. Until step 3 the stack
+//!    pointer lies in another's stack, and then code of the runtime runs: an interrupt lets both be
+//!    (`preempt.rs`), so the world does not stop in between.
 //! 2. The registers of the one that ran are saved in its stack, as for [`gopark`](super::gopark).
 //! 3. On the other's stack the one that ran goes from running to waiting.
 //!
 //! Only goroutines of Go code do this. They are preempted in Go code only, so no count is raised.
 //!
-//! By g0 ([`switch_on_g0`]) goes the first switch to a goroutine, which has no stack yet, one in a bubble, where the scheduler must be
-//! told who left, and any while somebody needs attention: whoever is locked to an M, or waits for one that is, goes by the queues,
-//! since that M alone may run it. There the one that ran waits first, and the other goes waiting → runnable → running.
+//! By g0 ([`switch_on_g0`]) goes the first switch to a goroutine, which has no stack yet, one in a
+//! bubble, where the scheduler must be told who left, and any while somebody needs attention:
+//! whoever is locked to an M, or waits for one that is, goes by the queues, since that M alone may
+//! run it. There the one that ran waits first, and the other goes waiting → runnable → running.
 
 use super::newproc::{give_stack, goroutine_entry, reap};
 use super::preempt::{acquirem, releasem};
@@ -29,12 +31,13 @@ use core::sync::atomic::Ordering;
 /// The current goroutine waits, and `to`, which waits for that, runs.
 ///
 /// # Safety
-/// The caller is the one waker of `to`, which was parked by such a switch or is new. It was called by Go code, which keeps nothing over
-/// calls, and returns there at once.
+/// The caller is the one waker of `to`, which was parked by such a switch or is new. It was called
+/// by Go code, which keeps nothing over calls, and returns there at once.
 #[inline(always)]
 pub(crate) unsafe fn switch_to(to: *mut G) {
     let gp = port::getg();
-    // SAFETY: the current goroutine is not preempted in here, so its M stays; else as the caller promises.
+    // SAFETY: the current goroutine is not preempted in here, so its M stays; else as the caller
+    // promises.
     unsafe {
         if (*to).saved_sp() == 0 || ATTENTION.load(Ordering::Relaxed) != 0 {
             return switch_on_g0(to);

@@ -65,7 +65,8 @@ pub struct G {
     pub wait_reason: WaitReason,
     /// It has grown its stack by page faults since it got it.
     pub(super) stack_grew: AtomicBool,
-    /// When it last began to wait ([`port::cputicks`](crate::port::cputicks)), unless as a coroutine.
+    /// When it last began to wait ([`port::cputicks`](crate::port::cputicks)), unless as a
+    /// coroutine.
     pub(crate) wait_since: i64,
     /// Its entry.
     pub(super) startfn: extern "C-unwind" fn(*mut u8),
@@ -214,8 +215,8 @@ impl G {
         self.status.is_durable()
     }
 
-    /// How many of [`port::cputicks`](crate::port::cputicks) it has waited, if it waits. As in Go nobody notes since when a coroutine
-    /// does: 0.
+    /// How many of [`port::cputicks`](crate::port::cputicks) it has waited, if it waits. As in Go
+    /// nobody notes since when a coroutine does: 0.
     pub(crate) fn waited_ticks(&self) -> i64 {
         match self.wait_reason {
             WaitReason::Coroutine => 0,

@@ -57,7 +57,8 @@ impl RunQueue {
         }
     }
 
-    /// [`RunQueue::is_empty`] for the owner, who alone adds: what is not there at one look is not there at the next.
+    /// [`RunQueue::is_empty`] for the owner, who alone adds: what is not there at one look is not
+    /// there at the next.
     #[inline]
     pub fn is_empty_for_owner(&self) -> bool {
         self.head.load(Ordering::Acquire) == self.tail.load(Ordering::Relaxed)

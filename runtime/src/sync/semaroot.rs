@@ -82,7 +82,8 @@ impl Root {
         }
     }
 
-    /// What `f` says of the goroutine that waits first for `sema`, whose root this is; none if nobody does.
+    /// What `f` says of the goroutine that waits first for `sema`, whose root this is; none if
+    /// nobody does.
     pub(super) fn with_first<R>(&self, sema: &AtomicU32, f: impl FnOnce(&G) -> R) -> Option<R> {
         if self.nwait.load(Ordering::Relaxed) == 0 {
             return None;

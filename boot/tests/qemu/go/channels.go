@@ -1,5 +1,5 @@
-// Channels and selects in all forms that have ways of their own: words and other elements, with a buffer and without one,
-// elements that nobody wants, channels that are closed.
+// Channels and selects in all forms that have ways of their own: words and other elements, with a
+// buffer and without one, elements that nobody wants, channels that are closed.
 
 package main
 

@@ -1,5 +1,5 @@
-// Coroutines (iter.Pull) by many goroutines at once: sums, panics and ends that cross them, locked threads, deep stacks, and
-// looks at the stacks of those that wait.
+// Coroutines (iter.Pull) by many goroutines at once: sums, panics and ends that cross them, locked
+// threads, deep stacks, and looks at the stacks of those that wait.
 
 package main
 

@@ -1,5 +1,5 @@
-// Locks of package runtime, held by goroutines that are asked to give way: types are made under one of them, with
-// functions called that check the stack. Who gives way there waits for ever, with all others.
+// Locks of package runtime, held by goroutines that are asked to yield: types are made under one of
+// them, by functions that check the stack. A goroutine that yields there deadlocks the program.
 
 package main
 

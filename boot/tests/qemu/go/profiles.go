@@ -174,7 +174,8 @@ func contend(n int) {
 	}
 }
 
-// waits sums the records of a profile of blocking that begin in one function and lead through another.
+// waits sums the records of a profile of blocking that begin in one function and lead through
+// another.
 func waits(profile func([]runtime.BlockProfileRecord) (int, bool), first, in string) (count int64, took time.Duration) {
 	records := make([]runtime.BlockProfileRecord, 1000)
 	n, ok := profile(records)

@@ -268,8 +268,8 @@ fn a_write_after_free_is_found() {
     check(&buddy);
 }
 
-/// Which frames a host would have to back for what the allocator itself writes: none but the first frames of the map's own blocks, until memory
-/// that was used comes back.
+/// Which frames a host would have to back for what the allocator itself writes: none but the first
+/// frames of the map's own blocks, until memory that was used comes back.
 #[test]
 fn fresh_memory_is_given_out_untouched() {
     const N: usize = 1 << 16;

@@ -1,7 +1,8 @@
-//! What the tables say of places in the code that were asked for before.
+//! Cache of what the tables say of places in the code.
 //!
-//! An answer decodes tables from the function's start on: a thousand instructions for a frame. And in a collection nearly all goroutines stand at the
-//! same few calls. Code and tables never change, so an answer holds for ever. Where two places want one slot the later one has it.
+//! A lookup decodes tables from the function's start, about a thousand instructions a frame, and in a
+//! collection nearly all goroutines stand at the same few calls. Code and tables never change, so
+//! entries never expire. Direct mapped: of two places that share a slot the later one keeps it.
 
 use super::maps::{Frame, Shape, Stands, shape};
 use crate::goabi::layout::Layout;
@@ -11,12 +12,12 @@ const SLOTS: usize = 256;
 
 /// See the module's text.
 pub(in crate::goabi) struct Shapes {
-    /// Place and answer; a place of 0 is none.
+    /// Place and shape; place 0: empty.
     slots: [(usize, Option<Shape>); SLOTS],
 }
 
 impl Shapes {
-    /// Nothing was asked for yet.
+    /// Empty.
     pub const fn new() -> Shapes {
         Shapes { slots: [(0, None); SLOTS] }
     }
@@ -24,7 +25,8 @@ impl Shapes {
     /// The frame at `sp` of the code at `pc`; none if it cannot be said where it ends.
     ///
     /// # Safety
-    /// `l` has the program's tables, the same ones always, and `pc` is in its code; the code stands there with that stack pointer.
+    /// `l` has the program's tables, the same ones always, and `pc` is in its code; the code stands
+    /// there with that stack pointer.
     pub unsafe fn frame(&mut self, l: &Layout, pc: usize, sp: usize, stands: Stands) -> Option<Frame> {
         let place = pc << 1 | usize::from(stands == Stands::Interrupted);
         // Fibonacci's hash: the upper bits of a product with 2^64 over the golden ratio.

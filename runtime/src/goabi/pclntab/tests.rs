@@ -8,8 +8,8 @@ use std::vec::Vec;
 
 const TEXT: usize = 0x40_1000;
 
-/// A function: its length, its name, its flags, whether it has maps, and its table 0, which is that of its frame's size, too, as (change of value,
-/// length) pairs.
+/// A function: its length, its name, its flags, whether it has maps, and its table 0, which is that
+/// of its frame's size, too, as (change of value, length) pairs.
 struct Code(usize, &'static str, u8, bool, &'static [(i32, usize)]);
 
 /// The program's tables.
@@ -145,7 +145,8 @@ fn the_runtime_and_assembly_are_left_alone() {
     (0..3).for_each(|i| assert_eq!(at(&p, i * 16 + 3), SafePoint::Here));
 }
 
-/// More places than are kept, each with a frame of another size; asked for again and again, with others between.
+/// More places than are kept, each with a frame of another size; asked for again and again, with
+/// others between.
 #[test]
 fn shapes_are_those_of_their_places() {
     const PLACES: usize = 1000;
