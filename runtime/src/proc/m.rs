@@ -7,7 +7,7 @@ use crate::heap::MCache;
 use crate::note::Note;
 use crate::port::OsThread;
 use crate::rand::Rand;
-use core::sync::atomic::{AtomicBool, AtomicI64, AtomicPtr, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI64, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 
 /// What [`super::gopark`] calls on g0 once the goroutine's registers are saved; false means: do not park after all.
 pub type UnlockFn = unsafe fn(gp: *mut G, lock: *mut ()) -> bool;
@@ -49,6 +49,8 @@ pub struct M {
     pub(super) slice_armed: AtomicBool,
     /// Nanotime for which it is armed.
     pub(super) slice_when: AtomicI64,
+    /// How many preemptions in a row have met an unsafe place.
+    pub(super) refusals: AtomicU32,
     /// What `GODEBUG=preemptstats` measures on it.
     pub(super) probe: Probe,
     /// Random numbers that need no lock.
@@ -89,6 +91,7 @@ impl M {
             waitlock: core::ptr::null_mut(),
             slice_armed: AtomicBool::new(false),
             slice_when: AtomicI64::new(i64::MAX),
+            refusals: AtomicU32::new(0),
             probe: Probe::new(),
             rand: Rand::new(seed),
             live: AtomicBool::new(true),

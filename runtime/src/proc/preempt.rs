@@ -19,7 +19,8 @@
 //!    push a call to `async_preempt` on the goroutine's own stack, as Go's signal handler does. That saves every register there,
 //!    and goes to the scheduler like `gosched`.
 //! 5. When the world is being stopped every M with a P is signaled, and the goroutine is preempted whatever its slice and whoever waits (`stw.rs`).
-//! 6. An unsafe place: the timer is armed again for [`RETRY_NS`] later. Unsafe places are short: they hold runtime locks or stand on g0. On g0 the
+//! 6. An unsafe place: the timer is armed again for [`RETRY_NS`] later, and after some in a row for longer: where an interrupt takes longer than
+//!    that, as in an emulator whose host is busy, the place would never be left. Unsafe places are short: they hold runtime locks or stand on g0. On g0 the
 //!    request must not be dropped in the belief that the scheduler will look: it may have looked, and be on its way to the goroutine.
 //!
 //! Safe is: the current G is not the M's g0, its `locks` count is 0, it is running, and the stack pointer lies in its stack with room for the
@@ -46,6 +47,10 @@ fn slice_ns() -> i64 {
 }
 /// How soon a request that met an unsafe place is repeated.
 const RETRY_NS: i64 = 100_000;
+/// After how many in a row that begins to double, and how often it does; with a seed it begins smaller.
+const STEADY_RETRIES: u32 = 8;
+const DOUBLINGS: u32 = 3;
+const SEEDED_DOUBLINGS: u32 = 7;
 /// Room that the saved general registers and the frames of `async_preempt` need, beside the XSAVE area.
 const FRAME_BYTES: usize = 1024;
 
@@ -187,6 +192,7 @@ unsafe fn arm(mp: *mut M, pp: *mut P) {
 
 /// [`arm`] for interrupts, too: leaves the queue alone, which the interrupted code may be changing.
 fn arm_timer(mp: &M, pp: &P) {
+    mp.refusals.store(0, Ordering::Relaxed);
     // The mark comes first: who queues work from now on finds it, what was queued before is seen below.
     pp.lone.store(true, Ordering::SeqCst);
     let now = port::nanotime();
@@ -380,6 +386,7 @@ pub unsafe fn preempt_signal(sp: usize, pc: usize, stepping: bool) -> Signal {
         retry(mp);
         if preemptstats::is_on() {
             preemptstats::refused(&*mp);
+                (*mp).refusals.store(0, Ordering::Relaxed);
         }
         Signal::Resume
     }
@@ -406,15 +413,18 @@ unsafe fn retry(mp: *mut M) {
     // SAFETY: as the caller promises.
     let mp = unsafe { &*mp };
     if schedseed::is_on() {
-        set_timer(mp, port::nanotime() + schedseed::soon_ns(mp));
+        set_timer(mp, port::nanotime() + (schedseed::soon_ns(mp) << doublings.min(SEEDED_DOUBLINGS)));
     } else {
         mp.slice_armed.store(true, Ordering::Relaxed);
-        set_timer(mp, port::nanotime() + RETRY_NS);
+        set_timer(mp, port::nanotime() + (RETRY_NS << doublings.min(DOUBLINGS)));
     }
 }
 
 /// Whether the current goroutine can be preempted where it stands, with stack pointer `sp` (Go: `isAsyncSafePoint`).
 ///
+    let refusals = mp.refusals.load(Ordering::Relaxed);
+    mp.refusals.store(refusals.saturating_add(1), Ordering::Relaxed);
+    let doublings = refusals.saturating_sub(STEADY_RETRIES);
 /// # Safety
 /// `gp` is the current G, not a g0.
 unsafe fn is_async_safe_point(gp: *mut G, sp: usize) -> bool {

@@ -15,7 +15,7 @@
 //!    until the world runs again, so that it stays on its M.
 //! 2. On g0, under `sched.lock`: `stopwait` is the number of Ps; [`GCWAITING`] is set (*sequentially consistent*); its own P stops; Ps in state
 //!    syscall are stopped by exchanging that state; all idle Ps are taken off their list and stopped.
-//! 3. It signals every M that runs on a P, sleeps on its note, and signals again each [`RETRY_NS`]: one that was signaled may have been on
+//! 3. It signals every M that runs on a P, sleeps on its note, and signals again after [`RETRY_NS`], then twice that, and so on: one that was signaled may have been on
 //!    g0, on its way to a goroutine. The signal preempts a goroutine at once, even one that is alone on its P, or tries again soon where `locks`
 //!    forbids it (`preempt.rs`). A P is asked again and again, so every step from here on must only be taken in a bounded time.
 //! 4. An M that has a P and comes to the scheduler sees the mark, gives up its P in state gcstop, and sleeps as an idle M ([`gcstopm`]). Who stops the
@@ -54,8 +54,9 @@ use crate::{arch, port};
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicU32, Ordering};
 
-/// How long the stopper waits before it signals those that have not stopped once more.
+/// How long the stopper waits before it signals those that have not stopped once more: at first, and at most.
 const RETRY_NS: i64 = 100_000;
+const RETRY_MAX_NS: i64 = 3_200_000;
 
 /// Taken by who stops the world.
 static WORLDSEMA: AtomicU32 = AtomicU32::new(1);
@@ -160,11 +161,13 @@ unsafe fn stop(mp: *mut M) {
         let begin = port::cputicks();
         // SAFETY: the current M, which is not idle: nobody else uses its note.
         let note = unsafe { &(*mp).park };
+        let mut retry = RETRY_NS;
         loop {
             preempt_all();
-            if note.tsleep(RETRY_NS) {
+            if note.tsleep(retry) {
                 break;
             }
+            retry = (2 * retry).min(RETRY_MAX_NS);
         }
         note.clear();
         // The stopper's time slice is for what it does, not for how long the others take.

@@ -197,7 +197,7 @@ pub const MUTANTS: [Mutant; 29] = [
         Machine("smp1::a_refused_preemption_is_repeated"),
         PREEMPT,
         &[Code(
-            "mp.slice_armed.store(true, Ordering::Relaxed);\n        set_timer(mp, port::nanotime() + RETRY_NS);",
+            "mp.slice_armed.store(true, Ordering::Relaxed);\n        set_timer(mp, port::nanotime() + (RETRY_NS << doublings.min(DOUBLINGS)));",
             "",
         )],
     ),
