@@ -83,7 +83,6 @@ RUST(runtime·lock2, 11, ARG1)
 RUST(runtime·unlock, 12, ARG1)
 RUST(runtime·unlock2, 12, ARG1)
 RUST(runtime·osyield, 13, ARG0)
-RUST(runtime·gzGoexit, 15, ARG0)
 PARKS(runtime·Gosched, 16, ARG0)
 PARKS(runtime·gzPark, 17, ARG1)
 RUST(runtime·gzProcid, 18, ARG0)
@@ -148,6 +147,19 @@ TEXT runtime·newproc<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-8
 	MOVQ	0(SP), SI
 	CALLRUST(14)
 	RET
+
+// func goexit1(): also where the first function of a goroutine returns to, by goexit. The g belongs
+// to the goroutine, like its stack, and needs no barrier.
+TEXT runtime·goexit1(SB), NOSPLIT|NOFRAME, $0-0
+	MOVUPS	X15, g__panic(R14)
+	MOVUPS	X15, g_writebuf(R14)
+	MOVQ	$0, (g_writebuf+16)(R14)
+	MOVQ	$0, g_param(R14)
+	MOVQ	$0, g_labels(R14)
+	MOVB	$0, g_paniconfault(R14)
+	MOVB	$0, g_fipsOnlyBypass(R14)
+	CALLRUST(15)
+	UNDEF
 
 // func coroswitch(c *coro): the goroutine that waits in c and the current one change places.
 TEXT runtime·coroswitch<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-8

@@ -112,11 +112,8 @@ func main() {
 
 func newproc(fn *funcval)
 
-// goexit1 ends the goroutine.
-func goexit1() {
-	gzclear(getg())
-	gzGoexit()
-}
+// goexit1 ends the goroutine, and takes from its g what gzclear does.
+func goexit1()
 
 // gzclear takes what the next goroutine must not find in this one's g.
 func gzclear(gp *g) {

@@ -312,23 +312,36 @@ pub(crate) unsafe fn switch(gp: *mut G, to: *mut G) {
     unsafe { __gzero_coro_switch(G::go(gp), G::go(to)) };
 }
 
-/// Calls `f(gp)` on g0 for a goroutine that will not be run again.
+/// [`mcall`] for a goroutine that will not be run again: nothing of it is saved.
 ///
 /// # Safety
 /// As [`mcall`], and nothing on `gp`'s stack is needed any more.
-pub(crate) unsafe fn mcall_noreturn(gp: *mut G, f: extern "C" fn(*mut G) -> !) -> ! {
-    // SAFETY: as the caller promises.
-    unsafe { mcall(gp, f) };
-    crate::panic::throw("a dead goroutine was run")
+#[inline(always)]
+pub(crate) unsafe fn leave(gp: *mut G, f: extern "C" fn(*mut G) -> !) -> ! {
+    // SAFETY: as the caller promises; see `mcall`.
+    unsafe {
+        let g0 = (*(*gp).m).g0;
+        port::setg(g0);
+        asm!(
+            "mov rsp, {sp}",
+            "xor ebp, ebp",
+            "call {f}",
+            "ud2",
+            sp = in(reg) (*g0).sched_sp,
+            f = in(reg) f,
+            in("rdi") gp,
+            options(noreturn),
+        )
+    }
 }
 
-/// Continues `gp` where it left off, or begins it.
+/// Continues `gp` where it left off.
 ///
 /// # Safety
 /// On the g0 of the current M, which owns `gp` in state running, with a stack.
 #[inline(always)]
 pub(crate) unsafe fn gogo(gp: *mut G) -> ! {
-    // SAFETY: `sched_sp` is what `mcall` saved there, or the empty frame of `new_context`.
+    // SAFETY: `sched_sp` is what `mcall` saved there.
     unsafe {
         port::setg(gp);
         asm!(
@@ -340,19 +353,26 @@ pub(crate) unsafe fn gogo(gp: *mut G) -> ! {
     }
 }
 
-/// Lays on an empty stack what `gogo` takes off again: six registers and `entry` as return address. Returns the stack pointer.
+/// Begins `gp` at `first` on its stack.
 ///
 /// # Safety
-/// `hi` is the top of a stack whose highest page is backed and unused.
-pub(crate) unsafe fn new_context(hi: usize, entry: extern "C" fn() -> !) -> usize {
-    // The frame leaves rsp as after a call: 16-byte aligned less 8, with a null return address for backtraces to end at.
-    let frame = (hi - 16 - 8 * 8) as *mut usize;
-    // SAFETY: as the caller promises.
+/// As [`gogo`], but the goroutine has not run; the highest page of its stack is backed.
+#[inline(always)]
+pub(crate) unsafe fn begin(gp: *mut G, first: extern "C" fn() -> !) -> ! {
+    // SAFETY: as the caller promises. The stack pointer is as after a call, 16-byte aligned less 8, with a null return
+    // address and frame pointer for backtraces to end at.
     unsafe {
-        frame.write_bytes(0, 10);
-        frame.add(6).write(entry as usize);
+        port::setg(gp);
+        asm!(
+            "xor ebp, ebp",
+            "lea rsp, [{hi} - 16]",
+            "push rbp",
+            "jmp {first}",
+            hi = in(reg) (*gp).stack.hi,
+            first = in(reg) first,
+            options(noreturn),
+        )
     }
-    frame as usize
 }
 
 /// Calls `f` on the stack that ends at `sp` (16-byte aligned) and returns what it does.

@@ -136,8 +136,8 @@ pub(super) unsafe extern "C" fn newproc(funcval: *mut u8, pc: usize) {
     }
     // SAFETY: as in `goroutine::newproc`.
     unsafe {
-        proc::go_foreign(layout().gostart, funcval, pc, |gp| {
-            goroutine::inherit_labels(gp);
+        proc::go_foreign(layout().gostart, funcval, pc, |me, gp| {
+            goroutine::inherit_labels(me, gp);
             enter_bubble(gp, bubble);
         });
     }

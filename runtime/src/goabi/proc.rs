@@ -10,17 +10,17 @@ use core::ptr::null_mut;
 /// Starts a goroutine that runs a func value; `pc` is where the `go` statement stands.
 pub(super) unsafe extern "C" fn newproc(funcval: *mut u8, pc: usize) {
     // SAFETY: the program registered where its goroutines begin, and the func value is the new goroutine's.
-    unsafe { proc::go_foreign(layout().gostart, funcval, pc, |gp| inherit_labels(gp)) };
+    unsafe { proc::go_foreign(layout().gostart, funcval, pc, |me, gp| inherit_labels(me, gp)) };
 }
 
-/// Gives a new goroutine the labels of the current one, for profiles.
+/// Gives a new goroutine the labels of the current one, `me`, for profiles.
 ///
 /// # Safety
 /// Both are of Go code, and nobody else knows the new one.
-pub(super) unsafe fn inherit_labels(gp: *mut G) {
+pub(super) unsafe fn inherit_labels(me: *mut G, gp: *mut G) {
     let at = layout().g_labels;
     // SAFETY: as the caller promises.
-    unsafe { g_word::<usize>(gp, at).write(g_word::<usize>(port::getg(), at).read()) };
+    unsafe { g_word::<usize>(gp, at).write(g_word::<usize>(me, at).read()) };
 }
 
 pub(super) extern "C" fn goexit() -> ! {

@@ -18,7 +18,7 @@
 //! whoever is locked to an M, or waits for one that is, goes by the queues, since that M alone may
 //! run it. There the one that ran waits first, and the other goes waiting → runnable → running.
 
-use super::newproc::{give_stack, goroutine_entry, reap};
+use super::newproc::{go_on, goroutine_entry, reap};
 use super::preempt::{acquirem, releasem};
 use super::sched::ATTENTION;
 use super::schedule::{execute, schedule};
@@ -98,7 +98,7 @@ pub(crate) unsafe fn end_foreign_to(to: *mut G) -> ! {
     unsafe {
         (*gp).first = goroutine_entry;
         (*(*gp).m).waitlock = to.cast();
-        arch::mcall_noreturn(gp, end_m)
+        arch::leave(gp, end_m)
     }
 }
 
@@ -132,10 +132,7 @@ unsafe fn run(mp: *mut super::M, to: *mut G) -> ! {
             execute(mp, to, true)
         }
         // Nobody waits, as before: whoever queues work for this P finds the mark and has the timer armed.
-        if (*to).saved_sp() == 0 {
-            give_stack(pp, to);
-        }
         handover::take(mp, to);
-        arch::gogo(to)
+        go_on(pp, to)
     }
 }

@@ -1,14 +1,14 @@
 //! The birth and death of goroutines (Go: `newproc`, `goexit`, `gfget`, `gfput`).
 //!
 //! A G is taken from the P's list of dead ones, then from the global list, then made. It gets a stack only when it is first run
-//! ([`give_stack`]) and returns it when it ends, so that a thousand goroutines that run one after the other use one stack, still warm.
+//! ([`go_on`]) and returns it when it ends, so that a thousand goroutines that run one after the other use one stack, still warm.
 
 use super::allgs::{ALLGS, RESERVE};
 use super::g::INLINE_WORDS;
 use super::p::{GFREE_MAX, GList};
 use super::preempt::{acquirem, releasem};
 use super::sched::{self, GOIDGEN, all_ps};
-use super::schedule::{queue_and_wake, schedule};
+use super::schedule::{queue_next_and_release, schedule_after_end};
 use super::status::Status;
 use super::{G, P, lockosthread};
 use crate::port::{self, Stack};
@@ -82,7 +82,6 @@ fn spawn<F: FnOnce() + Send + 'static>(f: F, limit: Option<NonZeroUsize>, origin
             arg.write(f);
             newproc(gp, newg, run_inline::<F>, arg.cast(), limit, origin);
         }
-        releasem(gp);
     } else {
         let arg = Box::into_raw(Box::new(f));
         let gp = acquirem();
@@ -91,7 +90,6 @@ fn spawn<F: FnOnce() + Send + 'static>(f: F, limit: Option<NonZeroUsize>, origin
             let newg = new_g((*(*gp).m).p);
             newproc(gp, newg, run_boxed::<F>, arg.cast(), limit, origin);
         }
-        releasem(gp);
     }
 }
 
@@ -107,8 +105,10 @@ extern "C-unwind" fn run_boxed<F: FnOnce()>(arg: *mut u8) {
     f();
 }
 
+/// Starts `newg`, and ends what [`acquirem`] began.
+///
 /// # Safety
-/// `gp` is the current G, not preempted; `newg` is dead and the caller's.
+/// `gp` is the current G, after [`acquirem`]; `newg` is dead and the caller's.
 #[inline]
 unsafe fn newproc(
     gp: *mut G,
@@ -131,7 +131,7 @@ unsafe fn newproc(
         (*newg).goid = next_goid(pp);
         (*newg).cas_status(Status::Dead, Status::Runnable);
         count(pp, 1);
-        queue_and_wake(mp, newg, true);
+        queue_next_and_release(gp, mp, newg);
     }
 }
 
@@ -202,21 +202,23 @@ fn new_g_slow(pp: *mut P) -> *mut G {
     gp
 }
 
-/// Gives a goroutine that is about to run for the first time a stack, with `goroutine_entry` to begin on it. On g0.
+/// Continues a goroutine where it left off; one that has not run gets a stack, and begins.
 ///
 /// # Safety
-/// `pp` is the current P; `gp` is the caller's and has no stack.
-#[inline]
-pub(super) unsafe fn give_stack(pp: *mut P, gp: *mut G) {
+/// On g0 of the current M, which holds `pp` and owns `gp`, in state running.
+#[inline(always)]
+pub(super) unsafe fn go_on(pp: *mut P, gp: *mut G) -> ! {
     // SAFETY: as the caller promises.
     unsafe {
+        if (*gp).sched_sp != 0 {
+            arch::gogo(gp)
+        }
         let cached = if (*gp).stack_limit.is_none() { (*pp).stack_get() } else { None };
-        let stack = match cached {
+        (*gp).stack = match cached {
             Some(s) => s,
             None => new_stack((*gp).stack_limit),
         };
-        (*gp).stack = stack;
-        (*gp).sched_sp = arch::new_context(stack.hi, (*gp).first);
+        arch::begin(gp, (*gp).first)
     }
 }
 
@@ -238,7 +240,7 @@ pub(super) extern "C" fn goroutine_entry() -> ! {
     unsafe { panic::run_goroutine(f, arg) };
     acquirem();
     // SAFETY: the goroutine is done with its stack.
-    unsafe { arch::mcall_noreturn(gp, goexit0) }
+    unsafe { arch::leave(gp, goexit0) }
 }
 
 /// On g0: buries the goroutine that ran, and runs another.
@@ -249,8 +251,8 @@ extern "C" fn goexit0(gp: *mut G) -> ! {
         if reap(gp) {
             lockosthread::end_locked_m(mp);
         }
+        schedule_after_end(mp)
     }
-    schedule()
 }
 
 /// Buries the goroutine that ran; whether it was locked to its M, which has to end then.
@@ -309,25 +311,62 @@ fn spill_gfree(pp: *mut P) {
     }
 }
 
-/// Starts a goroutine of Go code: `first` is entered on its stack, finds `arg` in the G, and does not return. `pc` is where the `go` statement stands.
-/// `prepare` gets the G before anybody else.
+/// Starts a goroutine of Go code: `first` is entered on its stack, finds `arg` in the G, and does not return. `pc` is where
+/// the `go` statement stands. `prepare` gets the current G, and the new one before anybody else.
 ///
 /// # Safety
 /// `first` is such code.
 #[inline]
-pub(crate) unsafe fn go_foreign(first: usize, arg: *mut u8, pc: usize, prepare: impl FnOnce(*mut G)) {
+pub(crate) unsafe fn go_foreign(first: usize, arg: *mut u8, pc: usize, prepare: impl FnOnce(*mut G, *mut G)) {
     let gp = acquirem();
     // SAFETY: not preempted; the new G is ours until it is queued.
     unsafe {
+        let newg = (*(*(*gp).m).p).gfree.pop();
+        if newg.is_null() {
+            // At the end, like all that is rare here: so no registers are saved for it.
+            return go_foreign_slow(gp, first, arg, pc, prepare);
+        }
+        start_foreign(gp, newg, first, arg, pc, prepare);
+    }
+}
+
+#[cold]
+#[inline(never)]
+unsafe fn go_foreign_slow(
+    gp: *mut G,
+    first: usize,
+    arg: *mut u8,
+    pc: usize,
+    prepare: impl FnOnce(*mut G, *mut G),
+) {
+    // SAFETY: as in `go_foreign`.
+    unsafe {
+        let newg = new_g_slow((*(*gp).m).p);
+        start_foreign(gp, newg, first, arg, pc, prepare);
+    }
+}
+
+/// # Safety
+/// As [`newproc`] and [`go_foreign`].
+#[inline(always)]
+unsafe fn start_foreign(
+    gp: *mut G,
+    newg: *mut G,
+    first: usize,
+    arg: *mut u8,
+    pc: usize,
+    prepare: impl FnOnce(*mut G, *mut G),
+) {
+    // SAFETY: as the caller promises.
+    unsafe {
         let mp = (*gp).m;
-        let newg = new_foreign((*mp).p, first, arg);
+        make_foreign((*mp).p, newg, first, arg);
         (*newg).gopc = pc;
         (*newg).parent_goid = (*gp).goid;
-        prepare(newg);
+        prepare(gp, newg);
         (*newg).cas_status(Status::Dead, Status::Runnable);
-        queue_and_wake(mp, newg, true);
+        queue_next_and_release(gp, mp, newg);
     }
-    releasem(gp);
 }
 
 /// A goroutine of Go code that is to be switched to ([`super::switch_to`]).
@@ -338,7 +377,9 @@ pub(crate) unsafe fn new_foreign_parked(first: usize, arg: *mut u8) -> *mut G {
     let gp = acquirem();
     // SAFETY: as in `go_foreign`. Dead to waiting leads over the states between.
     let newg = unsafe {
-        let newg = new_foreign((*(*gp).m).p, first, arg);
+        let pp = (*(*gp).m).p;
+        let newg = new_g(pp);
+        make_foreign(pp, newg, first, arg);
         (*newg).gopc = 0;
         (*newg).parent_goid = (*gp).goid;
         (*newg).wait_reason = super::WaitReason::Coroutine;
@@ -351,20 +392,20 @@ pub(crate) unsafe fn new_foreign_parked(first: usize, arg: *mut u8) -> *mut G {
     newg
 }
 
+/// Makes a dead G one of Go code.
+///
 /// # Safety
-/// As [`go_foreign`]; the current P, not preempted.
+/// As [`go_foreign`]; the current P, not preempted, and the caller's G.
 #[inline(always)]
-unsafe fn new_foreign(pp: *mut P, first: usize, arg: *mut u8) -> *mut G {
+unsafe fn make_foreign(pp: *mut P, newg: *mut G, first: usize, arg: *mut u8) {
     // SAFETY: as the caller promises.
     unsafe {
-        let newg = new_g(pp);
         (*newg).first = core::mem::transmute::<usize, extern "C" fn() -> !>(first);
         (*newg).startarg = arg;
         (*newg).stack_limit = None;
         (*newg).created_at = None;
         (*newg).goid = next_goid(pp);
         count(pp, 1);
-        newg
     }
 }
 
@@ -377,7 +418,7 @@ pub(crate) unsafe fn end_foreign() -> ! {
     // SAFETY: as the caller promises; the G is the next one's without Go code.
     unsafe {
         (*gp).first = goroutine_entry;
-        arch::mcall_noreturn(gp, goexit0)
+        arch::leave(gp, goexit0)
     }
 }
 

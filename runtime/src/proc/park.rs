@@ -147,7 +147,8 @@ pub fn gosched() {
     let gp = acquirem();
     // SAFETY: on a goroutine that is not preempted.
     unsafe { arch::mcall(gp, gosched_m) };
-    releasem(gp);
+    // It is `gp` again; to be asked is cheaper than to keep it.
+    releasem(port::getg());
 }
 
 /// On g0: puts the goroutine that ran on the global queue and schedules another.

@@ -262,13 +262,23 @@ fn ran_ns(pp: &P) -> i64 {
 /// The current P, and the caller is not preempted.
 #[inline(always)]
 pub(super) unsafe fn work_queued(pp: *mut P) {
-    compiler_fence(Ordering::SeqCst);
     // SAFETY: as the caller promises.
     unsafe {
-        if (*pp).lone.load(Ordering::Relaxed) {
+        if is_lone(pp) {
             arm((*pp).m, pp);
         }
     }
+}
+
+/// Whether whoever has queued a goroutine on the current P has to say so, by [`work_queued`].
+///
+/// # Safety
+/// As [`work_queued`].
+#[inline(always)]
+pub(super) unsafe fn is_lone(pp: *mut P) -> bool {
+    compiler_fence(Ordering::SeqCst);
+    // SAFETY: as the caller promises.
+    unsafe { (*pp).lone.load(Ordering::Relaxed) }
 }
 
 /// A timer was added to the current P that is now its earliest.
@@ -376,6 +386,7 @@ pub unsafe fn preempt_signal(sp: usize, pc: usize, stepping: bool) -> Signal {
         }
         if is_async_safe_point(gp, sp) {
             if let Some(back) = goabi::may_preempt(gp, pc) {
+                (*mp).refusals.store(0, Ordering::Relaxed);
                 if preemptstats::is_on() {
                     preemptstats::honoured(&*mp, port::nanotime());
                 }
@@ -386,7 +397,6 @@ pub unsafe fn preempt_signal(sp: usize, pc: usize, stepping: bool) -> Signal {
         retry(mp);
         if preemptstats::is_on() {
             preemptstats::refused(&*mp);
-                (*mp).refusals.store(0, Ordering::Relaxed);
         }
         Signal::Resume
     }
@@ -412,6 +422,9 @@ unsafe fn sample(mp: *mut M, pc: usize, stepping: bool) -> Signal {
 unsafe fn retry(mp: *mut M) {
     // SAFETY: as the caller promises.
     let mp = unsafe { &*mp };
+    let refusals = mp.refusals.load(Ordering::Relaxed);
+    mp.refusals.store(refusals.saturating_add(1), Ordering::Relaxed);
+    let doublings = refusals.saturating_sub(STEADY_RETRIES);
     if schedseed::is_on() {
         set_timer(mp, port::nanotime() + (schedseed::soon_ns(mp) << doublings.min(SEEDED_DOUBLINGS)));
     } else {
@@ -422,9 +435,6 @@ unsafe fn retry(mp: *mut M) {
 
 /// Whether the current goroutine can be preempted where it stands, with stack pointer `sp` (Go: `isAsyncSafePoint`).
 ///
-    let refusals = mp.refusals.load(Ordering::Relaxed);
-    mp.refusals.store(refusals.saturating_add(1), Ordering::Relaxed);
-    let doublings = refusals.saturating_sub(STEADY_RETRIES);
 /// # Safety
 /// `gp` is the current G, not a g0.
 unsafe fn is_async_safe_point(gp: *mut G, sp: usize) -> bool {

@@ -21,9 +21,13 @@ pub(super) unsafe fn runqput(pp: *mut P, gp: *mut G, next: bool) {
     unsafe { super::preempt::work_queued(pp) };
 }
 
+/// [`runqput`] where the ring is full, of which nobody is told.
+///
+/// # Safety
+/// As [`runqput`].
 #[cold]
 #[inline(never)]
-unsafe fn runqput_slow(pp: *mut P, gp: *mut G) {
+pub(super) unsafe fn runqput_slow(pp: *mut P, gp: *mut G) {
     // SAFETY: the current M's P.
     let q = unsafe { &(*pp).runq };
     loop {

@@ -2,13 +2,14 @@
 //!
 //! `spinning.rs` has the protocol by which queued work finds an M, `poller.rs` the one by which a timer does.
 
+use super::preempt::{is_lone, releasem, work_queued};
+use super::runqput::{runqput, runqput_slow};
 use super::sched::{self, ATTENTION, RUNQ_SIZE, acquirep, gcwaiting, gomaxprocs};
 use super::spinning::{self, LastLook, wakep};
 use super::steal::{earliest_timer, steal_work};
 use super::threads::{getm, stopm};
-use super::{G, M, handover, lockosthread, poller, stw};
-use crate::{arch, port};
-use core::ptr::null_mut;
+use super::{G, M, P, handover, lockosthread, poller, stw};
+use crate::port;
 use core::sync::atomic::Ordering;
 
 /// One round of the scheduler: find a runnable goroutine and run it. On g0, from `mcall`; never returns.
@@ -67,35 +68,69 @@ pub(super) unsafe fn schedule_after_gosched(mp: *mut M, gp: *mut G) -> ! {
     unsafe {
         let pp = (*mp).p;
         let mut s = sched::lock();
-        let next = if (*pp).timers.is_empty()
+        if (*pp).timers.is_empty()
             && ATTENTION.load(Ordering::Relaxed) == 0
             && (*pp).runq.is_empty_for_owner()
         {
             // The queue is as long as before.
-            s.runq.exchange(gp)
-        } else {
-            s.runq.push_back(gp);
-            s.publish_runq_size();
-            null_mut()
-        };
+            let next = s.runq.exchange(gp);
+            drop(s);
+            tell_of_global_work();
+            execute(mp, next, false)
+        }
+        s.runq.push_back(gp);
+        s.publish_runq_size();
         drop(s);
-        if gomaxprocs() > 1 {
-            super::preempt::signal_lone();
-            wakep();
+        tell_of_global_work();
+        // The slice is over. Whom a timer readies now would inherit it and be preempted at once; but a goroutine that sleeps and is readied again and
+        // again goes on in one slice, so that it comes to an end and others of this P have their turn.
+        (*pp).slice_start.store(port::cputicks(), Ordering::Relaxed);
+        let tick = (*pp).schedtick.load(Ordering::Relaxed);
+        if tick.is_multiple_of(61) && RUNQ_SIZE.load(Ordering::Relaxed) == 1 {
+            // The one that has just had its turn must not be the global queue's favourite before those whose timers are due.
+            (*pp).schedtick.store(tick.wrapping_add(1), Ordering::Relaxed);
         }
-        if next.is_null() {
-            // The slice is over. Whom a timer readies now would inherit it and be preempted at once; but a goroutine that sleeps and is readied again and
-            // again goes on in one slice, so that it comes to an end and others of this P have their turn.
-            (*pp).slice_start.store(port::cputicks(), Ordering::Relaxed);
-            let tick = (*pp).schedtick.load(Ordering::Relaxed);
-            if tick.is_multiple_of(61) && RUNQ_SIZE.load(Ordering::Relaxed) == 1 {
-                // The one that has just had its turn must not be the global queue's favourite before those whose timers are due.
-                (*pp).schedtick.store(tick.wrapping_add(1), Ordering::Relaxed);
-            }
-            schedule()
-        }
-        execute(mp, next, false)
     }
+    schedule()
+}
+
+/// Other cores are to share in a goroutine that was put on the global queue.
+#[inline(always)]
+fn tell_of_global_work() {
+    if gomaxprocs() > 1 {
+        super::preempt::signal_lone();
+        wakep();
+    }
+}
+
+/// [`schedule`] for an M whose goroutine has ended: mostly another one is queued here, and there is nothing else to look at.
+///
+/// # Safety
+/// On g0 of the current M `mp`, which holds a P and is not spinning.
+#[inline(always)]
+pub(super) unsafe fn schedule_after_end(mp: *mut M) -> ! {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let pp = (*mp).p;
+        if (*pp).timers.is_empty() && ATTENTION.load(Ordering::Relaxed) == 0 && !is_turn_of_global_queue(pp) {
+            let (gp, inherit_time) = (*pp).runq.pop();
+            if !gp.is_null() {
+                execute(mp, gp, inherit_time)
+            }
+        }
+    }
+    schedule()
+}
+
+/// Whether the global queue goes first: now and then, else two goroutines that ready each other starve it (S3).
+///
+/// # Safety
+/// The current M's P.
+#[inline(always)]
+unsafe fn is_turn_of_global_queue(pp: *mut P) -> bool {
+    // SAFETY: as the caller promises.
+    let tick = unsafe { (*pp).schedtick.load(Ordering::Relaxed) };
+    tick.is_multiple_of(61) && RUNQ_SIZE.load(Ordering::Relaxed) != 0
 }
 
 /// What is rare at the start of [`schedule`]: a goroutine has left its bubble, or is locked to this
@@ -124,9 +159,6 @@ pub(super) unsafe fn execute(mp: *mut M, gp: *mut G, inherit_time: bool) -> ! {
     // SAFETY: as the caller promises.
     unsafe {
         let pp = (*mp).p;
-        if (*gp).sched_sp == 0 {
-            super::newproc::give_stack(pp, gp);
-        }
         handover::take(mp, gp);
         if !inherit_time {
             let tick = (*pp).schedtick.load(Ordering::Relaxed);
@@ -134,7 +166,7 @@ pub(super) unsafe fn execute(mp: *mut M, gp: *mut G, inherit_time: bool) -> ! {
             (*pp).slice_start.store(port::cputicks(), Ordering::Relaxed);
         }
         super::preempt::slice_begins(mp, pp);
-        arch::gogo(gp)
+        super::newproc::go_on(pp, gp)
     }
 }
 
@@ -160,10 +192,7 @@ unsafe fn find_runnable(mp: *mut M) -> (*mut G, bool) {
                 }
             }
 
-            // Now and then the global queue goes first, else two goroutines that ready each other starve it (S3).
-            if (*pp).schedtick.load(Ordering::Relaxed).is_multiple_of(61)
-                && RUNQ_SIZE.load(Ordering::Relaxed) != 0
-            {
+            if is_turn_of_global_queue(pp) {
                 let gp = sched::lock().globrunq_get(pp, 1);
                 if !gp.is_null() {
                     return (gp, false);
@@ -235,13 +264,53 @@ pub fn wake_net_poller(when: i64) {
     super::preempt::timer_added();
 }
 
-/// Makes a parked or new goroutine's M-independent part of "ready": on this P's queue, and an M woken for it.
+/// Queues a goroutine on this P, and wakes an M for it.
 ///
 /// # Safety
 /// The current M is not preempted and holds a P; the caller owns `gp`, in state runnable.
 #[inline]
 pub(super) unsafe fn queue_and_wake(mp: *mut M, gp: *mut G, next: bool) {
     // SAFETY: as the caller promises.
-    unsafe { super::runqput::runqput((*mp).p, gp, next) };
+    unsafe { runqput((*mp).p, gp, next) };
     wakep();
+}
+
+/// [`queue_and_wake`] for a new goroutine, which is to run next, and then [`releasem`] of the goroutine `me` that made it. As
+/// the last thing that a function does it has no registers saved for what is rare, or for other cores.
+///
+/// # Safety
+/// As [`queue_and_wake`]; `me` is the current goroutine, after [`acquirem`](super::preempt::acquirem).
+#[inline(always)]
+pub(super) unsafe fn queue_next_and_release(me: *mut G, mp: *mut M, gp: *mut G) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let pp = (*mp).p;
+        let displaced = (*pp).runq.set_next(gp);
+        if !displaced.is_null() && !(*pp).runq.push(displaced) {
+            return queue_displaced(me, pp, displaced);
+        }
+        if is_lone(pp) || gomaxprocs() > 1 {
+            return tell_of_work(me, pp);
+        }
+    }
+    releasem(me);
+}
+
+/// The ring is full.
+#[cold]
+#[inline(never)]
+unsafe fn queue_displaced(me: *mut G, pp: *mut P, displaced: *mut G) {
+    // SAFETY: as `queue_next_and_release` was promised.
+    unsafe {
+        runqput_slow(pp, displaced);
+        tell_of_work(me, pp);
+    }
+}
+
+#[inline(never)]
+unsafe fn tell_of_work(me: *mut G, pp: *mut P) {
+    // SAFETY: as `queue_next_and_release` was promised.
+    unsafe { work_queued(pp) };
+    wakep();
+    releasem(me);
 }

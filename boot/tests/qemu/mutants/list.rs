@@ -17,14 +17,14 @@ const fn of(name: &'static str, finder: Finder, file: &'static str, edits: &'sta
 }
 
 /// All of them.
-pub const MUTANTS: [Mutant; 29] = [
+pub const MUTANTS: [Mutant; 30] = [
     of(
         "go_wakes_nobody",
         Machine("smp2::an_idle_p_is_found"),
         "runtime/src/proc/newproc.rs",
         &[Code(
-            "count(pp, 1);\n        «queue_and_wake(mp, newg, true);»",
-            "super::runqput::runqput((*mp).p, newg, true);",
+            "count(pp, 1);\n        «queue_next_and_release(gp, mp, newg);»",
+            "super::runqput::runqput((*mp).p, newg, true); releasem(gp);",
         )],
     ),
     of(
@@ -85,7 +85,13 @@ pub const MUTANTS: [Mutant; 29] = [
         "global_queue_has_no_turn",
         Machine("smp1::the_global_queue_has_its_turn"),
         SCHEDULE,
-        &[Value("(*pp).schedtick.load(Ordering::Relaxed).is_multiple_of(61)", "false")],
+        &[Value("tick.is_multiple_of(61) && RUNQ_SIZE.load(Ordering::Relaxed) != 0", "false")],
+    ),
+    of(
+        "end_ignores_timers",
+        Machine("smp1::timers_have_their_turn"),
+        SCHEDULE,
+        &[Value("«(*pp).timers.is_empty()» && ATTENTION.load(Ordering::Relaxed) == 0 && !is_turn", "true")],
     ),
     of(
         "park_ignores_the_global_queue",
@@ -97,7 +103,7 @@ pub const MUTANTS: [Mutant; 29] = [
         "yielder_goes_before_sleepers",
         Machine("smp1::sleepers_go_before_who_yields"),
         SCHEDULE,
-        &[Value("tick.is_multiple_of(61)", "false")],
+        &[Value("tick.is_multiple_of(61) && RUNQ_SIZE.load(Ordering::Relaxed) == 1", "false")],
     ),
     of(
         "own_timers_have_no_turn",
@@ -166,7 +172,7 @@ pub const MUTANTS: [Mutant; 29] = [
         "yield_leaves_a_spent_slice",
         Machine("smp1::who_is_woken_at_the_end_of_a_slice_has_a_whole_one"),
         SCHEDULE,
-        &[Code("«(*pp).slice_start.store(port::cputicks(), Ordering::Relaxed);»\n            let tick", "")],
+        &[Code("«(*pp).slice_start.store(port::cputicks(), Ordering::Relaxed);»\n        let tick", "")],
     ),
     of(
         "slice_ends_with_any_interrupt",
@@ -184,7 +190,7 @@ pub const MUTANTS: [Mutant; 29] = [
         "queueing_arms_no_slice",
         Machine("smp1::a_slice_counts_from_its_beginning"),
         PREEMPT,
-        &[Value("if «(*pp).lone.load(Ordering::Relaxed)» {\n            arm((*pp).m, pp);", "false")],
+        &[Value("if «is_lone(pp)» {\n            arm((*pp).m, pp);", "false")],
     ),
     of(
         "timer_arms_no_slice",
