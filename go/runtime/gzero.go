@@ -10,14 +10,15 @@ import (
 )
 
 // gzVersion changes with every change of the table or of gzLayout. The kernel refuses another.
-const gzVersion = 15
+const gzVersion = 16
 
 // gzLayout is runtime/src/goabi/layout.rs's Layout, word for word.
 type gzLayout struct {
 	version, size uintptr
 
 	// Go's g lies right behind the kernel's G.
-	gSize, gStackLo, gStackHi                uintptr
+	gType, gSize                             uintptr
+	gStackLo, gStackHi                       uintptr
 	gStackguard0, gStackguard1               uintptr
 	gM, gSched, gSyscallsp, gGoid            uintptr
 	gAtomicstatus, gWaitsince, gWaitreason   uintptr
@@ -119,7 +120,7 @@ func gzregister() {
 	md := &firstmoduledata
 	info := gzLayout{
 		version: gzVersion, size: unsafe.Sizeof(gzLayout{}),
-		gSize:        unsafe.Sizeof(g{}),
+		gType: uintptr(unsafe.Pointer(abi.TypeOf(gp).Elem())), gSize: unsafe.Sizeof(g{}),
 		gStackLo:     unsafe.Offsetof(gp.stack) + unsafe.Offsetof(gp.stack.lo),
 		gStackHi:     unsafe.Offsetof(gp.stack) + unsafe.Offsetof(gp.stack.hi),
 		gStackguard0: unsafe.Offsetof(gp.stackguard0), gStackguard1: unsafe.Offsetof(gp.stackguard1),
@@ -211,7 +212,6 @@ func gzEnviron(i uintptr, n *uintptr) *byte
 
 //go:noescape
 func gzPersistent(size uintptr) unsafe.Pointer
-func gzGoexit()
 func gzPark(reason uintptr)
 func gzProcid() uintptr
 func gzGomaxprocs(n uintptr) uintptr

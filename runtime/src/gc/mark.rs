@@ -217,12 +217,17 @@ impl<S: System + 'static> Sink for Marker<'_, S> {
 
     unsafe fn masked(&mut self, base: usize, words: usize, mask: *const u8) {
         self.root_bytes += words * 8;
-        for w in 0..words {
+        for w in (0..words).step_by(8) {
             // SAFETY: as the caller promises.
-            let (bits, at) = unsafe { (*mask.add(w / 8), (base as *const usize).add(w)) };
-            if bits >> (w % 8) & 1 != 0 {
+            let mut bits = unsafe { *mask.add(w / 8) };
+            if words - w < 8 {
+                bits &= (1 << (words - w)) - 1;
+            }
+            while bits != 0 {
+                let i = w + bits.trailing_zeros() as usize;
+                bits &= bits - 1;
                 // SAFETY: as above.
-                self.pointer(unsafe { at.read_volatile() });
+                self.pointer(unsafe { (base as *const usize).add(i).read_volatile() });
             }
         }
     }

@@ -1,5 +1,7 @@
 //! What the collector asks of whoever owns memory outside it: where pointers into it may be.
 
+use super::TypeDesc;
+
 /// Who knows the roots.
 ///
 /// # Safety
@@ -25,6 +27,22 @@ pub trait Sink {
     /// # Safety
     /// Words and mask are readable.
     unsafe fn masked(&mut self, base: usize, words: usize, mask: *const u8);
+
+    /// An object of a type, outside the heap.
+    ///
+    /// # Safety
+    /// It is readable.
+    unsafe fn typed(&mut self, base: usize, desc: &TypeDesc) {
+        let mask = desc.mask();
+        // SAFETY: as the caller promises, and a mask covers the type's pointers.
+        unsafe {
+            if mask.is_null() {
+                self.conservative(base, base + desc.ptr_bytes);
+            } else {
+                self.masked(base, desc.ptr_bytes / 8, mask);
+            }
+        }
+    }
 
     /// A pointer that somebody holds.
     fn pointer(&mut self, addr: usize);

@@ -4,8 +4,8 @@
 //! # Roots
 //! - the data and bss segments, word by word;
 //! - each M's `m` of Go's, with the free `_defer`s that it keeps;
-//! - of each goroutine of Go code its `G`, which holds the closure that it was started with, Go's `g`
-//!   behind it, and what its stack holds (`frames.rs`);
+//! - of each goroutine of Go code the closure that it was started with, until it begins, Go's `g`, by
+//!   its type, and what its stack holds (`frames.rs`);
 //! - timers that are armed: they lie in Go's memory, and only a P's heap of timers knows them.
 //!
 //! Channels and what waits in them lie in collected memory or on stacks, and so do select's arms.
@@ -13,7 +13,7 @@
 use super::layout::{g_word, layout, word};
 use super::{frames, m};
 use crate::gc::port::GC;
-use crate::gc::{self, Kind, Mutator, PAUSES, Sink, scan_stacks};
+use crate::gc::{self, Kind, Mutator, PAUSES, Sink, TypeDesc, scan_stacks};
 use crate::heap::{self, PAGE_SIZE};
 use crate::port;
 use crate::proc::{self, ALLGS, ALLM, G, Status, WaitReason, systemstack};
@@ -58,6 +58,8 @@ unsafe impl Mutator for Go {
 
     fn scan(&self, me: *mut G, sp: usize, sink: &mut dyn Sink) {
         let l = layout();
+        // SAFETY: a descriptor of the program's, which begins as `TypeDesc` does.
+        let g_type = unsafe { &*(l.g_type as *const TypeDesc) };
         // SAFETY: segments, records and stacks that are there; the world stands.
         unsafe {
             sink.conservative(l.data, l.edata);
@@ -70,7 +72,8 @@ unsafe impl Mutator for Go {
             });
             ALLGS.for_each(|gp| {
                 if (*gp).is_go() && !matches!((*gp).status(), Status::Idle | Status::Dead) {
-                    sink.conservative(gp.addr(), G::go(gp).addr() + super::G_BYTES);
+                    sink.pointer((*gp).startarg.addr());
+                    sink.typed(G::go(gp).addr(), g_type);
                 }
             });
             frames::scan_own(sink, me, sp);

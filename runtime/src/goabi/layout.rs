@@ -13,7 +13,7 @@ use core::mem::{offset_of, size_of};
 use core::sync::atomic::{AtomicBool, Ordering};
 
 /// `gzVersion` in `gzero.go`.
-const VERSION: usize = 15;
+const VERSION: usize = 16;
 
 macro_rules! layout {
     ($($(#[$doc:meta])* $name:ident,)*) => {
@@ -29,6 +29,8 @@ macro_rules! layout {
 layout! {
     version,
     size,
+    /// Go's `g`: its type's descriptor, and its size.
+    g_type,
     g_size,
     g_stack_lo,
     g_stack_hi,
