@@ -28,12 +28,22 @@ func makechan(t *chantype, size int) *hchan {
 	if overflow || mem > maxAlloc-unsafe.Sizeof(hchan{}) || size < 0 {
 		panic(plainError("makechan: size out of range"))
 	}
-	c := new(hchan)
+	var c *hchan
 	var buf unsafe.Pointer
-	if mem != 0 {
-		buf = mallocgc(mem, elem, true)
+	if !elem.Pointers() && getg().bubble == nil {
+		// The buffer behind the channel, and neither holds a pointer to what could be freed before the channel: the kernel writes every word
+		// of the one, and of the other none is read before it was sent.
+		c = (*hchan)(mallocgc(unsafe.Sizeof(hchan{})+mem, nil, false))
+		buf = unsafe.Pointer(uintptr(unsafe.Pointer(c)) + unsafe.Sizeof(hchan{}))
+	} else {
+		c = new(hchan)
+		if mem != 0 {
+			buf = mallocgc(mem, elem, true)
+		}
 	}
-	c.elemtype = elem
+	// As numbers: what the words held before is no pointer that a barrier might look at.
+	*(*uintptr)(unsafe.Pointer(&c.elemtype)) = uintptr(unsafe.Pointer(elem))
+	*(*uintptr)(unsafe.Pointer(&c.owner)) = 0
 	gzMakechan(c, buf, elem.Size_, uintptr(size), elem.PtrBytes)
 	return c
 }

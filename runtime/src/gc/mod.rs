@@ -64,7 +64,10 @@ mod workbuf;
 
 pub use pacer::UNLIMITED;
 pub(crate) use port::init;
-pub use port::{Allocated, Mutator, alloc, collect, free_os_memory, register, sample_by, stats, weak_handle};
+pub use port::{
+    Allocated, Mutator, alloc, collect, free_os_memory, register, sample_by, set_memory_limit, stats,
+    weak_handle,
+};
 pub use roots::{Ranges, Roots, Sink};
 pub use run::{NUM_SPAN_CLASSES, Run, Runs};
 pub use special::{AlreadySet, Kind, Payload, Ready};
@@ -235,7 +238,7 @@ impl<S: System + 'static> GcHeap<S> {
     }
 
     /// A cycle: frees what cannot be reached from `roots`. `others` are bytes that the program has from the machine beside
-    /// pages and records of this heap, for the memory limit.
+    /// pages and records of this heap, for the memory limit: any number if there is none.
     ///
     /// # Safety
     /// The world stands: nobody uses this heap, its runs or its objects; `runs` are those of all Ps. On a
@@ -323,9 +326,9 @@ impl<S: System + 'static> GcHeap<S> {
         self.pacer.percent()
     }
 
-    /// Sets the memory limit, which is soft; returns what it was.
-    pub fn set_memory_limit(&self, bytes: usize) -> usize {
-        self.pacer.set_limit(bytes)
+    /// Sets the memory limit, which is soft; returns what it was. `others` are as in [`GcHeap::collect`].
+    pub fn set_memory_limit(&self, bytes: usize, others: usize) -> usize {
+        self.pacer.set_limit(bytes, others + self.records.lock().bytes().2)
     }
 
     /// The memory limit.

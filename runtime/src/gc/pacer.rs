@@ -28,7 +28,7 @@ pub(super) struct Pacer {
     live: AtomicUsize,
     /// Bytes of roots that the last cycle looked at.
     roots: AtomicUsize,
-    /// Bytes that the program has from the machine beside the objects.
+    /// Bytes that the program has from the machine beside the objects; known if there is a limit.
     others: AtomicUsize,
     goal: AtomicUsize,
     /// Bytes after which there is a cycle in any case; 0: none.
@@ -106,8 +106,9 @@ impl Pacer {
         old
     }
 
-    /// Sets GOMEMLIMIT; returns what it was.
-    pub(super) fn set_limit(&self, limit: usize) -> usize {
+    /// Sets GOMEMLIMIT; returns what it was. `others` are as in [`Pacer::cycle`].
+    pub(super) fn set_limit(&self, limit: usize, others: usize) -> usize {
+        self.others.store(others, Relaxed);
         let old = self.limit.swap(limit, Relaxed);
         self.set_goal();
         old

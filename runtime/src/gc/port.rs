@@ -16,7 +16,7 @@
 
 use super::central::{Class, Records};
 use super::special::Specials;
-use super::{Cycle, GcHeap, GcStats, NUM_SPAN_CLASSES, Roots, Runs, Sink, TypeDesc};
+use super::{Cycle, GcHeap, GcStats, NUM_SPAN_CLASSES, Roots, Runs, Sink, TypeDesc, UNLIMITED};
 use crate::heap::port::{HEAP, PortSystem};
 use crate::heap::system::Locked;
 use crate::heap::{PAGE_SIZE, System, on_goroutine};
@@ -209,12 +209,21 @@ fn cycle(mutator: &dyn Mutator, me: *mut G, sp: usize, desc: Option<&TypeDesc>) 
             sink.pointer(self.3.map_or(0, |d| core::ptr::from_ref(d).addr()));
         }
     }
-    let machine = port::sys_stats();
-    let spans = GC.records.lock().pages;
-    let pages = spans + HEAP.idle_pages();
-    let others = (machine.heap + machine.stacks).saturating_sub(pages * PAGE_SIZE);
+    let others = if GC.memory_limit() == UNLIMITED { 0 } else { others() };
     // SAFETY: the world stands; on g0.
     unsafe { GC.collect(all_runs(), &All(mutator, me, sp, desc), others) }
+}
+
+/// Bytes of heap and stacks that are not the collected heap's pages. The machine looks at every frame to say so. On g0.
+fn others() -> usize {
+    let machine = port::sys_stats();
+    let pages = GC.records.lock().pages + HEAP.idle_pages();
+    (machine.heap + machine.stacks).saturating_sub(pages * PAGE_SIZE)
+}
+
+/// [`GcHeap::set_memory_limit`] of the program's heap.
+pub fn set_memory_limit(bytes: usize) -> usize {
+    GC.set_memory_limit(bytes, systemstack(others))
 }
 
 /// A line as Go's `gctrace=1` prints it; with the world stopped throughout the first phase is all.

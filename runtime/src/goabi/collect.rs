@@ -29,7 +29,7 @@ static DUE: [AtomicU32; 2] = [AtomicU32::new(0), AtomicU32::new(0)];
 
 /// A Go program has registered: from here on there are cycles. Its memory limit is soft.
 pub(super) fn begin() {
-    GC.set_memory_limit(heap::set_memory_limit(usize::MAX));
+    gc::set_memory_limit(heap::set_memory_limit(usize::MAX));
     gc::register(&GO);
     // SAFETY: the program's variable.
     unsafe { gc::sample_by(layout().mem_profile_rate as *mut AtomicUsize) };
@@ -106,7 +106,7 @@ pub(super) extern "C" fn set_percent(percent: i32) -> isize {
 /// A negative limit asks only.
 pub(super) extern "C" fn set_limit(limit: i64) -> i64 {
     let old = match usize::try_from(limit) {
-        Ok(limit) => GC.set_memory_limit(if limit == i64::MAX as usize { gc::UNLIMITED } else { limit }),
+        Ok(limit) => gc::set_memory_limit(if limit == i64::MAX as usize { gc::UNLIMITED } else { limit }),
         Err(_) => GC.memory_limit(),
     };
     i64::try_from(old).unwrap_or(i64::MAX)

@@ -14,7 +14,8 @@
 //! 3. Each frame above stands behind a call: the words that the maps name, and those stack objects (variables whose address is taken) to
 //!    which a word of this or of an inner frame leads, up to their last pointer, word by word, since one need not have been written yet.
 //!    No frame holds addresses in frames further in. So one walk outwards does, with the addresses seen so far of what lies further out
-//!    (`objects.rs`).
+//!    (`objects.rs`). Few stacks have such objects: the addresses are noted from the first frame on that has one, and then those of the
+//!    frames below are fetched by a second walk up to there ([`Walk::begin_noting`]).
 //! 4. A frame of whose live words the tables say nothing is taken word by word, and so are its arguments, which lie in its caller's frame:
 //!    assembly; the prologue, from which `newstack` gives way; what faulted (its callee is `sigpanic`), which goes on, if at all, at its
 //!    deferred calls. If it is not known how many arguments it has, then the caller's frame, too.
@@ -132,11 +133,8 @@ unsafe fn scan(sink: &mut dyn Sink, gp: *mut G, from: usize, place: Option<Place
         let hi = (*gp).stack.hi;
         let Some(place) = place else { return sink.conservative(from, hi) };
         let Scratch { seen, shapes } = &mut *SCRATCH.0.get();
-        seen.begin(from, hi);
-        let mut walk = Walk { sink, seen, shapes, hi };
-        walk.defers(gp);
-        walk.words(from, place.sp);
-        walk.frames(&place);
+        let start = &Start { gp, from, place, hi };
+        Walk { start, sink, seen, shapes, noting: false }.up_to(hi);
     }
 }
 
@@ -155,15 +153,54 @@ unsafe impl Sync for InStoppedWorld {}
 static SCRATCH: InStoppedWorld =
     InStoppedWorld(UnsafeCell::new(Scratch { seen: Seen::new(), shapes: Shapes::new() }));
 
-/// The walk up a stack that ends at `hi`, with the world stopped.
-struct Walk<'a> {
-    sink: &'a mut dyn Sink,
-    seen: &'a mut Seen,
-    shapes: &'a mut Shapes,
+/// Where a walk begins, and where the stack ends.
+struct Start {
+    gp: *mut G,
+    from: usize,
+    place: Place,
     hi: usize,
 }
 
+/// The walk up a stack, with the world stopped.
+struct Walk<'a> {
+    start: &'a Start,
+    sink: &'a mut dyn Sink,
+    seen: &'a mut Seen,
+    shapes: &'a mut Shapes,
+    /// Whether what the words say of the stack's objects is to be kept.
+    noting: bool,
+}
+
+/// For a walk that only notes.
+struct Nowhere;
+
+impl Sink for Nowhere {
+    unsafe fn conservative(&mut self, _: usize, _: usize) {}
+    unsafe fn masked(&mut self, _: usize, _: usize, _: *const u8) {}
+    fn pointer(&mut self, _: usize) {}
+}
+
 impl Walk<'_> {
+    /// Names what deferred calls hold, and what the stack holds below the frame at `until`.
+    unsafe fn up_to(&mut self, until: usize) {
+        // SAFETY: the goroutine's, whose stack it is.
+        unsafe {
+            self.defers(self.start.gp);
+            self.words(self.start.from, self.start.place.sp);
+            self.frames(until);
+        }
+    }
+
+    /// From here on addresses are noted; and those of what lies below the frame at `sp`.
+    #[cold]
+    unsafe fn begin_noting(&mut self, sp: usize) {
+        self.noting = true;
+        self.seen.begin(sp, self.start.hi);
+        let Walk { start, seen, shapes, .. } = self;
+        // SAFETY: as the walk that came here.
+        unsafe { Walk { start, sink: &mut Nowhere, seen, shapes, noting: true }.up_to(sp) };
+    }
+
     /// Names what the deferred calls of a goroutine hold.
     unsafe fn defers(&mut self, gp: *mut G) {
         let l = layout();
@@ -174,7 +211,9 @@ impl Walk<'_> {
                 let f = word::<_, usize>(d, l.defer_fn).read();
                 self.sink.pointer(d.addr());
                 self.sink.pointer(f);
-                self.seen.note(f);
+                if self.noting {
+                    self.seen.note(f);
+                }
                 d = word::<_, *mut u8>(d, l.defer_link).read();
             }
         }
@@ -185,27 +224,32 @@ impl Walk<'_> {
         // SAFETY: the range is of the stack.
         unsafe {
             self.sink.conservative(from, to);
-            self.seen.note_words(from, to);
+            if self.noting {
+                self.seen.note_words(from, to);
+            }
         }
     }
 
-    /// Steps 2 to 5.
-    unsafe fn frames(&mut self, place: &Place) {
+    /// Steps 2 to 5, to the frame at `until`.
+    unsafe fn frames(&mut self, until: usize) {
         let l = layout();
+        let Start { place, hi, .. } = self.start;
         let (mut pc, mut sp, mut stands) = (place.pc, place.sp, place.stands);
         let mut by_word = false;
         // SAFETY: each frame ends above where it begins and within the stack, and there its caller's begins.
         unsafe {
-            loop {
-                let Some(f) = self.shapes.frame(l, pc, sp, stands).filter(|f| sp < f.end && f.end < self.hi)
+            while sp < until {
+                let Some(f) = self.shapes.frame(l, pc, sp, stands).filter(|f| sp < f.end && f.end < *hi)
                 else {
-                    return self.sink.conservative(sp, self.hi);
+                    return self.sink.conservative(sp, *hi);
                 };
                 match f.live.as_ref().filter(|live| !by_word && live.locals_start() >= sp) {
                     Some(live) => self.live(sp, &f, live),
-                    None => self.words(sp, (f.end + f.args.unwrap_or(0)).min(self.hi)),
+                    None => self.words(sp, (f.end + f.args.unwrap_or(0)).min(*hi)),
                 }
-                self.seen.forget_below(f.end);
+                if self.noting {
+                    self.seen.forget_below(f.end);
+                }
                 by_word = f.args.is_none();
                 stands = if f.is_sigpanic { Stands::Interrupted } else { Stands::BehindCall };
                 (pc, sp) = (*((f.end - 8) as *const usize), f.end);
@@ -217,9 +261,16 @@ impl Walk<'_> {
     unsafe fn live(&mut self, sp: usize, f: &Frame, live: &Live) {
         // SAFETY: the tables' words are the frame's.
         unsafe {
+            if live.objects() != 0 && !self.noting {
+                self.begin_noting(sp);
+            }
             for (at, bits) in [(live.locals_start(), live.locals), (f.end, live.args)] {
-                self.sink.masked(at, bits.n, bits.bytes as *const u8);
-                self.seen.note_masked(at, bits.n, bits.bytes as *const u8);
+                if bits.n != 0 {
+                    self.sink.masked(at, bits.n, bits.bytes as *const u8);
+                }
+                if self.noting {
+                    self.seen.note_masked(at, bits.n, bits.bytes as *const u8);
+                }
             }
             // An object may lead to one that was looked at before it.
             let mut named = 0_u64;
@@ -228,7 +279,7 @@ impl Walk<'_> {
                 for i in 0..live.objects() {
                     let object = live.object(i, f.end);
                     let bit = 1_u64.checked_shl(i as u32).unwrap_or(0);
-                    let inside = object.start >= sp && object.start + object.pointers <= self.hi;
+                    let inside = object.start >= sp && object.start + object.pointers <= self.start.hi;
                     if named & bit == 0 && inside && (bit == 0 || self.seen.leads_to(&object)) {
                         named |= bit;
                         self.words(object.start, object.start + object.pointers);

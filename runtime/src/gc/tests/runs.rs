@@ -117,7 +117,7 @@ fn a_limit_and_a_percentage_say_when_a_cycle_is_due() {
     assert!(w.gc.is_due());
     assert_eq!(w.gc.set_percent(-1), 25);
     assert!(!w.gc.is_due());
-    w.gc.set_memory_limit(512 << 10);
+    w.gc.set_memory_limit(512 << 10, 0);
     assert!(w.gc.is_due());
 }
 
