@@ -22,7 +22,10 @@ type hchan struct {
 
 func panicsendclosed() { panic(plainError("send on closed channel")) }
 
-func makechan(t *chantype, size int) *hchan {
+// In malloc_amd64.s: what is small and holds no pointers is allocated there, and else by gzmakechan.
+func makechan(t *chantype, size int) *hchan
+
+func gzmakechan(t *chantype, size int) *hchan {
 	elem := t.Elem
 	mem, overflow := math.MulUintptr(elem.Size_, uintptr(size))
 	if overflow || mem > maxAlloc-unsafe.Sizeof(hchan{}) || size < 0 {
@@ -31,8 +34,8 @@ func makechan(t *chantype, size int) *hchan {
 	var c *hchan
 	var buf unsafe.Pointer
 	if !elem.Pointers() && getg().bubble == nil {
-		// The buffer behind the channel, and neither holds a pointer to what could be freed before the channel: the kernel writes every word
-		// of the one, and of the other none is read before it was sent.
+		// One object, with the buffer behind the channel: neither holds a pointer to what could be freed before it. The kernel writes every
+		// word of the channel, and of the buffer none is read before it was sent.
 		c = (*hchan)(mallocgc(unsafe.Sizeof(hchan{})+mem, nil, false))
 		buf = unsafe.Pointer(uintptr(unsafe.Pointer(c)) + unsafe.Sizeof(hchan{}))
 	} else {

@@ -10,7 +10,7 @@ import (
 )
 
 // gzVersion changes with every change of the table or of gzLayout. The kernel refuses another.
-const gzVersion = 16
+const gzVersion = 17
 
 // gzLayout is runtime/src/goabi/layout.rs's Layout, word for word.
 type gzLayout struct {
@@ -57,6 +57,7 @@ type gzLayout struct {
 	kernelRunBytes                                              uintptr
 	kernelRunNext, kernelRunEnd, kernelRunBitmap, kernelRunSize uintptr
 	kernelTiny, kernelTinyOffset, kernelTinyAllocs              uintptr
+	kernelChanShort                                             uintptr
 	classes                                                     uintptr
 
 	// For profiles.
@@ -88,10 +89,15 @@ const (
 	gzKernelTinyOffset = gzKernelTiny + 8
 	gzKernelTinyAllocs = gzKernelTiny + 16
 
+	// In a channel.
+	gzKernelChanShort = 41
+
 	// A type's descriptor, for the assembly.
 	gzTypeSize     = unsafe.Offsetof(_type{}.Size_)
 	gzTypePtrBytes = unsafe.Offsetof(_type{}.PtrBytes)
 	gzTypeMask     = unsafe.Offsetof(_type{}.GCData)
+
+	gzChanTypeElem = unsafe.Offsetof(chantype{}.Elem)
 )
 
 // gzM is what each of the kernel's Ms has of Go's: an m, and as much of a p as the kept files want, which is a cache of free _defers.
@@ -166,6 +172,7 @@ func gzregister() {
 		kernelRunBitmap: gzKernelRunBitmap, kernelRunSize: gzKernelRunSize,
 		kernelTiny: gzKernelTinyInRuns, kernelTinyOffset: gzKernelTinyInRuns + 8,
 		kernelTinyAllocs: gzKernelTinyInRuns + 16,
+		kernelChanShort:  gzKernelChanShort,
 		classes:          uintptr(unsafe.Pointer(&gzclasses)),
 		memProfileRate:   uintptr(unsafe.Pointer(&MemProfileRate)),
 		blocked:          abi.FuncPCABIInternal(gzblocked),

@@ -158,7 +158,9 @@ TEXT runtime·goexit1(SB), NOSPLIT|NOFRAME, $0-0
 	MOVQ	$0, g_labels(R14)
 	MOVB	$0, g_paniconfault(R14)
 	MOVB	$0, g_fipsOnlyBypass(R14)
-	CALLRUST(15)
+	ANDQ	$~15, SP
+	MOVQ	runtime·gztable+(8*15)(SB), R11
+	CALL	R11
 	UNDEF
 
 // func coroswitch(c *coro): the goroutine that waits in c and the current one change places.
@@ -261,23 +263,20 @@ TEXT runtime·readgstatus<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-12
 	ANDL	$0xfff, AX
 	RET
 
-// The bounds of a goroutine's stack, as the kernel has them, and its guard: the end of the stack, of what debug.SetMaxStack allows of it, or of its shallow part, and room above for what the
-// kernel's functions use.
+// The bounds of a goroutine's stack, as the kernel has them, and its guard: the end of its shallow part, which every stack has, or of what
+// debug.SetMaxStack allows of it, and room above for what the kernel's functions use.
 #define GUARD \
 	MOVQ	const_gzKernelGStackLo(R14), CX \
 	MOVQ	CX, (g_stack+stack_lo)(R14) \
 	MOVQ	const_gzKernelGStackHi(R14), BX \
 	MOVQ	BX, (g_stack+stack_hi)(R14) \
-	MOVQ	BX, AX \
-	SUBQ	runtime·maxstacksize(SB), AX \
-	CMPQ	AX, CX \
-	CMOVQLT	CX, AX \
-	SUBQ	$const_stackShallow, BX \
-	CMPQ	AX, BX \
-	CMOVQLT	BX, AX \
-	ADDQ	$const_stackRoom, AX \
-	MOVQ	AX, g_stackguard0(R14) \
-	MOVQ	AX, g_stackguard1(R14)
+	MOVL	$const_stackShallow, AX \
+	CMPQ	AX, runtime·maxstacksize(SB) \
+	CMOVQHI	runtime·maxstacksize(SB), AX \
+	SUBQ	AX, BX \
+	ADDQ	$const_stackRoom, BX \
+	MOVQ	BX, g_stackguard0(R14) \
+	MOVQ	BX, g_stackguard1(R14)
 
 // The image's entry, called by the kernel on the first goroutine's stack: DI is the kernel's table, SI its length.
 TEXT _rt0_amd64_linux(SB), NOSPLIT|NOFRAME|TOPFRAME, $0
@@ -309,13 +308,11 @@ mismatch:
 	CALL	AX
 	UNDEF
 
-// Where a goroutine begins, entered by the kernel with nothing but a stack.
+// Where a goroutine begins, entered by the kernel with nothing but a stack and a null frame pointer.
 TEXT runtime·gzgostart(SB), NOSPLIT|NOFRAME|TOPFRAME, $0
 	get_tls(CX)
 	MOVQ	g(CX), R14
 	XORPS	X15, X15
-	XORL	BP, BP
-	ANDQ	$~15, SP
 	BIND
 	GUARD
 	MOVQ	R14, (g_sched+gobuf_g)(R14)

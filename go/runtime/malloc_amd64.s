@@ -275,6 +275,56 @@ nothing:
 	LEAQ	runtime·zerobase(SB), AX
 	RET
 
+// func makechan(t *chantype, size int) *hchan: as in gzmakechan, if the elements have no pointers, nobody is in a bubble, and all is small. A
+// channel's words are 0 but for those of which the layout speaks (Hchan in the kernel).
+TEXT runtime·makechan<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-24
+	MOVQ	const_gzChanTypeElem(AX), CX
+	CMPQ	const_gzTypePtrBytes(CX), $0
+	JNE	slow
+	CMPQ	g_bubble(R14), $0
+	JNE	slow
+	MOVQ	const_gzTypeSize(CX), SI
+	CMPQ	SI, $512
+	JHI	slow
+	CMPQ	BX, $512
+	JHI	slow
+	MOVQ	SI, DI
+	IMULQ	BX, DI
+	CMPQ	DI, $(512-hchan__size)
+	JHI	slow
+	GETP
+	ADDQ	$(hchan__size+7), DI
+	SHRQ	$3, DI
+	LEAQ	runtime·gzclasses(SB), R9
+	MOVWLZX	(R9)(DI*2), DI
+	ADDQ	DI, DX
+	MOVQ	(RUN(0, 1)+NEXT)(DX), R8
+	CMPQ	R8, (RUN(0, 1)+END)(DX)
+	JAE	slow
+	MOVQ	(RUN(0, 1)+SLOT)(DX), R9
+	ADDQ	R8, R9
+	MOVQ	R9, (RUN(0, 1)+NEXT)(DX)
+	ZERO80
+	MOVUPS	X15, 80(R8)
+	MOVUPS	X15, 96(R8)
+	MOVUPS	X15, 112(R8)
+	MOVQ	$0, 128(R8)
+	MOVQ	BX, hchan_dataqsiz(R8)
+	LEAQ	hchan__size(R8), R9
+	MOVQ	R9, hchan_buf(R8)
+	MOVQ	SI, hchan_elemsize(R8)
+	MOVQ	CX, hchan_elemtype(R8)
+	// With a buffer for words it has the short way.
+	CMPQ	SI, $8
+	JNE	made
+	TESTQ	BX, BX
+	SETNE	const_gzKernelChanShort(R8)
+made:
+	MOVQ	R8, AX
+	RET
+slow:
+	JMP	runtime·gzmakechan<ABIInternal>(SB)
+
 // The kernel's mallocgc, which may collect: the goroutine may come back on another M. On a scheduler's stack, too, which stays where it is.
 TEXT runtime·gzmalloc<>(SB), NOSPLIT|NOFRAME, $0-0
 	MOVQ	AX, DI

@@ -9,7 +9,7 @@ use crate::lock::{Lock, Rank};
 use crate::proc::{G, WaitReason, gopark, goready, park_pinned, releasem};
 use crate::time::TimerCore;
 use core::cell::Cell;
-use core::mem::MaybeUninit;
+use core::mem::{MaybeUninit, offset_of};
 use core::ptr::{null, null_mut};
 
 /// Bytes of the elements that have a short way.
@@ -94,6 +94,9 @@ pub(super) unsafe fn copy(from: *const u8, to: *mut u8, size: usize) {
 }
 
 impl Hchan {
+    /// For the assembly that makes Go's channels.
+    pub(crate) const SHORT_WAY_OFFSET: usize = offset_of!(Hchan, short_way);
+
     /// An open, empty channel.
     ///
     /// # Safety

@@ -22,6 +22,7 @@ use super::roots::Sink;
 use super::scan::{self, PIECE};
 use super::span::Span;
 use super::table::View;
+use super::types::TypeDesc;
 use super::workbuf::WorkStack;
 use super::{GcHeap, arch_prefetch};
 use crate::heap::System;
@@ -230,6 +231,18 @@ impl<S: System + 'static> Sink for Marker<'_, S> {
                 self.pointer(unsafe { (base as *const usize).add(i).read_volatile() });
             }
         }
+    }
+
+    unsafe fn typed(&mut self, base: usize, desc: &TypeDesc) {
+        self.root_bytes += desc.ptr_bytes;
+        let (view, stack) = (self.view, &mut self.stack);
+        let mut push = |v| {
+            if view.in_range(v) {
+                stack.push(v);
+            }
+        };
+        // SAFETY: as the caller promises.
+        unsafe { scan::typed(base, core::ptr::from_ref(desc).addr(), 0, desc.ptr_bytes, &mut push) };
     }
 
     fn pointer(&mut self, addr: usize) {

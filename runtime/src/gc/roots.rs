@@ -32,17 +32,7 @@ pub trait Sink {
     ///
     /// # Safety
     /// It is readable.
-    unsafe fn typed(&mut self, base: usize, desc: &TypeDesc) {
-        let mask = desc.mask();
-        // SAFETY: as the caller promises, and a mask covers the type's pointers.
-        unsafe {
-            if mask.is_null() {
-                self.conservative(base, base + desc.ptr_bytes);
-            } else {
-                self.masked(base, desc.ptr_bytes / 8, mask);
-            }
-        }
-    }
+    unsafe fn typed(&mut self, base: usize, desc: &TypeDesc);
 
     /// A pointer that somebody holds.
     fn pointer(&mut self, addr: usize);

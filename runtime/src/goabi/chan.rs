@@ -262,3 +262,38 @@ unsafe fn served(cases: *const Scase, s: Selected, nsends: usize) -> Chosen {
     }
     Chosen(s.index, NOT_MOVED)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the assembly writes that makes small channels: nothing else is other than 0.
+    #[test]
+    fn a_new_channel_is_zeros_but_for_its_sizes_its_buffer_and_the_short_way() {
+        const FLAGS: usize = 5;
+        // Of a lock that checks the order of locks, which no kernel has.
+        const RANK: usize = if cfg!(debug_assertions) { 13 } else { usize::MAX };
+        let mut buf = [0_u64; 3];
+        for (elemsize, n, short) in [(8, 3, true), (8, 0, false), (0, 3, false), (4, 3, false)] {
+            let mut words = [0_usize; ROOM / 8];
+            let c = words.as_mut_ptr().cast::<Hchan>();
+            // SAFETY: there is room for a channel, and for its buffer.
+            unsafe { make(c, buf.as_mut_ptr().cast(), elemsize, n, 0) };
+            // SAFETY: a channel, of which each word but that of the flags is whole.
+            let is = |i: usize| unsafe { c.cast::<usize>().add(i).read() };
+            for i in (0..size_of::<Hchan>() / 8).filter(|&i| i != FLAGS && i != RANK) {
+                let expected = match i {
+                    1 => n,
+                    2 => buf.as_ptr().addr(),
+                    3 => elemsize,
+                    _ => 0,
+                };
+                assert_eq!(is(i), expected, "word {i} of {n} elements of {elemsize} bytes");
+            }
+            // SAFETY: as above.
+            assert_eq!(unsafe { (*c).has_short_way() }, short);
+            // SAFETY: the byte is a flag.
+            assert_eq!(unsafe { c.cast::<bool>().add(Hchan::SHORT_WAY_OFFSET).read() }, short);
+        }
+    }
+}

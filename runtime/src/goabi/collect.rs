@@ -4,8 +4,8 @@
 //! # Roots
 //! - the data and bss segments, word by word;
 //! - each M's `m` of Go's, with the free `_defer`s that it keeps;
-//! - of each goroutine of Go code the closure that it was started with, until it begins, Go's `g`, by
-//!   its type, and what its stack holds (`frames.rs`);
+//! - of each goroutine of Go code that has not begun its closure and what its `g` was given by the `go`
+//!   statement, labels and bubble; of others Go's `g`, by its type, and what the stack holds (`frames.rs`);
 //! - timers that are armed: they lie in Go's memory, and only a P's heap of timers knows them.
 //!
 //! Channels and what waits in them lie in collected memory or on stacks, and so do select's arms.
@@ -72,8 +72,15 @@ unsafe impl Mutator for Go {
             });
             ALLGS.for_each(|gp| {
                 if (*gp).is_go() && !matches!((*gp).status(), Status::Idle | Status::Dead) {
-                    sink.pointer((*gp).startarg.addr());
-                    sink.typed(G::go(gp).addr(), g_type);
+                    let closure = (*gp).startarg.addr();
+                    if closure == 0 {
+                        sink.typed(G::go(gp).addr(), g_type);
+                    } else {
+                        for of in [l.g_labels, l.g_bubble] {
+                            sink.pointer(g_word::<usize>(gp, of).read());
+                        }
+                        sink.pointer(closure);
+                    }
                 }
             });
             frames::scan_own(sink, me, sp);

@@ -36,7 +36,7 @@ use super::objects::Seen;
 use super::pclntab::maps::{Frame, Live, Stands};
 use super::pclntab::shapes::Shapes;
 use crate::arch;
-use crate::gc::Sink;
+use crate::gc::{Sink, TypeDesc};
 use crate::port::Stack;
 use crate::proc::G;
 use core::cell::UnsafeCell;
@@ -177,6 +177,7 @@ struct Nowhere;
 impl Sink for Nowhere {
     unsafe fn conservative(&mut self, _: usize, _: usize) {}
     unsafe fn masked(&mut self, _: usize, _: usize, _: *const u8) {}
+    unsafe fn typed(&mut self, _: usize, _: &TypeDesc) {}
     fn pointer(&mut self, _: usize) {}
 }
 

@@ -4,6 +4,7 @@
 //! runtime's structures is compared.
 
 use super::refuse;
+use crate::chan::Hchan;
 use crate::gc::TypeDesc;
 use crate::gc::layout::{CLASSES, RUN, RUN_BYTES, TINY, class_entry};
 use crate::port::SHALLOW_STACK;
@@ -13,7 +14,7 @@ use core::mem::{offset_of, size_of};
 use core::sync::atomic::{AtomicBool, Ordering};
 
 /// `gzVersion` in `gzero.go`.
-const VERSION: usize = 16;
+const VERSION: usize = 17;
 
 macro_rules! layout {
     ($($(#[$doc:meta])* $name:ident,)*) => {
@@ -134,6 +135,7 @@ layout! {
     kernel_tiny,
     kernel_tiny_offset,
     kernel_tiny_allocs,
+    kernel_chan_short,
     classes,
     /// The program's `MemProfileRate`, and what records that a goroutine has blocked
     /// (`profile.rs`).
@@ -198,6 +200,7 @@ pub(super) unsafe extern "C" fn register(info: *const Layout) {
         (info.kernel_tiny, TINY[0]),
         (info.kernel_tiny_offset, TINY[1]),
         (info.kernel_tiny_allocs, TINY[2]),
+        (info.kernel_chan_short, Hchan::SHORT_WAY_OFFSET),
         (info.type_size, offset_of!(TypeDesc, size)),
         (info.type_ptr_bytes, offset_of!(TypeDesc, ptr_bytes)),
         (info.type_flags, offset_of!(TypeDesc, flags)),
@@ -283,6 +286,7 @@ mod tests {
             ("RunEnd", RUN[1]),
             ("RunBitmap", RUN[2]),
             ("RunSize", RUN[3]),
+            ("ChanShort", Hchan::SHORT_WAY_OFFSET),
         ] {
             let words = std::format!("\tgzKernel{name} ");
             let line =

@@ -280,6 +280,7 @@ pub(super) unsafe fn reap(gp: *mut G) -> bool {
             (*pp).stack_put(stack);
         } else {
             (*gp).stack_grew.store(false, Ordering::Relaxed);
+            (*gp).stack_limit = None;
             port::stack_free(stack);
         }
         count(pp, -1);
@@ -402,7 +403,6 @@ unsafe fn make_foreign(pp: *mut P, newg: *mut G, first: usize, arg: *mut u8) {
     unsafe {
         (*newg).first = core::mem::transmute::<usize, extern "C" fn() -> !>(first);
         (*newg).startarg = arg;
-        (*newg).stack_limit = None;
         (*newg).created_at = None;
         (*newg).goid = next_goid(pp);
         count(pp, 1);
@@ -427,6 +427,10 @@ pub(crate) fn become_foreign() {
     extern "C" fn began() -> ! {
         panic::throw("the main goroutine of a Go program began again")
     }
-    // SAFETY: the current goroutine.
-    unsafe { (*port::getg()).first = began };
+    let gp = port::getg();
+    // SAFETY: the current goroutine, which has taken its argument: one that has it has not begun.
+    unsafe {
+        (*gp).first = began;
+        (*gp).startarg = null_mut();
+    }
 }

@@ -43,7 +43,7 @@ impl PStatus {
 /// Dead goroutines that a P keeps for reuse before it gives half to the global list (Go: `gfput`).
 pub(super) const GFREE_MAX: usize = 64;
 /// Stacks of the default size that a P keeps for reuse.
-const STACKS_MAX: usize = 32;
+const STACKS_MAX: usize = 64;
 
 /// The right to run goroutines, with the resources that go with it. Fields without an atomic type belong to the M that holds the P.
 #[repr(C, align(128))]
