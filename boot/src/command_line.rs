@@ -1,4 +1,4 @@
-//! What the kernel is told (B7; `kernel/src/entry/cmdline.rs` reads it), in two parts:
+//! What the kernel is told (`kernel/src/entry/cmdline.rs` reads it), in two parts:
 //!
 //! - the command line: the kernel's own options, `[-v] [-nokaslr] [console=ttyS2]`;
 //! - the program's words: its environment, its name and its arguments, `[NAME=VALUE …] PROGRAM [ARGS…]`, each with a NUL behind it, since NUL is

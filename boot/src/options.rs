@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-/// How the kernel is started (B1).
+/// How the kernel is started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Door {
     /// The ELF itself by QEMU's `-kernel`.
@@ -72,7 +72,7 @@ const KERNELS_PROGRAM: &str = "tlb_bench";
 /// The options about a machine, which with `-o` there is none of.
 const OF_MACHINE: [&str; 8] = ["-smp", "-m", "-cpu", "-machine", "-gdb", "-icount", "-timeout", "-v"];
 
-/// The most cores that the kernel starts (B3).
+/// The most cores that the kernel starts.
 pub const MAX_CORES: u32 = 64;
 
 impl Options {

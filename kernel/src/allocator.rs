@@ -1,4 +1,4 @@
-//! Rust's allocator: the runtime's heap, and before there are frames the boot heap (A3).
+//! Rust's allocator: the runtime's heap, and before there are frames the boot heap.
 
 use crate::memory::boot_heap;
 use core::alloc::{GlobalAlloc, Layout};

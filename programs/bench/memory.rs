@@ -56,7 +56,7 @@ fn alloc_part(n: u64, ps: usize) -> Duration {
     start.elapsed()
 }
 
-/// One allocation of `WORDS` words as they come, and its freeing. (Go zeroes; BASELINE compares without that.)
+/// One allocation of `WORDS` words as they come, and its freeing. (Go zeroes, too.)
 pub fn alloc_uninit<const WORDS: usize>(b: &mut B) {
     for _ in 0..b.n {
         drop(black_box(Box::<[u64; WORDS]>::new_uninit()));

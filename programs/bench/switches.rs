@@ -1,4 +1,4 @@
-//! What it costs to change goroutines, by choice and by force (P4).
+//! What it costs to change goroutines, by choice and by force.
 #![allow(unsafe_code, reason = "the runtime's own calls are measured")]
 
 use super::B;

@@ -1,4 +1,4 @@
-//! Init tasks: what runs before a program's `main` (Go: `init` functions, `runtime_inittasks`, `doInit`; S8).
+//! Init tasks: what runs before a program's `main` (Go: `init` functions, `runtime_inittasks`, `doInit`).
 //!
 //! `#[runtime::init]` registers a function, in a program's file or in any library of the image. A task that stands in a program's module
 //! belongs to that program and runs only when it is started; any other belongs to all. The order is that of Go's packages and, since a Rust module is

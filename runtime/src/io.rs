@@ -2,7 +2,7 @@
 //!
 //! The console cannot fail: reading has an end and no errors, so these functions return no `Result`.
 //!
-//! A goroutine that waits for input holds its M and not its P (S10): others run meanwhile at full speed. Only one waits so; more wait for that
+//! A goroutine that waits for input holds its M and not its P: others run meanwhile at full speed. Only one waits so; more wait for that
 //! one as for a mutex. To wait for input is not a deadlock, whatever the other goroutines do.
 
 use crate::console;

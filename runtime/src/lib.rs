@@ -44,7 +44,7 @@ pub use proc::{
 pub use program::{PROGRAMS, Program, Termination};
 pub use runtime_macros::{init, kernel_test, program};
 
-/// Waits for one of several sends and receives (Go: `select`; C2).
+/// Waits for one of several sends and receives (Go: `select`).
 ///
 /// ```no_run
 /// use runtime::{chan::{Receiver, Sender}, select};

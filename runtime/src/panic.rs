@@ -1,4 +1,4 @@
-//! Panics: unwinding, `recover`, `defer!` (Go: `panic.go`; C5).
+//! Panics: unwinding, `recover`, `defer!` (Go: `panic.go`).
 //!
 //! A **panic** belongs to a goroutine: it unwinds the stack, running destructors and deferred closures, up to [`recover`] or the goroutine's
 //! first frame; there it ends the program with its text, the trace of where it began, and exit status 2. [`goexit`](crate::goexit) unwinds in the
@@ -219,7 +219,7 @@ pub(crate) unsafe fn run_goroutine(f: extern "C-unwind" fn(*mut u8), arg: *mut u
     }
 }
 
-/// Ends the current goroutine: its destructors and deferred closures run, others go on (S9). From the main goroutine: the program goes
+/// Ends the current goroutine: its destructors and deferred closures run, others go on. From the main goroutine: the program goes
 /// on without it, and ends in a deadlock report when no goroutine is left.
 pub fn goexit() -> ! {
     if let Some(why) = cannot_unwind(port::getg()) {

@@ -1,4 +1,4 @@
-//! The console (I1, I2): which stream is which, order, whole lines, slow and absent readers, and what it costs others.
+//! The console: which stream is which, order, whole lines, slow and absent readers, and what it costs others.
 //!
 //! Times are the guest's under `-icount`, where a nanosecond is an instruction.
 

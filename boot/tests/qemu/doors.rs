@@ -1,4 +1,4 @@
-//! The three doors (B1): the same program by each.
+//! The three doors: the same program by each.
 
 use crate::guests::Guests;
 use crate::harness::Job;

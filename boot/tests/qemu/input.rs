@@ -1,4 +1,4 @@
-//! The console's input (I2): what goes in comes out, it has an end, and waiting for it costs nobody else anything (S10).
+//! The console's input: what goes in comes out, it has an end, and waiting for it costs nobody else anything.
 
 use crate::guests::Guests;
 use crate::harness::{Job, Outcome};
@@ -176,7 +176,7 @@ fn leaves_the_ps_to_others(guests: &Guests, smp: u32, procs: u32) -> Outcome {
     Err(format!("blocking calls always slow others down:\n{outputs}"))
 }
 
-/// A machine that waits for input is idle, not dead: it takes no timer interrupts (P1) and nobody calls it a deadlock (S13).
+/// A machine that waits for input is idle, not dead: it takes no timer interrupts and nobody calls it a deadlock.
 fn idle(guests: &Guests) -> Outcome {
     /// Half of what a tick each 10 ms would make of the wait, on one core alone.
     const MOST: u64 = 100;

@@ -1,4 +1,4 @@
-//! `gomaxprocs_ramp`: the goroutines on each line of `GODEBUG=schedtrace` add up, whatever the number of Ps (S14).
+//! `gomaxprocs_ramp`: the goroutines on each line of `GODEBUG=schedtrace` add up, whatever the number of Ps.
 
 use crate::guests::Guests;
 use crate::harness::{Job, Outcome};

@@ -1,4 +1,4 @@
-//! `GODEBUG=schedtrace` and `scheddetail`: every line in the form of Go 1.27's `schedtrace` (S14), to the letter, and what is said twice agrees.
+//! `GODEBUG=schedtrace` and `scheddetail`: every line in the form of Go 1.27's `schedtrace`, to the letter, and what is said twice agrees.
 
 use crate::guests::Guests;
 use crate::harness::{Job, Outcome};

@@ -1,4 +1,4 @@
-//! Tracebacks: file and line of every frame, and the calls that were inlined (C5, S13).
+//! Tracebacks: file and line of every frame, and the calls that were inlined.
 //!
 //! The lines that are wanted come from the programs' sources, so that an edit there does not fail these tests.
 

@@ -1,4 +1,4 @@
-//! `idle.rs` and `queue.rs`: a core that goes to sleep is woken for the thread that is queued for it, and each thread is taken once (P1).
+//! `idle.rs` and `queue.rs`: a core that goes to sleep is woken for the thread that is queued for it, and each thread is taken once.
 //!
 //! An interrupt stays pending while interrupts are off, and ends a halt: a core that halts with none to come is a deadlock.
 

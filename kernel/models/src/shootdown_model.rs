@@ -1,4 +1,4 @@
-//! `shootdown.rs`: once a shootdown has returned nobody uses the old translation, and no two cores wait for each other (V4).
+//! `shootdown.rs`: once a shootdown has returned nobody uses the old translation, and no two cores wait for each other.
 //!
 //! A core has a TLB of two entries; a page-table entry is an atomic that is read without order, as the walker does. A frame that was
 //! taken away is written at once by the one who did so, and loom reports whoever may still be reading it.

@@ -1,4 +1,4 @@
-//! `slot.rs`: whoever finds a row in a slot of the unwinder's table finds all of it, whoever else writes (C5).
+//! `slot.rs`: whoever finds a row in a slot of the unwinder's table finds all of it, whoever else writes.
 
 use loom::sync::Arc;
 use loom::sync::atomic::{self, AtomicU64, AtomicUsize};

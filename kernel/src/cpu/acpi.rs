@@ -1,4 +1,4 @@
-//! What firmware's tables say about this machine (B3, B6): [`acpi_tables`] over the loader's memory map.
+//! What firmware's tables say about this machine: [`acpi_tables`] over the loader's memory map.
 //!
 //! A machine without tables, or with broken ones, is taken for a PC with one core.
 

@@ -1,4 +1,4 @@
-//! The local APIC: acknowledging interrupts, sending them to other cores, and the core's one-shot timer (P1).
+//! The local APIC: acknowledging interrupts, sending them to other cores, and the core's one-shot timer.
 //!
 //! Source: SDM vol. 3, chapter 11. Where CPUID has x2APIC, registers are MSRs and ids have 32 bits; elsewhere they are memory, and ids
 //! have 8. Where CPUID has the TSC-deadline mode, the timer compares with the time stamp counter; elsewhere it counts down at a

@@ -1,4 +1,4 @@
-//! The rates of the time stamp counter and of the local APIC's timer, measured once at boot (B6).
+//! The rates of the time stamp counter and of the local APIC's timer, measured once at boot.
 //!
 //! What the CPU or a hypervisor says is exact where it is right; what a clock chip says is right and as exact as the
 //! measurement. So everything there is, is asked and measured in the same few milliseconds, and the first in the order of

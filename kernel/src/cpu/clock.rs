@@ -1,4 +1,4 @@
-//! Time: the cores' time stamp counters, scaled (B6).
+//! Time: the cores' time stamp counters, scaled.
 //!
 //! `nanotime` is `(tsc - start) * mult >> 32` with a 128-bit product. The factor comes from [`calibrate`](super::calibrate).
 //!

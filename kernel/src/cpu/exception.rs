@@ -1,4 +1,4 @@
-//! Reports of what ends the machine: exceptions that nobody handles, and fatal errors of the kernel (B5).
+//! Reports of what ends the machine: exceptions that nobody handles, and fatal errors of the kernel.
 //!
 //! A report takes no lock, because the code that was interrupted may hold any, and is made by one core: the first that gets here
 //! stops the others. A fault while it is made ends the machine at once, with what has been printed so far.

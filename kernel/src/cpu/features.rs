@@ -1,4 +1,4 @@
-//! What the CPU can do and the kernel turns on, the same on every core (B2).
+//! What the CPU can do and the kernel turns on, the same on every core.
 //!
 //! The boot core finds out what there is; each further core turns on the same set, or stops the machine if it cannot.
 

@@ -1,4 +1,4 @@
-//! Each core's segments and the stacks on which it takes traps (B4).
+//! Each core's segments and the stacks on which it takes traps.
 //!
 //! In ring 0 the CPU pushes a trap's frame on the current stack. That may be a goroutine's, whose next page is not backed: the push
 //! itself would fault, and the trap would be lost. So every vector has an IST stack, and kinds of trap that can interrupt

@@ -1,4 +1,4 @@
-//! Starting all cores (B3).
+//! Starting all cores.
 //!
 //! # Problem
 //! The boot core sends INIT and start-up interrupts (SDM vol. 3, 9.4) to all others at once, because one after the other takes 10 ms and more for

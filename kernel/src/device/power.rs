@@ -1,4 +1,4 @@
-//! Ending the machine with a status (B8).
+//! Ending the machine with a status.
 //!
 //! QEMU's `isa-debug-exit` alone cannot pass a status on: QEMU exits with `(value << 1) | 1`. So the status goes
 //! first, in decimal, to the debug console, to whose other end the runner listens.

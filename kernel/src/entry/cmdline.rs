@@ -1,4 +1,4 @@
-//! The kernel command line and the program's words (B7).
+//! The kernel command line and the program's words.
 //!
 //! `[-v] [-nokaslr] [console=ttyS0|ttyS1|ttyS2] [NAME=VALUE …] PROGRAM [ARGS…]`, in two parts, each of which may be empty:
 //!

@@ -1,4 +1,4 @@
-//! Demand-zero memory (V5): kernel data at an address of its own, of which only what is touched takes frames.
+//! Demand-zero memory: kernel data at an address of its own, of which only what is touched takes frames.
 //!
 //! [`reserve`] hands out addresses and nothing else; the page fault handler ([`back`]) puts a zeroed frame under a page when it is first touched.
 //! It is never taken away. For tables with room for the largest machine, most of which no machine uses; a reader needs no

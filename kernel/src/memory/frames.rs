@@ -1,4 +1,4 @@
-//! Physical frames (V1): a [`Buddy`] over the boot memory map, with a cache of single frames for each core.
+//! Physical frames: a [`Buddy`] over the boot memory map, with a cache of single frames for each core.
 //!
 //! # Locks
 //! A core's cache has a lock of its own, which only an out-of-memory core ever takes from another's; inside it the buddy's lock may be

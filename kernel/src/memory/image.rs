@@ -1,4 +1,4 @@
-//! The first page tables of our own: the direct map, and the kernel's image with each section's protection (B2).
+//! The first page tables of our own: the direct map, and the kernel's image with each section's protection.
 //!
 //! The image's virtual addresses come from the linker script; where its pages lie in physical memory is asked of the door's tables,
 //! page by page, so that any loader's layout will do. Nothing else of the door's address space is kept: not its identity map, so page 0 is

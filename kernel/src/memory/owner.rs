@@ -1,4 +1,4 @@
-//! Who uses a frame (V1): what statistics count by, and what a report of misuse names.
+//! Who uses a frame: what statistics count by, and what a report of misuse names.
 
 use core::fmt;
 

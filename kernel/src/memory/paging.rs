@@ -1,4 +1,4 @@
-//! Page tables (V2): one address space of four levels, which all cores share.
+//! Page tables: one address space of four levels, which all cores share.
 //!
 //! # Concurrency
 //! There is no lock. An entry goes from 0 to a table or a leaf, from a leaf to a table that maps the same memory in smaller

@@ -1,4 +1,4 @@
-//! Goroutine stacks (K1–K3): addresses that are backed as they are used.
+//! Goroutine stacks: addresses that are backed as they are used.
 //!
 //! A stack is a slot of address space (`stack/slot.rs`), one of 1 GiB if its goroutine has no limit of its own (`stack/window.rs`). Its highest page is backed from the start, the others when they are first
 //! touched ([`handle_fault`]), the guard area below it never. Nothing is ever copied.

@@ -1,4 +1,4 @@
-//! TLB shootdown (V4): after a mapping was taken away or narrowed, no core may go on with the old one.
+//! TLB shootdown: after a mapping was taken away or narrowed, no core may go on with the old one.
 //!
 //! Here are the range that is to be flushed, the flushing, and the counters; `tlb/shootdown.rs` has the protocol between the cores
 //! for an initiator that waits, `tlb/epoch.rs` the one for an initiator that does not.

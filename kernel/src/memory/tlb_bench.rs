@@ -1,4 +1,4 @@
-//! The program `tlb_bench` (V4): what a TLB miss, a local and a remote invalidation cost, and how the last grows with the number of cores.
+//! The program `tlb_bench`: what a TLB miss, a local and a remote invalidation cost, and how the last grows with the number of cores.
 //!
 //! Best of three repetitions, in the form of `bench`'s lines. On the machine, so that it may map, flush and turn interrupts off; what it uses
 //! is the kernel's own API. In nanoseconds of the machine's clock: QEMU's emulation has a TLB of its own making, whose ratios are not a

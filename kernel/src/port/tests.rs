@@ -1,4 +1,4 @@
-//! Tests of asynchronous preemption, which only the machine has (P2).
+//! Tests of asynchronous preemption, which only the machine has.
 
 mod world;
 
@@ -106,7 +106,7 @@ fn has_avx() -> bool {
     __cpuid(1).ecx & OSXSAVE_AND_AVX == OSXSAVE_AND_AVX
 }
 
-/// Every register survives asynchronous preemption (P2): goroutines with a pattern each in all of them are preempted in a loop of two
+/// Every register survives asynchronous preemption: goroutines with a pattern each in all of them are preempted in a loop of two
 /// instructions. That they were is shown, too: each has begun before the first has ended, which without preemption takes as many Ps.
 #[kernel_test]
 fn registers_survive_preemption() {

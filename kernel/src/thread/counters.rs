@@ -1,4 +1,4 @@
-//! What each core's timer interrupts were for: the proof that an idle core and one with a lone goroutine are left alone (P1).
+//! What each core's timer interrupts were for: the proof that an idle core and one with a lone goroutine are left alone.
 
 use super::runqueue::by_id;
 use crate::cpu::{self, local};

@@ -1,4 +1,4 @@
-//! Idle cores sleep without losing a wake-up (P1), and which core a woken thread goes to.
+//! Idle cores sleep without losing a wake-up, and which core a woken thread goes to.
 //!
 //! `kernel/models` compiles this file once more, over loom's atomics.
 //!

@@ -1,4 +1,4 @@
-//! Tests of what the machine's timers are used for, by their counts (P1).
+//! Tests of what the machine's timers are used for, by their counts.
 
 use super::counters::{TimerCounts, timer_counts};
 use crate::cpu;

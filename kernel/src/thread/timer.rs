@@ -3,7 +3,7 @@
 //!
 //! The hardware is armed for the earliest of the three, and armed again only for an earlier moment: an interrupt that comes for a reason which
 //! has gone costs a look, a device access for each change of mind costs more. Only a core that goes idle takes back what has gone, so that it sleeps
-//! undisturbed. A core with none of the three takes no timer interrupts (P1).
+//! undisturbed. A core with none of the three takes no timer interrupts.
 //!
 //! A thread whose slice is over is made to call `yield_now` on its own stack, after all its registers were saved there, in the same way
 //! in which the runtime preempts a goroutine.

@@ -1,4 +1,4 @@
-//! `handover.rs` and `status.rs`: a goroutine is not run before its registers are saved, not on two Ms, and not lost (S1).
+//! `handover.rs` and `status.rs`: a goroutine is not run before its registers are saved, not on two Ms, and not lost.
 //!
 //! M 0 runs the goroutine, which parks; M 1 readies it, and either may find it on the queue of M 1. To run it is to write its registers, so
 //! loom reports whoever looks at them too early or too late.

@@ -1,4 +1,4 @@
-//! `spinning.rs`: no goroutine stays queued while a P is idle and every M sleeps (S5).
+//! `spinning.rs`: no goroutine stays queued while a P is idle and every M sleeps.
 //!
 //! An M that takes a goroutine runs it for ever: what is queued beside it must find another M. So a lost wake-up is a deadlock, or shows when all Ms
 //! have a goroutine or are gone and one is left.

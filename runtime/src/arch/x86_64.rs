@@ -1,6 +1,6 @@
 //! Context switch and asynchronous preemption on x86-64 (Go: `gogo`, `mcall`, `systemstack` in `asm_amd64.s`; `preempt_amd64.s`).
 //!
-//! # What a switch saves (P4)
+//! # What a switch saves
 //! A cooperative switch is a function call to the compiler: it saves the callee-saved registers (rbx, rbp, r12–r15) on the goroutine's own
 //! stack and the stack pointer in the G, six pushes and a store. MXCSR and the x87 control word are not saved: nothing here changes them.
 //! An asynchronous one interrupts code anywhere and saves everything: flags, all general registers, and the XSAVE area.

@@ -1,4 +1,4 @@
-//! Select over cases that are made at run time (Go: `reflect.Select`; C2).
+//! Select over cases that are made at run time (Go: `reflect.Select`).
 
 use super::arms::{RecvSlot, SendSlot};
 use super::select::{MAX_CASES, Scase, Selected, block, selectgo};

@@ -1,4 +1,4 @@
-//! Channels (Go: `chan.go`; C1).
+//! Channels (Go: `chan.go`).
 //!
 //! # Problem
 //! Two goroutines meet and a value changes hands. The value must be moved once, the one that waited must become runnable exactly once,

@@ -1,4 +1,4 @@
-//! `select`: one of several sends and receives, whichever can go on first (Go: `selectgo`; C2).
+//! `select`: one of several sends and receives, whichever can go on first (Go: `selectgo`).
 //!
 //! # Problem
 //! A goroutine waits on many channels and one of them, exactly one, must serve it: two wakers on two cores may come at the same moment, each
@@ -136,7 +136,7 @@ pub unsafe fn selectgo(
     }
 }
 
-/// Waits for ever: a select without arms (Go: `block`; S12).
+/// Waits for ever: a select without arms (Go: `block`).
 pub fn block() -> ! {
     park_for_ever(WaitReason::SelectNoCases)
 }

@@ -1,4 +1,4 @@
-//! Deadlines, cancellation and request-scoped values, carried along a chain of calls (Go: package `context`; C4).
+//! Deadlines, cancellation and request-scoped values, carried along a chain of calls (Go: package `context`).
 //!
 //! ```no_run
 //! use runtime::{chan::Receiver, context::{self, Context}, select, time::Duration};

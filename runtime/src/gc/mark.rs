@@ -245,6 +245,10 @@ impl<S: System + 'static> Sink for Marker<'_, S> {
         unsafe { scan::typed(base, core::ptr::from_ref(desc).addr(), 0, desc.ptr_bytes, &mut push) };
     }
 
+    fn passed_over(&mut self, bytes: usize) {
+        self.root_bytes += bytes;
+    }
+
     fn pointer(&mut self, addr: usize) {
         if self.view.in_range(addr) {
             self.stack.push(addr);

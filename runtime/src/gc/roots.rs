@@ -36,6 +36,9 @@ pub trait Sink {
 
     /// A pointer that somebody holds.
     fn pointer(&mut self, addr: usize);
+
+    /// So many bytes of roots of which nothing is to be looked at but what else is named. The pacer counts them with the others.
+    fn passed_over(&mut self, bytes: usize);
 }
 
 /// Ranges of words, for those whose roots are a few variables.

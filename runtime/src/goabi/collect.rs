@@ -80,6 +80,7 @@ unsafe impl Mutator for Go {
                             sink.pointer(g_word::<usize>(gp, of).read());
                         }
                         sink.pointer(closure);
+                        sink.passed_over(g_type.ptr_bytes);
                     }
                 }
             });

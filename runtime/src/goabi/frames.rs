@@ -179,6 +179,7 @@ impl Sink for Nowhere {
     unsafe fn masked(&mut self, _: usize, _: usize, _: *const u8) {}
     unsafe fn typed(&mut self, _: usize, _: &TypeDesc) {}
     fn pointer(&mut self, _: usize) {}
+    fn passed_over(&mut self, _: usize) {}
 }
 
 impl Walk<'_> {

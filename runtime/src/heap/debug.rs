@@ -1,4 +1,4 @@
-//! The heap's debug mode, `GODEBUG=mallocdebug=1` (A5).
+//! The heap's debug mode, `GODEBUG=mallocdebug=1`.
 //!
 //! # What it finds
 //! Each object gets a header and a red zone on both sides:

@@ -1,4 +1,4 @@
-//! The heap: Go's allocator as Rust's (Go: `malloc.go`; SPEC A1 to A3).
+//! The heap: Go's allocator as Rust's (Go: `malloc.go`).
 //!
 //! # Problem
 //! Rust frees what it allocates, at once and on any core, with the size in hand; Go's allocator expects a collector to free

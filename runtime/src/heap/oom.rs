@@ -1,4 +1,4 @@
-//! Out of memory: the report that ends the program (Go: `throw("out of memory")` in `mheap.go`; A4).
+//! Out of memory: the report that ends the program (Go: `throw("out of memory")` in `mheap.go`).
 //!
 //! The heap itself answers null. Who can do without the memory goes on (`try_reserve`); everything else calls `handle_alloc_error`,
 //! which in a program without `std` panics with a text of its own ([`failed_bytes`] knows it). It must not become a panic of ours: that allocates.

@@ -1,4 +1,4 @@
-//! Statistics of the heap, under Go's names (Go: `MemStats` in `mstats.go`; A4).
+//! Statistics of the heap, under Go's names (Go: `MemStats` in `mstats.go`).
 //!
 //! Go stops the world to read them. Here nothing stops: each P counts for itself, and who reads adds up what the Ps have counted so far.
 //! The figures are a moment's: with other Ps at work two of them may not fit together (an object seen as allocated may be

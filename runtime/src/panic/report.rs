@@ -150,7 +150,7 @@ fn others(w: &mut Stderr, internal: bool) {
     }
 }
 
-/// Ends the program: no goroutine can ever run again (S13). On g0, every M asleep or about to.
+/// Ends the program: no goroutine can ever run again. On g0, every M asleep or about to.
 pub(crate) fn deadlock() -> ! {
     crate::goabi::deadlock();
     port::begin_fatal(format_args!("deadlock"));

@@ -1,4 +1,4 @@
-//! Tests of recovery, on the bare machine and over host threads (C5).
+//! Tests of recovery, on the bare machine and over host threads.
 
 use super::text::PanicText;
 use super::{PanicPayload, catch_unwind, panic_any, recover, traceback};

@@ -1,4 +1,4 @@
-//! All goroutines there are, dead ones that are kept for reuse included (Go: `allgs`; S7). Go never shrinks it: a burst of goroutines costs a program
+//! All goroutines there are, dead ones that are kept for reuse included (Go: `allgs`). Go never shrinks it: a burst of goroutines costs a program
 //! their memory for ever. Here a dead G beyond a reserve is taken off and freed.
 //!
 //! # When

@@ -1,4 +1,4 @@
-//! Goroutines that are bound to their M (Go: `LockOSThread`, `stoplockedm`, `startlockedm`, `mexit` in `proc.go`; S9).
+//! Goroutines that are bound to their M (Go: `LockOSThread`, `stoplockedm`, `startlockedm`, `mexit` in `proc.go`).
 //!
 //! A locked goroutine runs on its M only, and that M runs nothing else, for as long as it is locked. Both point at each other, `lockedm` and `lockedg`.
 //! 1. The M comes to the scheduler because its goroutine waits, gave way or was preempted: it gives its P to another M and sleeps on its own note

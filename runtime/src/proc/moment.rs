@@ -1,4 +1,4 @@
-//! The Ps as all of them were at one moment, though none is stopped for it: what `schedtrace` prints adds up (S14).
+//! The Ps as all of them were at one moment, though none is stopped for it: what `schedtrace` prints adds up.
 //!
 //! # Problem
 //! Goroutines go from queue to queue and to an M while somebody counts them. Read one after the other the numbers are of different moments, and

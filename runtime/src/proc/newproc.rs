@@ -32,7 +32,7 @@ pub fn go<F: FnOnce() + Send + 'static>(f: F) {
 }
 
 /// Starts a goroutine whose stack may grow to `limit` bytes, whatever [`set_max_stack`] says; rounded up, so that with the guard
-/// area it fills a power of two (K1).
+/// area it fills a power of two.
 #[track_caller]
 #[inline(always)]
 pub fn go_with_stack<F: FnOnce() + Send + 'static>(limit: usize, f: F) {

@@ -9,7 +9,7 @@ use crate::time::Timers;
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 
-/// States of a P (S1), with Go's numbers.
+/// States of a P, with Go's numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum PStatus {

@@ -141,7 +141,7 @@ pub(crate) unsafe fn ready_list(first: *mut G) {
     wakep();
 }
 
-/// Lets others run: the current goroutine goes to the end of the global queue (S9).
+/// Lets others run: the current goroutine goes to the end of the global queue.
 #[inline]
 pub fn gosched() {
     let gp = acquirem();

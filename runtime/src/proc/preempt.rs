@@ -2,7 +2,7 @@
 //!
 //! # Problem
 //! A goroutine that runs for 10 ms while others wait must give way, at any instruction, `loop {}` included; yet not inside the
-//! runtime, and a core whose goroutine is alone must not be interrupted for nothing (P1, P2, P3).
+//! runtime, and a core whose goroutine is alone must not be interrupted for nothing.
 //!
 //! # Rejected
 //! Polling a flag in loops and prologues (Rust's compiler does not emit it); Go's sysmon as the only clock (it looks every 10 ms, so a slice

@@ -1,4 +1,4 @@
-//! `GODEBUG=preemptstats=1`: how long the stretches are in which a goroutine cannot be preempted, by the processor's own count (P3).
+//! `GODEBUG=preemptstats=1`: how long the stretches are in which a goroutine cannot be preempted, by the processor's own count.
 //!
 //! # Problem
 //! A request that lands in an unsafe place waits: for a runtime lock to be given back, for `releasem`, for the scheduler to leave g0, for interrupts to

@@ -1,4 +1,4 @@
-//! GOMAXPROCS at run time: Ps are made, put aside and taken up again (Go: `GOMAXPROCS` in `debug.go`, `procresize` and `p.destroy` in `proc.go`; S9).
+//! GOMAXPROCS at run time: Ps are made, put aside and taken up again (Go: `GOMAXPROCS` in `debug.go`, `procresize` and `p.destroy` in `proc.go`).
 //!
 //! With the world stopped all Ps are the stopper's. A P that is put aside gives away all that others may want: goroutines, timers, free memory,
 //! dead Gs, stacks. It keeps its counters, which are summed over all Ps there ever were, and its range of goroutine numbers. It is never

@@ -1,4 +1,4 @@
-//! `GODEBUG=schedtrace=N,scheddetail=1`: what the scheduler is doing, in Go's format of today (Go: `schedtrace` in `proc.go`; S14).
+//! `GODEBUG=schedtrace=N,scheddetail=1`: what the scheduler is doing, in Go's format of today (Go: `schedtrace` in `proc.go`).
 //!
 //! Printed by sysmon, which holds no P. The line is put together under `sched.lock` in memory made ready before, so that nothing is
 //! allocated under the lock, and written after. The queues are those of one moment (`moment.rs`): the goroutines that are ready or run are as many as

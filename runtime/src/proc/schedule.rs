@@ -122,7 +122,7 @@ pub(super) unsafe fn schedule_after_end(mp: *mut M) -> ! {
     schedule()
 }
 
-/// Whether the global queue goes first: now and then, else two goroutines that ready each other starve it (S3).
+/// Whether the global queue goes first: now and then, else two goroutines that ready each other starve it.
 ///
 /// # Safety
 /// The current M's P.

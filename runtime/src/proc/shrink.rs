@@ -1,4 +1,4 @@
-//! Stacks of parked goroutines give back what they no longer use (K3; Go: `shrinkstack`).
+//! Stacks of parked goroutines give back what they no longer use (Go: `shrinkstack`).
 //!
 //! A goroutine that was deep in calls and now waits with few frames keeps the pages that it grew to. Below its saved stack pointer
 //! nothing is in use while it waits, so:

@@ -1,4 +1,4 @@
-//! Spinning Ms: how an idle core learns of queued work (Go: `wakep`, `resetspinning` and the end of `findRunnable`; S5).
+//! Spinning Ms: how an idle core learns of queued work (Go: `wakep`, `resetspinning` and the end of `findRunnable`).
 //!
 //! `runtime/models` compiles this file once more, over loom's atomics.
 //!

@@ -1,4 +1,4 @@
-//! Start-up (Go: `rt0_go`, `schedinit`, `main` in `asm_amd64.s` and `proc.go`; S8).
+//! Start-up (Go: `rt0_go`, `schedinit`, `main` in `asm_amd64.s` and `proc.go`).
 //!
 //! 1. The port starts one thread and calls [`rt0`] on it: that thread is M0, its stack is M0's g0.
 //! 2. `schedinit`: the command line names a program, GOMAXPROCS is read, the Ps are made, M0 takes the first.

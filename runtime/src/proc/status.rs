@@ -1,4 +1,4 @@
-//! The states of a goroutine, and the word that holds one (Go: `casgstatus`, `castogscanstatus` in `proc.go`; S1).
+//! The states of a goroutine, and the word that holds one (Go: `casgstatus`, `castogscanstatus` in `proc.go`).
 //!
 //! `runtime/models` compiles this file once more, over loom's atomics.
 
@@ -7,7 +7,7 @@ use super::bubble::Change;
 use super::hint::spin_loop;
 use crate::arch::call_keeping_registers;
 
-/// States of a goroutine (S1), with Go's numbers; see [`StatusWord::cas`] for the transitions.
+/// States of a goroutine, with Go's numbers; see [`StatusWord::cas`] for the transitions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Status {

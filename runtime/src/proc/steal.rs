@@ -22,7 +22,7 @@ pub(super) struct Stolen {
 }
 
 /// Visits all Ps four times, each time in another random order, and takes half of the first queue that is not empty. Timers and
-/// `runnext` of others are touched in the last round only (S4).
+/// `runnext` of others are touched in the last round only.
 ///
 /// # Safety
 /// `mp` is the current M, spinning, and holds `pp`.

@@ -1,4 +1,4 @@
-//! Calls that block the M (Go: `entersyscall`, `exitsyscall`, `handoffp` in `proc.go`; S10).
+//! Calls that block the M (Go: `entersyscall`, `exitsyscall`, `handoffp` in `proc.go`).
 //!
 //! # Problem
 //! A goroutine that waits in the machine, not in the runtime, holds its M; it must not hold its P, or other goroutines wait with it. To

@@ -1,4 +1,4 @@
-//! sysmon: takes Ps back from blocking calls (Go: `sysmon`, `retake` in `proc.go`; S11).
+//! sysmon: takes Ps back from blocking calls (Go: `sysmon`, `retake` in `proc.go`).
 //!
 //! It runs on an M of its own, without a P. Go's also preempts goroutines and polls the network by the clock; here time slices end by the M's
 //! own timer (`preempt.rs`) and a sleeping M waits for goroutine timers, so sysmon has work only while some P is in state syscall,

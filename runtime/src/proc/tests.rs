@@ -101,7 +101,7 @@ fn every_goroutine_runs_once() {
     }
 }
 
-/// A goroutine that yields for ever does not keep another from running (S3: the global queue is looked at in time).
+/// A goroutine that yields for ever does not keep another from running (the global queue is looked at in time).
 #[kernel_test]
 fn yielders_do_not_starve_others() {
     let stop = Arc::new(AtomicUsize::new(0));
@@ -154,7 +154,7 @@ fn recurse(depth: usize) -> usize {
     below + black_box(&page).iter().map(|&b| usize::from(b)).sum::<usize>()
 }
 
-/// Stacks grow at page faults, on many goroutines at once, and what was written stays (K1).
+/// Stacks grow at page faults, on many goroutines at once, and what was written stays.
 #[kernel_test]
 fn stacks_grow() {
     let want: usize = (0..=150usize).map(|d| 1024 * usize::from(d as u8)).sum();
@@ -165,7 +165,7 @@ fn stacks_grow() {
     });
 }
 
-/// The limit can be set for one goroutine (K1).
+/// The limit can be set for one goroutine.
 #[kernel_test]
 fn stack_limit_can_be_raised() {
     let done: Chan<usize> = make(0);
@@ -174,7 +174,7 @@ fn stack_limit_can_be_raised() {
     assert_eq!(done.recv(), Some((0..=4000usize).map(|d| 1024 * usize::from(d as u8)).sum()));
 }
 
-/// `goexit` runs the destructors of the frames that it leaves, and nothing after it (S9).
+/// `goexit` runs the destructors of the frames that it leaves, and nothing after it.
 #[kernel_test]
 fn goexit_runs_destructors() {
     struct Done(Arc<WaitGroup>);
@@ -193,7 +193,7 @@ fn goexit_runs_destructors() {
     wg.wait();
 }
 
-/// A panic is caught with its text, the frames between are cleaned up, and the goroutine goes on (C5).
+/// A panic is caught with its text, the frames between are cleaned up, and the goroutine goes on.
 #[kernel_test]
 fn panics_are_caught() {
     let dropped = Arc::new(AtomicUsize::new(0));
@@ -243,7 +243,7 @@ fn goroutines_are_counted() {
     check_count();
 }
 
-/// Blocking calls hold Ms, not Ps: many at once, more than there are Ps, and others run meanwhile (S10).
+/// Blocking calls hold Ms, not Ps: many at once, more than there are Ps, and others run meanwhile.
 #[kernel_test]
 fn blocking_calls_leave_the_ps_to_others() {
     const CALLS: usize = 40;
@@ -271,7 +271,7 @@ fn blocking_calls_leave_the_ps_to_others() {
     assert_eq!(most.load(Ordering::Relaxed), CALLS);
 }
 
-/// Blocked calls make Ms, one each; when the calls have returned the Ms end, but for the few that are kept idle (S6). Go would keep all.
+/// Blocked calls make Ms, one each; when the calls have returned the Ms end, but for the few that are kept idle. Go would keep all.
 #[kernel_test]
 fn ms_grow_with_blocking_calls_and_end_after_them() {
     const CALLS: usize = 100;
@@ -299,7 +299,7 @@ fn ms_grow_with_blocking_calls_and_end_after_them() {
     }
 }
 
-/// A call that turns out to block has its P taken by sysmon: what is queued on that P runs before the call returns (S10, S11).
+/// A call that turns out to block has its P taken by sysmon: what is queued on that P runs before the call returns.
 #[kernel_test]
 fn sysmon_takes_ps_from_blocking_calls() {
     let ran = Arc::new(AtomicUsize::new(0));

@@ -123,7 +123,7 @@ pub(super) unsafe fn init_g0(g0: *mut G) {
     unsafe { (*g0).sched_sp = ((*g0).stack.hi - 64) & !15 };
 }
 
-/// Idle Ms that are kept beside one for each P; more end (S6: Go keeps all it ever had).
+/// Idle Ms that are kept beside one for each P; more end (Go keeps all it ever had).
 pub(super) const MAX_IDLE_MS: u64 = 2;
 
 /// Puts the current M to sleep until it is given a P, or ends it if enough others sleep.

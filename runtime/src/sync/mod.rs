@@ -1,4 +1,4 @@
-//! Synchronisation of goroutines (Go: package `sync`; C3). Everything here blocks the goroutine, never the M.
+//! Synchronisation of goroutines (Go: package `sync`). Everything here blocks the goroutine, never the M.
 
 mod cell;
 mod cond;

@@ -1,4 +1,4 @@
-//! Time (Go: package `time`, `runtime/time.go`; C4). Durations are [`core::time::Duration`].
+//! Time (Go: package `time`, `runtime/time.go`). Durations are [`core::time::Duration`].
 
 mod func;
 mod handles;

@@ -5,7 +5,7 @@ use super::case::{Pieces, Text, check, options};
 use crate::guests::Guests;
 use crate::harness::{Job, Outcome};
 
-/// Deaths by name (B5, K2, C5, S13): each ends in a report and with exit status 2.
+/// Deaths by name: each ends in a report and with exit status 2.
 const CRASHES: &[(&str, &[&str])] = &[
     ("divide", &["divide error", "goroutine ", "crash::fault::divide"]),
     ("invalid_opcode", &["invalid opcode", "goroutine ", "crash::fault::invalid_opcode"]),

@@ -27,7 +27,7 @@ const PANIC_UNRECOVERED: &[&str] = &[
     "programs::panic_recover::main\n",
 ];
 
-/// Every goroutine, oldest first, with why and where it waits (S13).
+/// Every goroutine, oldest first, with why and where it waits.
 const DEADLOCK: &[&str] = &[
     "fatal error: all goroutines are asleep - deadlock!\n\ngoroutine 1 [chan receive]:\n",
     "deadlock::main\n",

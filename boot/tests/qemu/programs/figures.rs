@@ -47,7 +47,7 @@ fn parked_goroutine_bytes(guests: &Guests) -> Outcome {
     }
 }
 
-/// Nobody waits long for the end of a stretch without preemption (P3). A lock that is held for long, or interrupts that stay off, would show; and the
+/// Nobody waits long for the end of a stretch without preemption. A lock that is held for long, or interrupts that stay off, would show; and the
 /// tables have their form: count, times, function.
 fn preemptstats(guests: &Guests) -> Outcome {
     const MOST_INSTRUCTIONS: u64 = 100_000;
@@ -114,7 +114,7 @@ fn schedseed_replays(guests: &Guests) -> Outcome {
     if first == other { Err(format!("two seeds, one run:\n{first}")) } else { Ok(()) }
 }
 
-/// A core that does not answer is reported, the machine goes on without it, and when it comes after all it parks (B3).
+/// A core that does not answer is reported, the machine goes on without it, and when it comes after all it parks.
 fn late_core(guests: &Guests) -> Outcome {
     let env = vec![("GODEBUG".into(), "smplate=2".into())];
     let ran = guests.run(&Options { verbose: true, env, ..options(4, "hello") }, PATIENCE)?;
@@ -122,7 +122,7 @@ fn late_core(guests: &Guests) -> Outcome {
     check(&ran, Text("hello, world\n"), Pieces(PIECES), 0)
 }
 
-/// The boot log names what B2, B3 and B6 ask for.
+/// The boot log names what the processor has, the cores and the clock.
 fn boot_log(guests: &Guests) -> Outcome {
     let ran = guests.run(&Options { verbose: true, ..options(4, "hello") }, PATIENCE)?;
     for piece in ["cpu: on: ", "lacks: ", "4 cores", "clock: "] {

@@ -6,7 +6,7 @@ use crate::guests::Guests;
 use crate::harness::{Job, Outcome};
 use boot::options::Options;
 
-/// Misuse of the heap that its debug mode finds (A5), with where the object was allocated and freed.
+/// Misuse of the heap that its debug mode finds, with where the object was allocated and freed.
 const MISUSES: &[(&str, &[&str])] = &[
     (
         "double_free",
@@ -18,7 +18,7 @@ const MISUSES: &[(&str, &[&str])] = &[
     ("use_after_free", &["after its free: byte 7", "allocated at:", "misuse::", "freed at:"]),
 ];
 
-/// Misuse of locks (Go: `TestMutexMisuse`) and of `singleflight`, and each way to wait (S12), all of which end the program.
+/// Misuse of locks (Go: `TestMutexMisuse`) and of `singleflight`, and each way to wait, all of which end the program.
 const SYNC_MISUSES: &[(&str, &[&str])] = &[
     ("mutex_unlock", &["fatal error: sync: unlock of unlocked mutex\n\ngoroutine 1 "]),
     ("mutex_unlock2", &["fatal error: sync: unlock of unlocked mutex\n"]),

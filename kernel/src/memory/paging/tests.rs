@@ -159,7 +159,7 @@ fn for_each_leaf(table: u64, level: u32, f: &mut impl FnMut(u64)) {
     }
 }
 
-/// No page of the address space is both writable and executable, and no kind of access is: so none will be (B2, V2).
+/// No page of the address space is both writable and executable, and no kind of access is: so none will be.
 #[runtime::kernel_test]
 fn nothing_is_writable_and_executable() {
     let breaks = |value: u64| value & Bits::WRITABLE.bits() != 0 && value & Bits::NO_EXECUTE.bits() == 0;

@@ -169,7 +169,7 @@ fn deaths_wait_for_no_core() {
     );
 }
 
-/// A goroutine that waits after a peak gives the pages of the peak back, and may go as deep again (K3).
+/// A goroutine that waits after a peak gives the pages of the peak back, and may go as deep again.
 #[runtime::kernel_test]
 fn parked_stacks_are_shrunk() {
     const DEPTH: usize = 140;
@@ -199,7 +199,7 @@ fn backed_of(stack: Stack, n: usize) -> usize {
     (1..=n).filter(|i| paging::translate(stack.hi - i * FRAME_SIZE).is_some()).count()
 }
 
-/// Windows of one group share tables and not pages; one that grows deep gets tables of its own, and gives them back (K1, K3).
+/// Windows of one group share tables and not pages; one that grows deep gets tables of its own, and gives them back.
 #[runtime::kernel_test]
 fn windows_share_tables_while_shallow() {
     on_backed_stack(|| {

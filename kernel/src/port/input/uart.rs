@@ -1,4 +1,4 @@
-//! Input from the UART: from its interrupt to the thread that waits for bytes (I2).
+//! Input from the UART: from its interrupt to the thread that waits for bytes.
 //!
 //! # Protocol
 //! 1. The interrupt moves what the UART has into a ring and posts the thread that waits. When the ring is full it turns itself off: the bytes wait in the

@@ -1,4 +1,4 @@
-//! Stopping the world and GOMAXPROCS while goroutines run that never call the runtime (P2, S9).
+//! Stopping the world and GOMAXPROCS while goroutines run that never call the runtime.
 
 use super::crowd;
 use ::alloc::sync::Arc;

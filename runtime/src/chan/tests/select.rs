@@ -186,7 +186,7 @@ fn without_a_ready_arm_it_waits() {
     assert_eq!(drops.load(Ordering::SeqCst), 0);
 }
 
-/// A wait of which a report says something else than Go's (S12).
+/// A wait of which a report says something else than Go's.
 #[kernel_test]
 fn a_waiting_select_says_so() {
     let reason = |f: fn(&Chan<u8>), c: Chan<u8>| {

@@ -1,4 +1,4 @@
-//! Work that begins when a context is done (C4).
+//! Work that begins when a context is done.
 
 use super::SHORT;
 use crate::chan::{self, TryRecvError};

@@ -1,4 +1,4 @@
-//! Cancellation and deadlines (C4).
+//! Cancellation and deadlines.
 
 use super::{LONG, SHORT, assert_done, assert_not_done, assert_times_out};
 use crate::context::{

@@ -1,4 +1,4 @@
-//! Why a context was cancelled (C4).
+//! Why a context was cancelled.
 
 use super::{LONG, SHORT};
 use crate::context::{

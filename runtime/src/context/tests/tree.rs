@@ -1,4 +1,4 @@
-//! Parents and children: who is in whose list, and what is left (C4).
+//! Parents and children: who is in whose list, and what is left.
 
 use super::{LONG, SHORT, assert_done, assert_not_done, assert_times_out};
 use crate::context::{

@@ -1,4 +1,4 @@
-//! Values (C4).
+//! Values.
 
 use crate::context::{Context, Key, background, with_cancel, with_value};
 use crate::kernel_test;

@@ -1,4 +1,4 @@
-//! The list of all goroutines shrinks (S7).
+//! The list of all goroutines shrinks.
 
 use super::super::allgs::{ALLGS, RESERVE};
 use super::super::p::GFREE_MAX;

@@ -1,4 +1,4 @@
-//! GOMAXPROCS at run time (S9).
+//! GOMAXPROCS at run time.
 
 use super::super::p::GQueue;
 use super::super::{G, go, gomaxprocs, gosched, set_gomaxprocs};

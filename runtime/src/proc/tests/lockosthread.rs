@@ -1,4 +1,4 @@
-//! Goroutines that are bound to their M (S9).
+//! Goroutines that are bound to their M.
 
 use super::super::{
     M, getm, go, gosched, lock_os_thread, sched, set_gomaxprocs, syscall, systemstack, unlock_os_thread,

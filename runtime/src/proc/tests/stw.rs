@@ -1,4 +1,4 @@
-//! Stopping the world (S1, G3). Goroutines here call the runtime now and then; those that never do are the machine's tests.
+//! Stopping the world. Goroutines here call the runtime now and then; those that never do are the machine's tests.
 
 use super::super::stw::stop_the_world;
 use super::super::{Goroutine, go, gosched, syscall};

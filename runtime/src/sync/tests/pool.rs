@@ -119,7 +119,7 @@ fn pool_stress() {
     pool_cleanup();
 }
 
-/// A value lost or out of reach when P numbers come and go (S9).
+/// A value lost or out of reach when P numbers come and go.
 #[kernel_test]
 fn pool_survives_gomaxprocs() {
     let before = gomaxprocs();

@@ -1,4 +1,4 @@
-//! `WaitGroup` on the machine (C3). Each test names the bug that it would show.
+//! `WaitGroup` on the machine. Each test names the bug that it would show.
 
 use crate::panic::catch_unwind;
 use crate::sync::WaitGroup;

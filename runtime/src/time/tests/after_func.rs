@@ -1,4 +1,4 @@
-//! Timers that run a function (C4).
+//! Timers that run a function.
 
 use super::{HOUR, MILLISECOND};
 use crate::chan;

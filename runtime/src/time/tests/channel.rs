@@ -1,4 +1,4 @@
-//! A timer's channel: no stale values, no buffer to be seen (Go: `TestChan` and its kin; C4).
+//! A timer's channel: no stale values, no buffer to be seen (Go: `TestChan` and its kin).
 
 use super::{HOUR, MILLISECOND};
 use crate::chan::{self, Receiver, TryRecvError};

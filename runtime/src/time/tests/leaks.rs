@@ -1,4 +1,4 @@
-//! Timers that nobody needs leave nothing behind (Go: `TestTimerGC`; C4).
+//! Timers that nobody needs leave nothing behind (Go: `TestTimerGC`).
 
 use super::HOUR;
 use crate::proc::timers_len;

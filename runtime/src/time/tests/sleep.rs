@@ -1,4 +1,4 @@
-//! Sleeping, and the clock (C4).
+//! Sleeping, and the clock.
 
 use crate::sync::WaitGroup;
 use crate::time::{Duration, now, sleep};

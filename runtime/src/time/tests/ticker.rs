@@ -1,4 +1,4 @@
-//! Tickers (C4).
+//! Tickers.
 
 use super::{HOUR, MILLISECOND};
 use crate::chan::TryRecvError;

@@ -1,4 +1,4 @@
-//! Timers of both kinds: once, stopped, reset (C4).
+//! Timers of both kinds: once, stopped, reset.
 
 use super::{HOUR, KINDS, MILLISECOND, with_channel, with_function};
 use crate::chan::{self, TryRecvError};

@@ -1,4 +1,4 @@
-//! Several cores: work finds one that is idle (S5).
+//! Several cores: work finds one that is idle.
 
 use super::super::super::{go, gomaxprocs, gosched, syscall};
 use super::{Going, MS, Moment, compute, compute_until};

@@ -1,4 +1,4 @@
-//! Slices are as long as they are said to be, and begin and end for all (P1, P2). On one core.
+//! Slices are as long as they are said to be, and begin and end for all. On one core.
 
 use super::super::super::preempt::{acquirem, releasem};
 use super::super::super::{go, go_with_stack, gosched, syscall};
@@ -168,7 +168,7 @@ pub(super) fn a_refused_preemption_is_repeated() {
     assert!((12 * MS..13 * MS).contains(&waited), "preempted after {waited} ns");
 }
 
-/// A preemption saves registers where the stack has no room for them: the program dies of an overflow that it did not cause (P3).
+/// A preemption saves registers where the stack has no room for them: the program dies of an overflow that it did not cause.
 pub(super) fn no_preemption_without_room() {
     #[inline(never)]
     fn descend(lo: usize, room: usize, at_the_end: &mut dyn FnMut()) {

@@ -22,7 +22,7 @@ fn relay(going: &Going) {
     run(going.flag(), port::nanotime() + 30 * MS);
 }
 
-/// A goroutine on the global queue starves beside a P whose own queue is never empty (S3).
+/// A goroutine on the global queue starves beside a P whose own queue is never empty.
 pub(super) fn the_global_queue_has_its_turn() {
     let going = Going::new();
     relay(&going);
@@ -104,7 +104,7 @@ pub(super) fn sleepers_go_before_who_yields() {
     assert!(woken.has_been(), "who yielded came first");
 }
 
-/// A goroutine that unlocks and locks again keeps another from the lock for as long as it likes (C3).
+/// A goroutine that unlocks and locks again keeps another from the lock for as long as it likes.
 pub(super) fn a_mutex_goes_to_who_starves() {
     let mutex = Arc::new(RawMutex::default());
     let (m, had) = (mutex.clone(), Moment::default());
@@ -126,7 +126,7 @@ pub(super) fn a_mutex_goes_to_who_starves() {
     assert!(waited < 25 * MS, "{waited} ns without the lock");
 }
 
-/// What is queued on the P of a goroutine that goes into a blocking call waits for its return (S10).
+/// What is queued on the P of a goroutine that goes into a blocking call waits for its return.
 pub(super) fn a_blocking_call_leaves_its_queue() {
     let ran = Moment::default();
     let r = ran.clone();
@@ -150,7 +150,7 @@ pub(super) fn a_blocking_call_leaves_its_timers() {
     assert!(slept < 2 * MS, "{slept} ns asleep");
 }
 
-/// What is queued on the P of a goroutine whose call turns out to block waits for its return: sysmon sleeps, or takes nothing (S11).
+/// What is queued on the P of a goroutine whose call turns out to block waits for its return: sysmon sleeps, or takes nothing.
 pub(super) fn sysmon_takes_the_queue_of_a_call() {
     // Longer than sysmon goes on for after the last call.
     sleep(Duration::from_millis(30));
