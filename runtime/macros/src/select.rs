@@ -2,26 +2,37 @@
 //!
 //! ```text
 //! {
-//!     let mut recv1 = RecvSlot::new();                 // one for each receive arm
-//!     let chosen = {
+//!     let mut slot1 = RecvSlot::new();                 // one for each receive arm
+//!     match {
 //!         let chan0 = &(tx);                           // channels and values, in the order of the arms
-//!         let mut send0 = chan0.select_send(value);
+//!         let mut slot0 = chan0.select_send(value);
 //!         let chan1 = &(rx);
-//!         select([send0.arm()], [chan1.select_recv(&mut recv1)], true)
-//!     };                                               // what was not sent is dropped, the channels are borrowed no more
-//!     match chosen {
+//!         select([slot0.arm()], [chan1.select_recv(&mut slot1)], true)
+//!     } {                                              // what was not sent is dropped, the channels are borrowed no more
 //!         0 => { body }
-//!         _ => { let pattern = recv1.take(); body }
+//!         _ => { let pattern = slot1.take(); body }
 //!     }
 //! }
 //! ```
 //!
-//! The bodies stand in no closure and no loop, so that `break`, `return` and `?` in them mean what they mean around the macro.
+//! The bodies stand in no closure and no loop, so that `break`, `return` and `?` in them mean what they mean around the macro. They are passed on
+//! as they are, as far as the end of one can be found without understanding it: a block is not looked into.
+//!
+//! Names of the macro's own are of its own hygiene: the user's code does not see them ([`own`]).
 
-use proc_macro::{Delimiter, Group, Ident, Literal, Span, TokenStream, TokenTree};
-use std::iter::Peekable;
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, format_ident, quote_spanned};
+use syn::parse::{Parse, ParseStream};
+use syn::punctuated::Punctuated;
+use syn::{Error, Expr, ExprMethodCall, Ident, Pat, Result, Token, braced, parse_quote, token};
 
-type Tokens = Peekable<proc_macro::token_stream::IntoIter>;
+const FORMS: &str =
+    "an arm of `select!` is `pattern = channel.recv() => …`, `channel.send(value) => …` or `default => …`";
+
+/// `quote!` with names that only the macro's own code sees.
+macro_rules! own {
+    ($($tokens:tt)*) => { quote_spanned!(Span::mixed_site()=> $($tokens)*) };
+}
 
 struct Arm {
     op: Op,
@@ -30,256 +41,167 @@ struct Arm {
 }
 
 enum Op {
-    Recv { pattern: TokenStream, chan: TokenStream },
-    Send { chan: TokenStream, value: TokenStream },
+    Recv { pattern: Pat, chan: Expr },
+    Send { chan: Expr, value: Punctuated<Expr, Token![,]> },
     Default,
 }
 
-/// A message for the user, and where.
-struct Error(Span, &'static str);
+struct Arms(Vec<Arm>);
+
+impl Parse for Arms {
+    fn parse(input: ParseStream) -> Result<Arms> {
+        let mut arms: Vec<Arm> = Vec::new();
+        while !input.is_empty() {
+            let start = input.span();
+            let op: Op = input.parse()?;
+            if matches!(op, Op::Default) && arms.iter().any(|a| matches!(a.op, Op::Default)) {
+                return Err(Error::new(start, "multiple defaults in select"));
+            }
+            if !input.peek(Token![=>]) {
+                let text = if input.is_empty() { "`=>` is missing in an arm of `select!`" } else { FORMS };
+                return Err(Error::new(start, text));
+            }
+            let arrow: Token![=>] = input.parse()?;
+            if input.is_empty() || input.peek(Token![,]) {
+                return Err(Error::new_spanned(arrow, "an expression is missing after `=>`"));
+            }
+            arms.push(Arm { op, body: body(input)? });
+        }
+        Ok(Arms(arms))
+    }
+}
+
+impl Parse for Op {
+    fn parse(input: ParseStream) -> Result<Op> {
+        let start = input.span();
+        let form = |_| Error::new(start, FORMS);
+        let ahead = input.fork();
+        if ahead.parse::<Ident>().is_ok_and(|word| word == "default") && ahead.peek(Token![=>]) {
+            input.parse::<Ident>()?;
+            return Ok(Op::Default);
+        }
+        let ahead = input.fork();
+        let has_pattern = ahead.call(Pat::parse_multi_with_leading_vert).is_ok()
+            && ahead.peek(Token![=])
+            && !ahead.peek(Token![==])
+            && !ahead.peek(Token![=>]);
+        let pattern = if has_pattern {
+            let pattern = input.call(Pat::parse_multi_with_leading_vert)?;
+            input.parse::<Token![=]>()?;
+            Some(pattern)
+        } else {
+            None
+        };
+        let Expr::MethodCall(ExprMethodCall { receiver, method, args, turbofish: None, .. }) =
+            input.parse().map_err(form)?
+        else {
+            return Err(Error::new(start, FORMS));
+        };
+        match (method.to_string().as_str(), pattern) {
+            ("recv", pattern) if args.is_empty() => {
+                Ok(Op::Recv { pattern: pattern.unwrap_or_else(|| parse_quote!(_)), chan: *receiver })
+            }
+            ("send", None) if !args.is_empty() => Ok(Op::Send { chan: *receiver, value: args }),
+            _ => Err(Error::new(start, FORMS)),
+        }
+    }
+}
+
+/// What stands behind `=>`, and the comma: as in `match`, a block needs none.
+fn body(input: ParseStream) -> Result<TokenStream> {
+    if input.peek(token::Brace) {
+        let block;
+        braced!(block in input);
+        input.parse::<Option<Token![,]>>()?;
+        return block.parse();
+    }
+    let body: Expr = input.parse()?;
+    if !input.is_empty() {
+        input.parse::<Token![,]>()?;
+    }
+    Ok(body.into_token_stream())
+}
 
 pub fn expand(input: TokenStream) -> TokenStream {
-    match parse(input) {
-        Ok(arms) => generate(&arms),
-        Err(Error(span, message)) => {
-            let text = format!("::core::compile_error!({message:?})");
-            let tokens: TokenStream = text.parse().expect("a macro call");
-            tokens.into_iter().map(|t| at(t, span)).collect()
-        }
+    match syn::parse2::<Arms>(input) {
+        Ok(Arms(arms)) => generate(&arms),
+        Err(error) => error.into_compile_error(),
     }
-}
-
-fn parse(input: TokenStream) -> Result<Vec<Arm>, Error> {
-    let mut tokens = input.into_iter().peekable();
-    let mut arms: Vec<Arm> = Vec::new();
-    while tokens.peek().is_some() {
-        let (head, arrow) = head(&mut tokens)?;
-        let span = head.first().map_or(arrow, TokenTree::span);
-        let op = operation(head).ok_or(Error(
-            span,
-            "an arm of `select!` is `pattern = channel.recv() => …`, `channel.send(value) => …` or `default => …`",
-        ))?;
-        if matches!(op, Op::Default) && arms.iter().any(|a| matches!(a.op, Op::Default)) {
-            return Err(Error(span, "multiple defaults in select"));
-        }
-        let body = body(&mut tokens).ok_or(Error(arrow, "an expression is missing after `=>`"))?;
-        arms.push(Arm { op, body });
-    }
-    Ok(arms)
-}
-
-/// The tokens before `=>`, and where that stands.
-fn head(tokens: &mut Tokens) -> Result<(Vec<TokenTree>, Span), Error> {
-    let mut head = Vec::new();
-    let mut span = Span::call_site();
-    while let Some(token) = tokens.next() {
-        span = token.span();
-        if is(&token, '=') && tokens.peek().is_some_and(|next| is(next, '>')) {
-            tokens.next();
-            return Ok((head, span));
-        }
-        head.push(token);
-    }
-    Err(Error(span, "`=>` is missing in an arm of `select!`"))
-}
-
-fn operation(mut head: Vec<TokenTree>) -> Option<Op> {
-    if let [TokenTree::Ident(word)] = &head[..]
-        && word.to_string() == "default"
-    {
-        return Some(Op::Default);
-    }
-    let TokenTree::Group(args) = head.pop()? else { return None };
-    let TokenTree::Ident(method) = head.pop()? else { return None };
-    if args.delimiter() != Delimiter::Parenthesis || !is(&head.pop()?, '.') || head.is_empty() {
-        return None;
-    }
-    // A lone `=`: not one of `==`, `<=`, `..=`.
-    let joint = |t: &TokenTree| matches!(t, TokenTree::Punct(p) if p.spacing() == proc_macro::Spacing::Joint);
-    let equals = (0..head.len())
-        .find(|&i| is(&head[i], '=') && !joint(&head[i]) && !head[..i].last().is_some_and(joint));
-    match (method.to_string().as_str(), equals) {
-        ("recv", Some(i)) if args.stream().is_empty() => {
-            let chan = head.split_off(i + 1).into_iter().collect();
-            head.pop();
-            Some(Op::Recv { pattern: head.into_iter().collect(), chan })
-        }
-        ("recv", None) if args.stream().is_empty() => {
-            let pattern = "_".parse().expect("a pattern");
-            Some(Op::Recv { pattern, chan: head.into_iter().collect() })
-        }
-        ("send", None) if !args.stream().is_empty() => {
-            Some(Op::Send { chan: head.into_iter().collect(), value: args.stream() })
-        }
-        _ => None,
-    }
-}
-
-/// The tokens of an arm after `=>`, and behind them the comma: as in `match`, a block needs none. The commas of `::<…>` are the body's.
-fn body(tokens: &mut Tokens) -> Option<TokenStream> {
-    let is_comma = |t: &TokenTree| is(t, ',');
-    let is_block = |t: &TokenTree| matches!(t, TokenTree::Group(g) if g.delimiter() == Delimiter::Brace);
-    if let Some(TokenTree::Group(block)) = tokens.next_if(is_block) {
-        tokens.next_if(is_comma);
-        return Some(block.stream());
-    }
-    let mut body = TokenStream::new();
-    let (mut angles, mut before) = (0, [' ', ' ']);
-    for token in tokens.by_ref() {
-        let c = if let TokenTree::Punct(p) = &token { p.as_char() } else { ' ' };
-        match c {
-            ',' if angles == 0 => break,
-            '<' if angles > 0 || before == [':', ':'] => angles += 1,
-            '>' if angles > 0 && before[1] != '-' => angles -= 1,
-            _ => {}
-        }
-        before = [before[1], c];
-        body.extend([token]);
-    }
-    (!body.is_empty()).then_some(body)
-}
-
-fn is(token: &TokenTree, c: char) -> bool {
-    matches!(token, TokenTree::Punct(p) if p.as_char() == c)
 }
 
 fn generate(arms: &[Arm]) -> TokenStream {
-    let default = arms.iter().find(|a| matches!(a.op, Op::Default));
+    let default = arms.iter().find(|a| matches!(a.op, Op::Default)).map(|a| &a.body);
     let cases: Vec<&Arm> = arms.iter().filter(|a| !matches!(a.op, Op::Default)).collect();
     match (&cases[..], default) {
-        ([], None) => code("::runtime::chan::block()", &[]),
-        ([], Some(default)) => code("{ BODY }", &[("BODY", &default.body)]),
+        ([], None) => own!(::runtime::chan::block()),
+        ([], Some(default)) => own!({ #default }),
         ([one], None) => single(one),
-        ([one], Some(default)) => single_or_default(one, &default.body),
+        ([one], Some(default)) => single_or_default(one, default),
         (cases, default) => several(cases, default),
     }
 }
 
 /// Go's compiler, too, makes a plain operation of this.
-fn single(arm: &Arm) -> TokenStream {
-    match &arm.op {
-        Op::Recv { pattern, chan } => code(
-            "{ let PATTERN = { let chan = &(CHAN); chan.recv() }; BODY }",
-            &[("PATTERN", pattern), ("CHAN", chan), ("BODY", &arm.body)],
-        ),
-        Op::Send { chan, value } => code(
-            "{ { let chan = &(CHAN); chan.send(VALUE) }; BODY }",
-            &[("CHAN", chan), ("VALUE", value), ("BODY", &arm.body)],
-        ),
+fn single(Arm { op, body }: &Arm) -> TokenStream {
+    match op {
+        Op::Recv { pattern, chan } => {
+            own!({ let #pattern = { let chan = &(#chan); chan.recv() }; #body })
+        }
+        Op::Send { chan, value } => own!({ { let chan = &(#chan); chan.send(#value) }; #body }),
         Op::Default => unreachable!("filtered out"),
     }
 }
 
-fn single_or_default(arm: &Arm, default: &TokenStream) -> TokenStream {
-    match &arm.op {
-        Op::Recv { pattern, chan } => code(
-            "match { let chan = &(CHAN); ::runtime::__private::select::ready(chan.try_recv()) } {
-                ::core::option::Option::Some(received) => { let PATTERN = received; BODY }
-                ::core::option::Option::None => { DEFAULT }
-            }",
-            &[("PATTERN", pattern), ("CHAN", chan), ("BODY", &arm.body), ("DEFAULT", default)],
-        ),
-        Op::Send { chan, value } => code(
-            "if { let chan = &(CHAN); chan.try_send(VALUE).is_ok() } { BODY } else { DEFAULT }",
-            &[("CHAN", chan), ("VALUE", value), ("BODY", &arm.body), ("DEFAULT", default)],
-        ),
+fn single_or_default(Arm { op, body }: &Arm, default: &TokenStream) -> TokenStream {
+    match op {
+        Op::Recv { pattern, chan } => own! {
+            match { let chan = &(#chan); ::runtime::__private::select::ready(chan.try_recv()) } {
+                ::core::option::Option::Some(received) => { let #pattern = received; #body }
+                ::core::option::Option::None => { #default }
+            }
+        },
+        Op::Send { chan, value } => own! {
+            if { let chan = &(#chan); chan.try_send(#value).is_ok() } { #body } else { #default }
+        },
         Op::Default => unreachable!("filtered out"),
     }
 }
 
-fn several(cases: &[&Arm], default: Option<&Arm>) -> TokenStream {
+fn several(cases: &[&Arm], default: Option<&TokenStream>) -> TokenStream {
     let nsends = cases.iter().filter(|a| matches!(a.op, Op::Send { .. })).count();
     let [mut slots, mut setup, mut sends, mut recvs, mut bodies]: [TokenStream; 5] = Default::default();
-    let (mut send_index, mut recv_index) = (0, nsends);
-    for (i, arm) in cases.iter().enumerate() {
-        let [chan, slot] = ["chan", "slot"].map(|name| ident(&format!("{name}{i}")));
-        let index = match &arm.op {
+    let (mut send_index, mut recv_index) = (0..nsends, nsends..);
+    for (i, Arm { op, body }) in cases.iter().enumerate() {
+        let [chan, slot] =
+            [("chan", i), ("slot", i)].map(|(of, i)| format_ident!("{of}{i}", span = Span::mixed_site()));
+        let index = match op {
             Op::Send { chan: expr, value } => {
-                setup.extend(code(
-                    "let C = &(CHAN); let mut SLOT = C.select_send(VALUE);",
-                    &[("C", &chan), ("CHAN", expr), ("SLOT", &slot), ("VALUE", value)],
-                ));
-                sends.extend(code("SLOT.arm(),", &[("SLOT", &slot)]));
-                send_index += 1;
-                send_index - 1
+                setup.extend(own!(let #chan = &(#expr); let mut #slot = #chan.select_send(#value);));
+                sends.extend(own!(#slot.arm(),));
+                send_index.next()
             }
             Op::Recv { chan: expr, .. } => {
-                slots.extend(code(
-                    "let mut SLOT = ::runtime::__private::select::RecvSlot::new();",
-                    &[("SLOT", &slot)],
-                ));
-                setup.extend(code("let C = &(CHAN);", &[("C", &chan), ("CHAN", expr)]));
-                recvs.extend(code("C.select_recv(&mut SLOT),", &[("C", &chan), ("SLOT", &slot)]));
-                recv_index += 1;
-                recv_index - 1
+                slots.extend(own!(let mut #slot = ::runtime::__private::select::RecvSlot::new();));
+                setup.extend(own!(let #chan = &(#expr);));
+                recvs.extend(own!(#chan.select_recv(&mut #slot),));
+                recv_index.next()
             }
             Op::Default => unreachable!("filtered out"),
         };
         // The last arm catches all: there is no other index.
-        let index: TokenStream = if default.is_none() && i + 1 == cases.len() {
-            ident("_")
-        } else {
-            TokenTree::from(Literal::usize_unsuffixed(index)).into()
-        };
-        bodies.extend(match &arm.op {
-            Op::Recv { pattern, .. } => code(
-                "INDEX => { let PATTERN = SLOT.take(); BODY }",
-                &[("INDEX", &index), ("PATTERN", pattern), ("SLOT", &slot), ("BODY", &arm.body)],
-            ),
-            _ => code("INDEX => { BODY }", &[("INDEX", &index), ("BODY", &arm.body)]),
+        let is_last = default.is_none() && i + 1 == cases.len();
+        let index: Pat = if is_last { parse_quote!(_) } else { parse_quote!(#index) };
+        bodies.extend(match op {
+            Op::Recv { pattern, .. } => own!(#index => { let #pattern = #slot.take(); #body }),
+            _ => own!(#index => { #body }),
         });
     }
     if let Some(default) = default {
-        bodies.extend(code("_ => { BODY }", &[("BODY", &default.body)]));
+        bodies.extend(own!(_ => { #default }));
     }
-    let block = ident(if default.is_none() { "true" } else { "false" });
-    code(
-        "{ SLOTS match { SETUP ::runtime::__private::select::select([SENDS], [RECVS], BLOCK) } { BODIES } }",
-        &[
-            ("SLOTS", &slots),
-            ("SETUP", &setup),
-            ("SENDS", &sends),
-            ("RECVS", &recvs),
-            ("BLOCK", &block),
-            ("BODIES", &bodies),
-        ],
-    )
-}
-
-fn ident(name: &str) -> TokenStream {
-    if name == "_" {
-        return "_".parse().expect("a pattern");
-    }
-    TokenTree::from(Ident::new(name, Span::mixed_site())).into()
-}
-
-/// `template` with tokens of the user, or made before, in place of some words. Its own names are invisible to the user's code.
-fn code(template: &str, parts: &[(&str, &TokenStream)]) -> TokenStream {
-    fill(template.parse().expect("a template"), parts)
-}
-
-fn fill(template: TokenStream, parts: &[(&str, &TokenStream)]) -> TokenStream {
-    let mut out = TokenStream::new();
-    for token in template {
-        match &token {
-            TokenTree::Group(g) => {
-                let group = Group::new(g.delimiter(), fill(g.stream(), parts));
-                out.extend([at(group.into(), Span::mixed_site())]);
-            }
-            TokenTree::Ident(word) => {
-                let word = word.to_string();
-                match parts.iter().find(|(name, _)| *name == word) {
-                    Some((_, part)) => out.extend((*part).clone()),
-                    None => out.extend([at(token, Span::mixed_site())]),
-                }
-            }
-            _ => out.extend([at(token, Span::mixed_site())]),
-        }
-    }
-    out
-}
-
-fn at(mut token: TokenTree, span: Span) -> TokenTree {
-    token.set_span(span);
-    token
+    let block = default.is_none();
+    own!({
+        #slots
+        match { #setup ::runtime::__private::select::select([#sends], [#recvs], #block) } { #bodies }
+    })
 }
