@@ -1,7 +1,7 @@
 //! Tests of the collector under the scheduler: on the machine and over host threads.
 
 use super::port::{GC, Mutator, alloc, collect, register, stats, weak_handle};
-use super::{Kind, Sink, TypeDesc, scan_stacks};
+use super::{Kind, PAUSES, Sink, TypeDesc, scan_stacks};
 use crate::proc::G;
 use crate::sync::WaitGroup;
 use crate::{go, gomaxprocs, gosched, kernel_test};
@@ -115,7 +115,7 @@ fn trees_on_stacks_survive_collections_on_all_cores() {
     assert!(GC.cycles() >= cycles + 3 && BEGUN.load(SeqCst) > 0, "{} cycles", GC.cycles() - cycles);
     collect();
     // What stale words on stacks keep is little of what was there.
-    let live = stats().heap_alloc as usize;
+    let live = stats(&mut [0; PAUSES], &mut [0; PAUSES]).heap_alloc as usize;
     let made = n * 7 * ((2 << DEPTH) - 1) * size_of::<Node>();
     assert!(live < made / 2, "{live} of {made} B live");
     GC.set_checks(false, false, 0);

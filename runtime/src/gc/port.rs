@@ -16,7 +16,7 @@
 
 use super::central::{Class, Records};
 use super::special::Specials;
-use super::{Cycle, GcHeap, GcStats, NUM_SPAN_CLASSES, Roots, Runs, Sink, TypeDesc, UNLIMITED};
+use super::{Cycle, GcHeap, GcStats, NUM_SPAN_CLASSES, PAUSES, Roots, Runs, Sink, TypeDesc, UNLIMITED};
 use crate::heap::port::{HEAP, PortSystem};
 use crate::heap::system::Locked;
 use crate::heap::{PAGE_SIZE, System, on_goroutine};
@@ -186,9 +186,9 @@ fn collect_unless_done(seen: u64, desc: Option<&TypeDesc>) {
     mutator.begin();
     let me = port::getg();
     let cycle = arch::with_saved_registers(|sp| systemstack(|| cycle(mutator, me, sp, desc)));
-    drop(world);
     let end = port::nanotime();
     GC.note_pause((end - start) as u64, end as u64);
+    drop(world);
     if godebug::GCTRACE.is_on() {
         trace(seen + 1, &cycle, start, end);
     }
@@ -242,11 +242,15 @@ fn trace(n: u64, c: &Cycle, start: i64, end: i64) {
     ));
 }
 
-/// The figures of the collected heap, with the world stopped.
-pub fn stats() -> GcStats {
+/// The figures of the collected heap, and its last pauses' lengths and ends as [`GcHeap::pauses`] writes them: of one moment, with the world stopped.
+pub fn stats(lengths: &mut [u64; PAUSES], ends: &mut [u64; PAUSES]) -> GcStats {
     let world = stop_the_world("read mem stats");
-    // SAFETY: the world stands.
-    let stats = systemstack(|| unsafe { GC.stats(all_runs()) });
+    let stats = systemstack(|| {
+        // SAFETY: the world stands.
+        unsafe { GC.pauses(lengths, ends) };
+        // SAFETY: as above.
+        unsafe { GC.stats(all_runs()) }
+    });
     drop(world);
     stats
 }

@@ -128,7 +128,7 @@ impl<S: System + 'static> GcHeap<S> {
         }
     }
 
-    /// A pause has ended.
+    /// The last cycle's pause ends. The world still stands: whoever reads that there was the cycle reads its pause.
     pub(super) fn note_pause(&self, nanoseconds: u64, end: u64) {
         let cycles = &self.cycles;
         let i = (cycles.count.load(Relaxed) as usize).wrapping_sub(1) % PAUSES;
@@ -137,12 +137,12 @@ impl<S: System + 'static> GcHeap<S> {
         cycles.pause_total.fetch_add(nanoseconds, Relaxed);
     }
 
-    /// The last pauses, newest first: length and end.
-    pub fn pauses(&self) -> impl Iterator<Item = (u64, u64)> {
-        let n = self.cycles.count.load(Relaxed) as usize;
-        (0..n.min(PAUSES)).map(move |back| {
-            let i = (n - 1 - back) % PAUSES;
-            (self.cycles.pauses[i].load(Relaxed), self.cycles.ends[i].load(Relaxed))
-        })
+    /// Writes the last pauses' lengths and ends, the first cycle's at 0 and so on round; 0 where there was none yet.
+    ///
+    /// # Safety
+    /// The world stands.
+    pub unsafe fn pauses(&self, lengths: &mut [u64; PAUSES], ends: &mut [u64; PAUSES]) {
+        *lengths = self.cycles.pauses.each_ref().map(|length| length.load(Relaxed));
+        *ends = self.cycles.ends.each_ref().map(|end| end.load(Relaxed));
     }
 }

@@ -11,7 +11,7 @@
 //! Channels and what waits in them lie in collected memory or on stacks, and so do select's arms.
 
 use super::layout::{g_word, layout, word};
-use super::{frames, m};
+use super::{frames, m, os};
 use crate::gc::port::GC;
 use crate::gc::{self, Kind, Mutator, PAUSES, Sink, TypeDesc, scan_stacks};
 use crate::heap::{self, PAGE_SIZE};
@@ -192,17 +192,20 @@ const STATS: usize = FIGURES + 3 * BY_SIZE + 2 * PAUSES;
 
 pub(super) extern "C" fn stats(out: &mut [u64; STATS]) {
     let heap = crate::mem_stats();
-    let s = gc::stats();
-    let (seconds, ns) = port::walltime();
-    let to_wall = (seconds as u64)
-        .wrapping_mul(1_000_000_000)
-        .wrapping_add(u64::from(ns))
-        .wrapping_sub(port::nanotime() as u64);
-    let last = GC.pauses().next().map_or(0, |(_, end)| end.wrapping_add(to_wall));
+    let (figures, rings) = out.split_at_mut(FIGURES + 3 * BY_SIZE);
+    let [lengths, ends] = rings.as_chunks_mut::<PAUSES>().0 else {
+        unreachable!("two rings follow the figures")
+    };
+    let s = gc::stats(lengths, ends);
+    // Another difference of the two clocks at each call would give a pause another end each time.
+    for end in ends.iter_mut().take(s.cycles as usize) {
+        *end = end.wrapping_add(os::started_at());
+    }
+    let last = s.cycles.checked_sub(1).map_or(0, |cycle| ends[cycle as usize % PAUSES]);
     let machine = heap.sys + s.records;
     let l = layout();
     let (finalizers, cleanups) = systemstack(|| GC.queued());
-    let figures: [u64; FIGURES] = [
+    let scalars: [u64; FIGURES] = [
         s.mallocs,
         s.frees,
         s.total_alloc,
@@ -232,15 +235,8 @@ pub(super) extern "C" fn stats(out: &mut [u64; STATS]) {
         cleanups,
         i64::from(GC.percent()) as u64,
     ];
-    out[..FIGURES].copy_from_slice(&figures);
-    for (row, b) in out[FIGURES..].chunks_mut(3).zip(&s.by_size) {
+    figures[..FIGURES].copy_from_slice(&scalars);
+    for (row, b) in figures[FIGURES..].chunks_mut(3).zip(&s.by_size) {
         row.copy_from_slice(&[u64::from(b.size), b.mallocs, b.frees]);
-    }
-    let rings = &mut out[FIGURES + 3 * BY_SIZE..];
-    rings.fill(0);
-    for (back, (length, end)) in GC.pauses().enumerate() {
-        let i = (s.cycles as usize).wrapping_sub(1 + back) % PAUSES;
-        rings[i] = length;
-        rings[PAUSES + i] = end.wrapping_add(to_wall);
     }
 }

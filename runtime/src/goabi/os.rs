@@ -88,6 +88,11 @@ pub(super) fn init() {
     STARTED_AT.store(seconds * SECOND + i64::from(ns) - now, Ordering::Relaxed);
 }
 
+/// Nanoseconds from 1970 to the clock's start.
+pub(super) fn started_at() -> u64 {
+    STARTED_AT.load(Ordering::Relaxed) as u64
+}
+
 /// Where Go code reads the clock, and in `started_at` what [`now`] adds to it.
 pub(super) extern "C" fn clock(started_at: &mut i64) -> *const u64 {
     *started_at = STARTED_AT.load(Ordering::Relaxed);

@@ -201,6 +201,35 @@ func finalizers() {
 	}
 }
 
+// pauses has somebody collect while the figures are read: they are of one moment, and a pause has one length and one end.
+func pauses() {
+	var stop atomic.Bool
+	var end sync.WaitGroup
+	runtime.GC()
+	end.Go(func() {
+		for !stop.Load() {
+			runtime.GC()
+		}
+	})
+	var before, after runtime.MemStats
+	for range 300 {
+		runtime.ReadMemStats(&before)
+		runtime.ReadMemStats(&after)
+		last := int(before.NumGC) - 1
+		same("LastGC", before.LastGC, before.PauseEnd[last%256])
+		previous := uint64(0)
+		for cycle := max(0, int(after.NumGC)-256); cycle <= last; cycle++ {
+			length, end := before.PauseNs[cycle%256], before.PauseEnd[cycle%256]
+			same("PauseNs", length, after.PauseNs[cycle%256])
+			same("PauseEnd", end, after.PauseEnd[cycle%256])
+			between("ends", previous+1, end, before.LastGC)
+			previous = end
+		}
+	}
+	stop.Store(true)
+	end.Wait()
+}
+
 func godebugs() {
 	const name = "/godebug/non-default-behavior/panicnil:events"
 	before := read().n(name)
@@ -217,6 +246,7 @@ func main() {
 	goroutines()
 	waits()
 	finalizers()
+	pauses()
 	godebugs()
 	var m runtime.MemStats
 	runtime.GC()
