@@ -6,7 +6,7 @@
 //!
 //! `-test.short`: an emulated processor takes hours for the rest.
 
-use crate::guests::Guests;
+use crate::guests::{Guests, Ran};
 use crate::harness::{Job, Outcome};
 use crate::own_programs::Folder;
 use crate::script::expect;
@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const LIST: &str = include_str!("go_std.txt");
+const TABLE: &str = include_str!("../../../docs/go-std.md");
 
 /// What runs always, with which words each time: little to compile, and what the scheduler serves.
 const SAMPLE: [(&str, &[&[&str]]); 5] = [
@@ -63,13 +64,29 @@ impl<'a> Package<'a> {
 
     /// The expression for `-test.skip`.
     fn skip(&self) -> String {
-        let anchored =
-            |name: &str| name.split('/').map(|part| format!("^{part}$")).collect::<Vec<_>>().join("/");
-        self.excluded.iter().map(|(name, _)| anchored(name)).collect::<Vec<_>>().join("|")
+        expression(self.excluded.iter().map(|(name, _)| *name))
+    }
+
+    /// How many tests the exclusions leave out, by the `names` that the program lists for those without `/`; a subtest's counts as one. A plain name that
+    /// is not listed is an error: the test has another one, or is gone.
+    fn left_out(&self, names: &[&str]) -> Result<usize, String> {
+        let (parts, whole): (Vec<&str>, Vec<&str>) =
+            self.excluded.iter().map(|(name, _)| *name).partition(|name| name.contains('/'));
+        let is_plain = |name: &str| name.chars().all(|c| c.is_alphanumeric() || c == '_');
+        match whole.into_iter().find(|name| is_plain(name) && !names.contains(name)) {
+            Some(name) => Err(format!("{} has no {name}", self.path)),
+            None => Ok(names.len() + parts.len()),
+        }
     }
 }
 
-/// The packages of a list: a line for each, with flags for `go test`, and one with a margin for each exclusion below it.
+/// An expression for the test program that matches what one of the names does, whole.
+fn expression<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let anchored = |name: &str| name.split('/').map(|part| format!("^{part}$")).collect::<Vec<_>>().join("/");
+    names.map(anchored).collect::<Vec<_>>().join("|")
+}
+
+/// The packages of a list: a line for each, with flags for `go test`, and below it lines with a margin for the exclusions: names, two spaces, the reason.
 fn packages(list: &str) -> Vec<Package<'_>> {
     let mut packages: Vec<Package> = Vec::new();
     for line in list.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
@@ -80,9 +97,9 @@ fn packages(list: &str) -> Vec<Package<'_>> {
                 packages.push(Package { path, flags, excluded: Vec::new() });
             }
             Some(excluded) => {
-                let (name, reason) = excluded.split_once(' ').expect("an exclusion has a reason");
+                let (names, reason) = excluded.split_once("  ").expect("an exclusion has a reason");
                 let package = packages.last_mut().expect("an exclusion stands below its package");
-                package.excluded.push((name, reason.trim_start()));
+                package.excluded.extend(names.split(' ').map(|name| (name, reason)));
             }
         }
     }
@@ -128,8 +145,11 @@ pub fn jobs(guests: &Guests) -> Vec<Job<'_>> {
     let all = packages(LIST).into_iter().map(|package| {
         let name = format!("go_std::all::{}", package.path);
         let run = move || {
-            let counts = test(guests, &package, &[])?;
-            println!("| {} | {counts} | {} |", package.path, package.excluded.len());
+            let (counts, left_out) = with_built(&package, |elf| {
+                let counts = run_built(guests, &package, elf, &[], None)?;
+                Ok((counts, count_left_out(guests, &package, elf)?))
+            })?;
+            println!("| {} | {counts} | {left_out} |", package.path);
             Ok(())
         };
         Job::one(name, run).ignored()
@@ -138,18 +158,24 @@ pub fn jobs(guests: &Guests) -> Vec<Job<'_>> {
         Job::one("go_std::frames_step_over_pages", frames_step_over_pages),
         Job::one("go_std::reflected_sends_receive_nothing", reflected_sends_receive_nothing),
         Job::one("go_std::list_is_read", list_is_read),
+        Job::one("go_std::exclusions_are_counted", exclusions_are_counted),
+        Job::one("go_std::table_is_whole", table_is_whole),
         Job::one("go_std::results_are_counted", results_are_counted),
     ];
     own.into_iter().chain(sample).chain(all).collect()
 }
 
-/// Builds a package's tests, runs those that the list does not leave out, with more words, and
-/// deletes what was built: linked anew within a second, and large.
+/// Builds a package's tests and runs those that the list does not leave out, with more words.
 fn test(guests: &Guests, package: &Package<'_>, words: &[&str]) -> Result<Counts, String> {
+    with_built(package, |elf| run_built(guests, package, elf, words, None))
+}
+
+/// Builds the program of a package's tests for `run`, and deletes it then: linked anew within a second, and large.
+fn with_built<T>(package: &Package<'_>, run: impl FnOnce(&Path) -> Result<T, String>) -> Result<T, String> {
     let elf = build(package)?;
-    let counts = run_built(guests, package, &elf, words, None);
+    let result = run(&elf);
     _ = fs::remove_file(&elf);
-    counts
+    result
 }
 
 /// The package of the list with this path.
@@ -181,18 +207,40 @@ pub fn run_built(
     let mut words = [&["-test.short", "-test.v"], words].concat();
     // An empty expression leaves everything out.
     words.extend((!package.excluded.is_empty()).then_some(skip.as_str()));
-    let root = Toolchain::get(&Host::current()).map_err(|error| error.to_string())?.root;
-    // As `go test`: the package's folder.
-    let mut env = vec![("PWD".into(), root.join("src").join(package.path).into())];
-    env.extend(godebug.map(|words| ("GODEBUG".into(), words.into())));
-    let options = Options { smp: CORES, memory: MEMORY.into(), env, ..Options::new(package.path, &words) };
-    let ran = guests.run_go(&options, elf, PATIENCE)?;
+    let ran = start(guests, package, elf, &words, godebug)?;
     let counts = Counts::of(&ran.output);
     let is_whole = ran.output.ends_with("PASS\n") && counts.run == counts.passed + counts.skipped;
     match (ran.status, is_whole) {
         (0, true) if counts.run > 0 => Ok(counts),
         _ => Err(format!("{counts:?}, status {}\n{}\n{}", ran.status, ran.output, ran.errors)),
     }
+}
+
+/// Starts the program `elf` of a package's tests, in the package's folder as `go test` does.
+fn start(
+    guests: &Guests,
+    package: &Package<'_>,
+    elf: &Path,
+    words: &[&str],
+    godebug: Option<&str>,
+) -> Result<Ran, String> {
+    let root = Toolchain::get(&Host::current()).map_err(|error| error.to_string())?.root;
+    let mut env = vec![("PWD".into(), root.join("src").join(package.path).into())];
+    env.extend(godebug.map(|words| ("GODEBUG".into(), words.into())));
+    let options = Options { smp: CORES, memory: MEMORY.into(), env, ..Options::new(package.path, words) };
+    guests.run_go(&options, elf, PATIENCE)
+}
+
+/// How many tests the list leaves out, which the program `elf` of the package's tests tells.
+fn count_left_out(guests: &Guests, package: &Package<'_>, elf: &Path) -> Result<usize, String> {
+    let whole = package.excluded.iter().map(|(name, _)| *name).filter(|name| !name.contains('/'));
+    let list = format!("-test.list={}", expression(whole));
+    // An empty expression lists everything.
+    let names = match list.ends_with('=') {
+        true => String::new(),
+        false => start(guests, package, elf, &[list.as_str()], None)?.output,
+    };
+    package.left_out(&names.lines().collect::<Vec<_>>())
 }
 
 /// Go code touches no page of a large frame but those that it uses. Each of these goroutines goes from the part of its stack that is its own to one where its
@@ -276,15 +324,49 @@ fn reflected_sends_receive_nothing() -> Outcome {
 }
 
 fn list_is_read() -> Outcome {
-    let list = "# about\n\na/b -tags=x\n    TestX  no files\n    TestY.*/sub  no network\nc\n";
+    let list = "# about\n\na/b -tags=x\n    TestX TestZ  no files\n    TestY.*/sub  no network\nc\n";
     let packages_ = packages(list);
-    let excluded = vec![("TestX", "no files"), ("TestY.*/sub", "no network")];
+    let excluded = vec![("TestX", "no files"), ("TestZ", "no files"), ("TestY.*/sub", "no network")];
     let first = Package { path: "a/b", flags: vec!["-tags=x"], excluded };
     let second = Package { path: "c", ..Package::default() };
     let skip = first.skip();
-    match packages_ == [first, second] && skip == "^TestX$|^TestY.*$/^sub$" {
+    match packages_ == [first, second] && skip == "^TestX$|^TestZ$|^TestY.*$/^sub$" {
         true => Ok(()),
         false => Err(format!("{packages_:?} {skip}")),
+    }
+}
+
+fn exclusions_are_counted() -> Outcome {
+    let package = packages("a\n    TestX  files\n    TestY.*  files\n    TestZ/sub  mmap\n").remove(0);
+    let found = package.left_out(&["TestX", "TestY1", "TestY2"]);
+    let missing = package.left_out(&["TestY1", "TestY2"]);
+    match found == Ok(4) && missing.is_err() {
+        true => Ok(()),
+        false => Err(format!("{found:?} {missing:?}")),
+    }
+}
+
+/// The table has a line for each package of the list, and its last one is their sum.
+fn table_is_whole() -> Outcome {
+    let mut rows: Vec<(String, Vec<usize>)> = Vec::new();
+    for line in TABLE.lines().filter(|line| line.starts_with("| `") || line.starts_with("| **")) {
+        let mut cells = line.trim_matches('|').split('|').map(str::trim);
+        let name = cells.next().unwrap_or_default().trim_matches(['`', '*']);
+        let counts: Result<_, _> = cells.map(str::parse).collect();
+        rows.push((name.into(), counts.map_err(|error| format!("{line}: {error}"))?));
+    }
+    let total = rows.pop().ok_or("no rows")?;
+    let sum = (0..4).map(|at| rows.iter().map(|(_, counts)| counts[at]).sum()).collect();
+    let sum = (format!("{} packages", rows.len()), sum);
+    let listed: Vec<&str> = packages(LIST).iter().map(|package| package.path).collect();
+    let named: Vec<&str> = rows.iter().map(|(name, _)| name.as_str()).collect();
+    let failed: Vec<&str> =
+        rows.iter().filter(|(_, c)| c[0] != c[1] + c[2]).map(|(name, _)| name.as_str()).collect();
+    match named == listed && total == sum && failed.is_empty() {
+        true => Ok(()),
+        false => Err(format!(
+            "listed {listed:?}\nin the table {named:?}\n{total:?}, not {sum:?}\nfailed: {failed:?}"
+        )),
     }
 }
 
