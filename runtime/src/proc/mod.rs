@@ -31,6 +31,8 @@
 
 mod allgs;
 mod alllist;
+#[cfg(test)]
+mod arrows;
 mod bubble;
 mod coro;
 mod durations;

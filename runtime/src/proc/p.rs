@@ -27,7 +27,7 @@ pub enum PStatus {
 
 impl PStatus {
     /// Whether a P may go from this state to `to`.
-    const fn may_become(self, to: PStatus) -> bool {
+    pub(super) const fn may_become(self, to: PStatus) -> bool {
         use PStatus::*;
         matches!(
             (self, to),

@@ -23,8 +23,6 @@ pub enum Status {
     Waiting = 4,
     /// Finished, or never used; has no stack.
     Dead = 6,
-    /// Stopped itself for a suspend request.
-    Preempted = 9,
 }
 
 impl Status {
@@ -37,7 +35,6 @@ impl Status {
             Status::Syscall => "syscall",
             Status::Waiting => "waiting",
             Status::Dead => "dead",
-            Status::Preempted => "preempted",
         }
     }
 
@@ -49,23 +46,21 @@ impl Status {
             3 => Status::Syscall,
             4 => Status::Waiting,
             6 => Status::Dead,
-            9 => Status::Preempted,
             _ => return None,
         })
     }
 
     /// Whether a goroutine may go from this state to `to`.
-    const fn may_become(self, to: Status) -> bool {
+    pub(super) const fn may_become(self, to: Status) -> bool {
         use Status::*;
         matches!(
             (self, to),
             (Idle, Dead)
                 | (Dead, Runnable)
                 | (Runnable, Running)
-                | (Running, Runnable | Waiting | Syscall | Preempted | Dead)
+                | (Running, Runnable | Waiting | Syscall | Dead)
                 | (Syscall, Running | Runnable)
                 | (Waiting, Runnable | Running)
-                | (Preempted, Waiting)
         )
     }
 }
