@@ -44,9 +44,10 @@ fn main() -> ExitCode {
     let guests = guests::Guests::new();
     harness::main(|args| {
         let mut jobs = script::jobs();
+        let (first_disk, images) = own_images::jobs();
+        jobs.push(first_disk);
         jobs.extend(killed::jobs());
         jobs.extend(own_programs::jobs());
-        jobs.extend(own_images::jobs());
         jobs.extend(installed::jobs());
         jobs.extend(go_tool::jobs());
         jobs.extend(go_seeds::jobs());
@@ -78,6 +79,7 @@ fn main() -> ExitCode {
         jobs.extend(interruptions::jobs(&guests));
         jobs.extend(processors::jobs(&guests));
         jobs.extend(gdb::jobs(&guests));
+        jobs.extend(images);
         jobs
     })
 }
