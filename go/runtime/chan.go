@@ -20,6 +20,14 @@ type hchan struct {
 	owner unsafe.Pointer
 }
 
+// gzChanBytes is how much the assembly of makechan clears. Either array would have a negative length if that is not the channel.
+const gzChanBytes = 136
+
+var (
+	_ [gzChanBytes - unsafe.Sizeof(hchan{})]struct{}
+	_ [unsafe.Sizeof(hchan{}) - gzChanBytes]struct{}
+)
+
 func panicsendclosed() { panic(plainError("send on closed channel")) }
 
 // In malloc_amd64.s: what is small and holds no pointers is allocated there, and else by gzmakechan.

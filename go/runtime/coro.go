@@ -37,7 +37,7 @@ func corobody(c *coro) {
 func coroexit(c *coro) {
 	to := c.gp.ptr()
 	c.gp = 0
-	gzclear(getg())
+	gzclear()
 	gzCoroExit(to)
 }
 

@@ -148,16 +148,25 @@ TEXT runtime·newproc<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-8
 	CALLRUST(14)
 	RET
 
-// func goexit1(): also where the first function of a goroutine returns to, by goexit. The g belongs
-// to the goroutine, like its stack, and needs no barrier.
-TEXT runtime·goexit1(SB), NOSPLIT|NOFRAME, $0-0
-	MOVUPS	X15, g__panic(R14)
-	MOVUPS	X15, g_writebuf(R14)
-	MOVQ	$0, (g_writebuf+16)(R14)
-	MOVQ	$0, g_param(R14)
-	MOVQ	$0, g_labels(R14)
-	MOVB	$0, g_paniconfault(R14)
+// What the next goroutine must not find in this one's g. It belongs to the goroutine, like its stack, and needs no barrier. Deferred calls
+// are none: who ends has made them all.
+#define CLEAR \
+	MOVQ	$0, g__panic(R14) \
+	MOVUPS	X15, g_writebuf(R14) \
+	MOVQ	$0, (g_writebuf+16)(R14) \
+	MOVQ	$0, g_param(R14) \
+	MOVQ	$0, g_labels(R14) \
+	MOVB	$0, g_paniconfault(R14) \
 	MOVB	$0, g_fipsOnlyBypass(R14)
+
+// func gzclear()
+TEXT runtime·gzclear<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-0
+	CLEAR
+	RET
+
+// func goexit1(): also where the first function of a goroutine returns to, by goexit.
+TEXT runtime·goexit1(SB), NOSPLIT|NOFRAME, $0-0
+	CLEAR
 	ANDQ	$~15, SP
 	MOVQ	runtime·gztable+(8*15)(SB), R11
 	CALL	R11

@@ -27,6 +27,21 @@
 	LEAQ	size(R8), R9 \
 	MOVQ	R9, (RUN(class, noscan)+NEXT)(DX)
 
+// The same of a size that is known now only, and that SI is 7 more than: the slot goes from R8 to DI, and DX is as far behind the P as the
+// class's row behind the first one.
+#define TAKESIZE(noscan) \
+	GETP \
+	SHRQ	$3, SI \
+	LEAQ	runtime·gzclasses(SB), DI \
+	MOVWLZX	(DI)(SI*2), SI \
+	ADDQ	SI, DX \
+	MOVQ	(RUN(0, noscan)+NEXT)(DX), R8 \
+	CMPQ	R8, (RUN(0, noscan)+END)(DX) \
+	JAE	slow \
+	MOVQ	(RUN(0, noscan)+SLOT)(DX), DI \
+	ADDQ	R8, DI \
+	MOVQ	DI, (RUN(0, noscan)+NEXT)(DX)
+
 // R11 is the byte of a span's bitmap where the bits of the slot R8 begin: a span of small objects with pointers is a page of 8 KiB, and a byte
 // stands for 64 bytes.
 #define BYTE \
@@ -182,18 +197,8 @@ TEXT runtime·mallocgc<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-32
 	JEQ	noscan
 	CMPQ	const_gzTypePtrBytes(BX), $0
 	JEQ	noscan
-	GETP
 	LEAQ	7(AX), SI
-	SHRQ	$3, SI
-	LEAQ	runtime·gzclasses(SB), DI
-	MOVWLZX	(DI)(SI*2), SI
-	ADDQ	SI, DX
-	MOVQ	(RUN(0, 0)+NEXT)(DX), R8
-	CMPQ	R8, (RUN(0, 0)+END)(DX)
-	JAE	slow
-	MOVQ	(RUN(0, 0)+SLOT)(DX), DI
-	ADDQ	R8, DI
-	MOVQ	DI, (RUN(0, 0)+NEXT)(DX)
+	TAKESIZE(0)
 	MOVQ	const_gzTypeMask(BX), R10
 	MOVQ	(R10), R10
 	MOVQ	const_gzTypeSize(BX), R9
@@ -249,18 +254,8 @@ cut:
 noscan:
 	CMPQ	AX, $16
 	JCS	small
-	GETP
 	LEAQ	7(AX), SI
-	SHRQ	$3, SI
-	LEAQ	runtime·gzclasses(SB), DI
-	MOVWLZX	(DI)(SI*2), SI
-	ADDQ	SI, DX
-	MOVQ	(RUN(0, 1)+NEXT)(DX), R8
-	CMPQ	R8, (RUN(0, 1)+END)(DX)
-	JAE	slow
-	MOVQ	(RUN(0, 1)+SLOT)(DX), DI
-	ADDQ	R8, DI
-	MOVQ	DI, (RUN(0, 1)+NEXT)(DX)
+	TAKESIZE(1)
 	TESTB	CX, CX
 	JNE	clear
 	JMP	done
@@ -283,39 +278,30 @@ TEXT runtime·makechan<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-24
 	JNE	slow
 	CMPQ	g_bubble(R14), $0
 	JNE	slow
-	MOVQ	const_gzTypeSize(CX), SI
-	CMPQ	SI, $512
+	MOVQ	const_gzTypeSize(CX), R9
+	CMPQ	R9, $512
 	JHI	slow
 	CMPQ	BX, $512
 	JHI	slow
-	MOVQ	SI, DI
-	IMULQ	BX, DI
-	CMPQ	DI, $(512-hchan__size)
+	MOVQ	R9, SI
+	IMULQ	BX, SI
+	CMPQ	SI, $(512-hchan__size)
 	JHI	slow
-	GETP
-	ADDQ	$(hchan__size+7), DI
-	SHRQ	$3, DI
-	LEAQ	runtime·gzclasses(SB), R9
-	MOVWLZX	(R9)(DI*2), DI
-	ADDQ	DI, DX
-	MOVQ	(RUN(0, 1)+NEXT)(DX), R8
-	CMPQ	R8, (RUN(0, 1)+END)(DX)
-	JAE	slow
-	MOVQ	(RUN(0, 1)+SLOT)(DX), R9
-	ADDQ	R8, R9
-	MOVQ	R9, (RUN(0, 1)+NEXT)(DX)
+	ADDQ	$(hchan__size+7), SI
+	TAKESIZE(1)
+	// All of it: gzChanBytes.
 	ZERO80
 	MOVUPS	X15, 80(R8)
 	MOVUPS	X15, 96(R8)
 	MOVUPS	X15, 112(R8)
 	MOVQ	$0, 128(R8)
 	MOVQ	BX, hchan_dataqsiz(R8)
-	LEAQ	hchan__size(R8), R9
-	MOVQ	R9, hchan_buf(R8)
-	MOVQ	SI, hchan_elemsize(R8)
+	LEAQ	hchan__size(R8), DI
+	MOVQ	DI, hchan_buf(R8)
+	MOVQ	R9, hchan_elemsize(R8)
 	MOVQ	CX, hchan_elemtype(R8)
 	// With a buffer for words it has the short way.
-	CMPQ	SI, $8
+	CMPQ	R9, $8
 	JNE	made
 	TESTQ	BX, BX
 	SETNE	const_gzKernelChanShort(R8)

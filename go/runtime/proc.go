@@ -112,19 +112,11 @@ func main() {
 
 func newproc(fn *funcval)
 
-// goexit1 ends the goroutine, and takes from its g what gzclear does.
+// goexit1 ends the goroutine.
 func goexit1()
 
-// gzclear takes what the next goroutine must not find in this one's g.
-func gzclear(gp *g) {
-	gp.paniconfault = false
-	gp._defer = nil
-	gp._panic = nil
-	gp.writebuf = nil
-	gp.param = nil
-	gp.labels = nil
-	gp.fipsOnlyBypass = false
-}
+// gzclear takes from the current g what its next goroutine must not find there.
+func gzclear()
 
 //go:linkname Gosched
 func Gosched()

@@ -167,6 +167,15 @@ impl<'h, S: System + 'static> Marker<'h, S> {
             self.large.push(to);
             self.large.push(obj);
         }
+        // SAFETY: as the caller promises.
+        unsafe { self.push_typed(obj, type_word, from, to) };
+    }
+
+    /// Pushes what the bytes `from..to` of an object point to.
+    ///
+    /// # Safety
+    /// As [`scan::typed`].
+    unsafe fn push_typed(&mut self, obj: usize, type_word: usize, from: usize, to: usize) {
         let (view, stack) = (self.view, &mut self.stack);
         let mut push = |v| {
             if view.in_range(v) {
@@ -235,14 +244,8 @@ impl<S: System + 'static> Sink for Marker<'_, S> {
 
     unsafe fn typed(&mut self, base: usize, desc: &TypeDesc) {
         self.root_bytes += desc.ptr_bytes;
-        let (view, stack) = (self.view, &mut self.stack);
-        let mut push = |v| {
-            if view.in_range(v) {
-                stack.push(v);
-            }
-        };
         // SAFETY: as the caller promises.
-        unsafe { scan::typed(base, core::ptr::from_ref(desc).addr(), 0, desc.ptr_bytes, &mut push) };
+        unsafe { self.push_typed(base, core::ptr::from_ref(desc).addr(), 0, desc.ptr_bytes) };
     }
 
     fn passed_over(&mut self, bytes: usize) {

@@ -17,7 +17,7 @@ const fn of(name: &'static str, finder: Finder, file: &'static str, edits: &'sta
 }
 
 /// All of them.
-pub const MUTANTS: [Mutant; 30] = [
+pub const MUTANTS: [Mutant; 31] = [
     of(
         "go_wakes_nobody",
         Machine("smp2::an_idle_p_is_found"),
@@ -206,6 +206,12 @@ pub const MUTANTS: [Mutant; 30] = [
             "mp.slice_armed.store(true, Ordering::Relaxed);\n        set_timer(mp, port::nanotime() + (RETRY_NS << doublings.min(DOUBLINGS)));",
             "",
         )],
+    ),
+    of(
+        "refused_preemption_never_slows",
+        Machine("smp1::a_refused_preemption_comes_less_often"),
+        PREEMPT,
+        &[Value("let doublings = «refusals.saturating_sub(STEADY_RETRIES)»;", "0")],
     ),
     of(
         "room_is_not_checked",

@@ -51,6 +51,7 @@ tests! {
             a_pair_shares_a_slice_beside_timers
             who_is_woken_at_the_end_of_a_slice_has_a_whole_one
             a_refused_preemption_is_repeated
+            a_refused_preemption_comes_less_often
             no_preemption_without_room
         }
     }

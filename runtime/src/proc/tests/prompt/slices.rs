@@ -168,6 +168,20 @@ pub(super) fn a_refused_preemption_is_repeated() {
     assert!((12 * MS..13 * MS).contains(&waited), "preempted after {waited} ns");
 }
 
+/// A preemption that is refused for long is tried as often as at first: on a core that is slower than that, for ever.
+pub(super) fn a_refused_preemption_comes_less_often() {
+    const LONG: i64 = 10 * MS + 16 * MS;
+    gosched();
+    go(|| {});
+    let gp = acquirem();
+    compute(LONG);
+    // SAFETY: the current goroutine's M, which it keeps.
+    let refusals = unsafe { (*(*gp).m).refusals.load(Ordering::Relaxed) };
+    releasem(gp);
+    // Eight at 100 µs, then at 200, 400, and 800 to the end: some 30, where there would be 160.
+    assert!((20..40).contains(&refusals), "refused {refusals} times in 16 ms");
+}
+
 /// A preemption saves registers where the stack has no room for them: the program dies of an overflow that it did not cause.
 pub(super) fn no_preemption_without_room() {
     #[inline(never)]
