@@ -18,7 +18,7 @@ type coro struct {
 func newcoro(f func(*coro)) *coro {
 	c := new(coro)
 	c.f = f
-	c.gp.set(gzCoroStart(gzclosureOf(abi.FuncPCABIInternal(corostart), unsafe.Pointer(c))))
+	c.gp.set(gzCoroStart(gzclosureOf(abi.FuncPCABIInternal(corostart), unsafe.Pointer(c)), sys.GetCallerPC()))
 	return c
 }
 

@@ -10,7 +10,7 @@ import (
 )
 
 // gzVersion changes with every change of the table or of gzLayout. The kernel refuses another.
-const gzVersion = 17
+const gzVersion = 18
 
 // gzLayout is runtime/src/goabi/layout.rs's Layout, word for word.
 type gzLayout struct {
@@ -232,7 +232,7 @@ func gzNextG(after *g) *g
 
 //go:noescape
 func gzDescribe(gp *g)
-func gzCoroStart(fn *funcval) *g
+func gzCoroStart(fn *funcval, pc uintptr) *g
 func gzCoroExit(to *g)
 func gzMakechan(c *hchan, buf unsafe.Pointer, elemsize, n, pointers uintptr)
 

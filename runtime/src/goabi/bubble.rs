@@ -143,11 +143,11 @@ pub(super) unsafe extern "C" fn newproc(funcval: *mut u8, pc: usize) {
     }
 }
 
-pub(super) unsafe extern "C" fn coro_start(funcval: *mut u8) -> *mut GoG {
+pub(super) unsafe extern "C" fn coro_start(funcval: *mut u8, pc: usize) -> *mut GoG {
     let bubble = current();
     // SAFETY: as in `coro::start`; it is the current goroutine's until it is switched to.
     unsafe {
-        let gp = coro::start(funcval);
+        let gp = coro::start(funcval, pc);
         if !bubble.is_null() {
             enter_bubble_parked(G::before(gp), bubble);
         }

@@ -1,12 +1,13 @@
 //! Coroutines of Go code (Go: `coro.go`): a goroutine hands its M to another one.
 
 use super::layout::layout;
+use super::proc::inherit_labels;
 use crate::proc::{self, G, GoG};
 
-/// A goroutine that runs a func value when it is first switched to.
-pub(super) unsafe extern "C" fn start(funcval: *mut u8) -> *mut GoG {
+/// A goroutine that runs a func value when it is first switched to; `pc` is where it is made.
+pub(super) unsafe extern "C" fn start(funcval: *mut u8, pc: usize) -> *mut GoG {
     // SAFETY: as in `newproc`.
-    unsafe { G::go(proc::new_foreign_parked(layout().gostart, funcval)) }
+    unsafe { G::go(proc::new_foreign_parked(layout().gostart, funcval, pc, |me, gp| inherit_labels(me, gp))) }
 }
 
 /// Runs `to`, which waits for this; the current goroutine waits until it is switched to.

@@ -361,9 +361,7 @@ unsafe fn start_foreign(
     // SAFETY: as the caller promises.
     unsafe {
         let mp = (*gp).m;
-        make_foreign((*mp).p, newg, first, arg);
-        (*newg).gopc = pc;
-        (*newg).parent_goid = (*gp).goid;
+        make_foreign((*mp).p, gp, newg, first, arg, pc);
         prepare(gp, newg);
         (*newg).cas_status(Status::Dead, Status::Runnable);
         queue_next_and_release(gp, mp, newg);
@@ -374,15 +372,19 @@ unsafe fn start_foreign(
 ///
 /// # Safety
 /// As [`go_foreign`].
-pub(crate) unsafe fn new_foreign_parked(first: usize, arg: *mut u8) -> *mut G {
+pub(crate) unsafe fn new_foreign_parked(
+    first: usize,
+    arg: *mut u8,
+    pc: usize,
+    prepare: impl FnOnce(*mut G, *mut G),
+) -> *mut G {
     let gp = acquirem();
     // SAFETY: as in `go_foreign`. Dead to waiting leads over the states between.
     let newg = unsafe {
         let pp = (*(*gp).m).p;
         let newg = new_g(pp);
-        make_foreign(pp, newg, first, arg);
-        (*newg).gopc = 0;
-        (*newg).parent_goid = (*gp).goid;
+        make_foreign(pp, gp, newg, first, arg, pc);
+        prepare(gp, newg);
         (*newg).wait_reason = super::WaitReason::Coroutine;
         (*newg).cas_status(Status::Dead, Status::Runnable);
         (*newg).cas_status(Status::Runnable, Status::Running);
@@ -396,13 +398,15 @@ pub(crate) unsafe fn new_foreign_parked(first: usize, arg: *mut u8) -> *mut G {
 /// Makes a dead G one of Go code.
 ///
 /// # Safety
-/// As [`go_foreign`]; the current P, not preempted, and the caller's G.
+/// As [`go_foreign`]; the current P, not preempted, and the caller's G, `gp`.
 #[inline(always)]
-unsafe fn make_foreign(pp: *mut P, newg: *mut G, first: usize, arg: *mut u8) {
+unsafe fn make_foreign(pp: *mut P, gp: *mut G, newg: *mut G, first: usize, arg: *mut u8, pc: usize) {
     // SAFETY: as the caller promises.
     unsafe {
         (*newg).first = core::mem::transmute::<usize, extern "C" fn() -> !>(first);
         (*newg).startarg = arg;
+        (*newg).gopc = pc;
+        (*newg).parent_goid = (*gp).goid;
         (*newg).created_at = None;
         (*newg).goid = next_goid(pp);
         count(pp, 1);

@@ -1,13 +1,15 @@
 // Coroutines (iter.Pull) by many goroutines at once: sums, panics and ends that cross them, locked
-// threads, deep stacks, and looks at the stacks of those that wait.
+// threads, deep stacks, looks at the stacks of those that wait, and who made them.
 
 package main
 
 import (
+	"context"
 	"fmt"
 	"iter"
 	"os"
 	"runtime"
+	"runtime/pprof"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -128,6 +130,27 @@ func ends() {
 	<-gone
 }
 
+// made looks at coroutines that wait, before they begin and in yield: they have the labels of their maker, and name it.
+func made() {
+	pprof.Do(context.Background(), pprof.Labels("part", "made"), func(context.Context) {
+		next, stop := iter.Pull(boxes(3))
+		defer stop()
+		_, stopOther := iter.Pull(boxes(3))
+		defer stopOther()
+		next()
+		var b strings.Builder
+		check(pprof.Lookup("goroutine").WriteTo(&b, 2) == nil)
+		found := 0
+		for _, one := range strings.Split(b.String(), "\n\n") {
+			if strings.Contains(one, " [coroutine] {part: made}:\n") {
+				check(strings.Contains(one, "\ncreated by iter.Pull[...] in goroutine 1\n"), one)
+				found++
+			}
+		}
+		check(found == 2, found, b.String())
+	})
+}
+
 // locked is pulled by a goroutine that has a thread of its own.
 func locked(n int) {
 	runtime.LockOSThread()
@@ -136,6 +159,7 @@ func locked(n int) {
 }
 
 func main() {
+	made()
 	var looking atomic.Bool
 	looking.Store(true)
 	var looks sync.WaitGroup
