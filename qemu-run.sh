@@ -17,7 +17,7 @@
 #   -list            name the programs
 #   -smp N           cores, 1 to 64 (default: as many as this machine has)
 #   -m SIZE          memory in QEMU's form, 32M or more (default: 512M)
-#   -boot DOOR       how the kernel starts: pvh (default), bios or uefi
+#   -boot PROTOCOL   how the kernel starts: pvh (default), bios or uefi
 #   -cpu MODEL       processor in QEMU's form, with properties if need be (default: max; qemu64, max,-avx)
 #   -machine TYPE    machine: q35 (default), pc or microvm, with properties if need be (q35,acpi=off)
 #   -o FILE          write an image with the program, its arguments and what -e sets, and start nothing. With -boot pvh
@@ -94,7 +94,7 @@ is_import_path() {
 
 # QEMU's form of a model or type: a name and perhaps properties.
 properties='(,[+-]?[A-Za-z0-9._-]+(=[^,]*)?)*'
-door=pvh
+protocol=pvh
 machine=q35
 package=
 output=
@@ -140,7 +140,7 @@ while (($#)) && [[ $1 == -* ]]; do
         ;;
     -boot)
         [[ $2 =~ ^(pvh|bios|uefi)$ ]] || wrong "-boot takes pvh, bios or uefi, not '$2'"
-        door=$2
+        protocol=$2
         ;;
     -cpu)
         [[ $2 =~ ^[A-Za-z0-9._-]+$properties$ && $2 != help ]] ||
@@ -166,7 +166,7 @@ while (($#)) && [[ $1 == -* ]]; do
     [[ -z $package ]] || break
 done
 [[ -z $output || -z $of_machine ]] || wrong "-o writes an image and starts no machine, which $of_machine is for"
-[[ $door == pvh || $machine != microvm* ]] || wrong "-machine microvm starts with -boot pvh only, not '$door'"
+[[ $protocol == pvh || $machine != microvm* ]] || wrong "-machine microvm starts with -boot pvh only, not '$protocol'"
 if [[ -n $package ]]; then
     [[ -f $package/Cargo.toml ]] || wrong "-crate takes the directory of a cargo package, and '$package' has no Cargo.toml"
 elif (($# == 0)); then

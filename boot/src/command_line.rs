@@ -1,10 +1,10 @@
-//! What the kernel is told (`kernel/src/entry/cmdline.rs` reads it), in two parts:
+//! What the kernel is told (`kernel/src/loader/cmdline.rs` reads it), in two parts:
 //!
 //! - the command line: the kernel's own options, `[-v] [-nokaslr] [console=ttyS2]`;
 //! - the program's words: its environment, its name and its arguments, `[NAME=VALUE …] PROGRAM [ARGS…]`, each with a NUL behind it, since NUL is
 //!   the only byte that none of them can have. They go by a file (QEMU's fw_cfg), which bears any byte and any length.
 
-use crate::options::{Door, Options};
+use crate::options::{BootProtocol, Options};
 use std::os::unix::ffi::OsStrExt;
 
 /// Bytes of the program's words at most, each counted with one more for its end. The kernel reads no more.
@@ -20,7 +20,7 @@ pub fn kernel_options(options: &Options) -> String {
     if options.gdb || options.icount {
         words.push("-nokaslr");
     }
-    if options.door == Door::Uefi {
+    if options.protocol == BootProtocol::Uefi {
         // OVMF itself writes to COM1 and COM2.
         words.push("console=ttyS2");
     }
@@ -57,7 +57,7 @@ mod tests {
     fn options_of_the_kernel() {
         let mut options = Options::new("echo", &["-v"]);
         assert_eq!(kernel_options(&options), "");
-        (options.verbose, options.door) = (true, Door::Uefi);
+        (options.verbose, options.protocol) = (true, BootProtocol::Uefi);
         assert_eq!(kernel_options(&options), "-v console=ttyS2");
         for (gdb, icount) in [(true, false), (false, true)] {
             (options.gdb, options.icount) = (gdb, icount);

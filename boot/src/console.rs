@@ -29,10 +29,10 @@ impl Console {
     /// The console of a machine that was started at `started`.
     pub fn new(options: &Options, kvm: bool, started: Instant) -> Console {
         let accelerator = if kvm { "kvm" } else { "tcg" };
-        let Options { door, smp, memory, .. } = options;
-        let door = format!("{door:?}").to_lowercase();
+        let Options { protocol, smp, memory, .. } = options;
+        let protocol = format!("{protocol:?}").to_lowercase();
         let cores = if *smp == 1 { "core" } else { "cores" };
-        let machine = format!("{door}, {smp} {cores}, {memory}, {accelerator}");
+        let machine = format!("{protocol}, {smp} {cores}, {memory}, {accelerator}");
         Console {
             tails: Tails::default(),
             start: (options.verbose && options.has_pci()).then_some(machine),

@@ -5,7 +5,7 @@
 
 use crate::host::Host;
 use crate::kernel::Kernel;
-use crate::options::Door;
+use crate::options::BootProtocol;
 use crate::toolchain::{Toolchain, path_with};
 use crate::{Error, Result, carried, output_dir, source_root};
 use std::fs::{self, File};
@@ -14,19 +14,19 @@ use std::io::{IsTerminal, stderr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// The disk image for `door`; written again only if the kernel or `boot/image` has changed.
+/// The disk image for `protocol`; written again only if the kernel or `boot/image` has changed.
 ///
 /// # Errors
 /// [`Error::Missing`] for LLVM's tools, or the compiler's messages.
 ///
 /// # Panics
-/// For [`Door::Pvh`], which has no image.
-pub fn build(host: &Host, toolchain: &Toolchain, kernel: &Kernel, door: Door) -> Result<PathBuf> {
+/// For [`BootProtocol::Pvh`], which has no image.
+pub fn build(host: &Host, toolchain: &Toolchain, kernel: &Kernel, protocol: BootProtocol) -> Result<PathBuf> {
     let lock = output_dir().join("image-lock");
     let lock = File::create(&lock).map_err(Error::io(format_args!("create {}", lock.display())))?;
     lock.lock().map_err(Error::io("lock the images"))?;
 
-    let kind = kind(door);
+    let kind = kind(protocol);
     let image = kernel.stripped.with_extension(format!("{kind}.img"));
     let stamp = kernel.stripped.with_extension(format!("{kind}.stamp"));
     let contents = contents(kernel)?;
@@ -35,16 +35,16 @@ pub fn build(host: &Host, toolchain: &Toolchain, kernel: &Kernel, door: Door) ->
     }
     // Until the new image is whole there is none.
     _ = fs::remove_file(&stamp);
-    Writer::build(host, toolchain)?.write(door, &kernel.stripped, &image)?;
+    Writer::build(host, toolchain)?.write(protocol, &kernel.stripped, &image)?;
     fs::write(&stamp, contents).map_err(Error::io(format_args!("write {}", stamp.display())))?;
     Ok(image)
 }
 
-fn kind(door: Door) -> &'static str {
-    match door {
-        Door::Pvh => panic!("the PVH door needs no image"),
-        Door::Bios => "bios",
-        Door::Uefi => "uefi",
+fn kind(protocol: BootProtocol) -> &'static str {
+    match protocol {
+        BootProtocol::Pvh => panic!("a PVH start needs no image"),
+        BootProtocol::Bios => "bios",
+        BootProtocol::Uefi => "uefi",
     }
 }
 
@@ -85,16 +85,16 @@ impl Writer {
         &self.0
     }
 
-    /// Writes the disk image that has `door` boot the ELF `kernel`.
+    /// Writes the disk image that has `protocol` boot the ELF `kernel`.
     ///
     /// # Errors
     /// If it cannot be written.
     ///
     /// # Panics
-    /// For [`Door::Pvh`], which has no image.
-    pub fn write(&self, door: Door, kernel: &Path, image: &Path) -> Result<()> {
+    /// For [`BootProtocol::Pvh`], which has no image.
+    pub fn write(&self, protocol: BootProtocol, kernel: &Path, image: &Path) -> Result<()> {
         let output = Command::new(&self.0)
-            .arg(kind(door))
+            .arg(kind(protocol))
             .args([kernel, image])
             .stdin(Stdio::null())
             .output()

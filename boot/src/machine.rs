@@ -4,7 +4,7 @@
 
 use crate::host::Host;
 use crate::lifetime::mortal;
-use crate::options::{Door, Options};
+use crate::options::{BootProtocol, Options};
 use crate::packages::{OVMF, QEMU, ensure};
 use crate::{Error, Result};
 use std::ffi::OsString;
@@ -75,9 +75,9 @@ pub struct Machine<'a> {
     pub command_line: &'a str,
     /// The program's words, which [`Guest::start`](crate::guest::Guest::start) writes to [`RunFiles::words`].
     pub words: &'a [u8],
-    /// The ELF for [`Door::Pvh`], else the disk image.
+    /// The ELF for [`BootProtocol::Pvh`], else the disk image.
     pub kernel: &'a Path,
-    /// The Go program that runs. With [`Door::Pvh`] the boot protocol hands it to the kernel; a
+    /// The Go program that runs. With [`BootProtocol::Pvh`] the boot protocol hands it to the kernel; a
     /// disk image has it.
     pub program: Option<&'a Path>,
     /// TCG where virtual time is asked for.
@@ -131,7 +131,7 @@ impl Machine<'_> {
             args.add(&format!("-S -gdb tcp:127.0.0.1:{port}"));
         }
 
-        if self.options.door == Door::Uefi {
+        if self.options.protocol == BootProtocol::Uefi {
             let (code, variables) = ensure(host, OVMF, ovmf)?;
             fs::copy(&variables, files.variables()).map_err(Error::io("copy OVMF's variables"))?;
             args.with("-drive", "if=pflash,unit=0,format=raw,readonly=on", "file", &code);
@@ -140,9 +140,9 @@ impl Machine<'_> {
             args.add("-serial chardev:firmware");
         }
         // COM1, but COM3 where OVMF writes to COM1 and COM2.
-        let index = if self.options.door == Door::Uefi { 2 } else { 0 };
+        let index = if self.options.protocol == BootProtocol::Uefi { 2 } else { 0 };
         args.add(&format!("-device isa-serial,index={index},chardev=uart"));
-        if self.options.door == Door::Pvh {
+        if self.options.protocol == BootProtocol::Pvh {
             args.0.extend(["-kernel".into(), self.kernel.into(), "-append".into(), self.command_line.into()]);
             args.0.extend(
                 self.program.iter().flat_map(|program| ["-initrd".into(), program.as_os_str().into()]),
@@ -285,7 +285,7 @@ mod tests {
     #[test]
     fn disk() {
         let mut options = Options::new("echo", &[]);
-        options.door = Door::Bios;
+        options.protocol = BootProtocol::Bios;
         let line = arguments(&options, Accelerator::Kvm);
         assert!(line.contains("-accel kvm"), "{line}");
         assert!(line.contains("snapshot=on,file=/k,,1"), "{line}");

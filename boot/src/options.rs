@@ -1,4 +1,4 @@
-//! What the user asked for: `[-smp N] [-m SIZE] [-boot DOOR] … PROGRAM [ARGS…]`.
+//! What the user asked for: `[-smp N] [-m SIZE] [-boot PROTOCOL] … PROGRAM [ARGS…]`.
 //!
 //! `qemu-run.sh` has the same options and refuses wrong values in words of their own before this crate is even built.
 //! What is wrong here was typed into `cargo run`, so that one wording serves for all values.
@@ -16,7 +16,7 @@ use std::time::Duration;
 
 /// How the kernel is started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Door {
+pub enum BootProtocol {
     /// The ELF itself by QEMU's `-kernel`.
     Pvh,
     /// A disk image for SeaBIOS.
@@ -33,7 +33,7 @@ pub struct Options {
     /// Memory in QEMU's form.
     pub memory: String,
     /// How the kernel is started.
-    pub door: Door,
+    pub protocol: BootProtocol,
     /// The processor in QEMU's form: a model and perhaps properties.
     pub cpu: String,
     /// The machine in QEMU's form: `q35`, `pc` or `microvm`, and perhaps properties.
@@ -82,7 +82,7 @@ impl Options {
         Options {
             smp: u32::try_from(cores).unwrap_or(MAX_CORES).min(MAX_CORES),
             memory: "512M".into(),
-            door: Door::Pvh,
+            protocol: BootProtocol::Pvh,
             cpu: DEFAULT_CPU.into(),
             machine: DEFAULT_MACHINE.into(),
             env: Vec::new(),
@@ -110,7 +110,7 @@ impl Options {
     ) -> Result<Options> {
         let mut options = Options::new("", &[]);
         let mut settings = Vec::new();
-        let mut door_said = None;
+        let mut protocol_said = None;
         // The first option about a machine.
         let mut of_machine = None;
         let mut words = words.into_iter();
@@ -124,7 +124,7 @@ impl Options {
                 "--" => ended = true,
                 "-smp" => options.smp = value(&word, &mut words, text(cores))?,
                 "-m" => options.memory = value(&word, &mut words, text(memory))?,
-                "-boot" => door_said = Some(value(&word, &mut words, text(door))?),
+                "-boot" => protocol_said = Some(value(&word, &mut words, text(protocol))?),
                 "-o" => options.output = Some(value(&word, &mut words, output)?),
                 "-cpu" => options.cpu = value(&word, &mut words, text(cpu))?,
                 "-machine" => options.machine = value(&word, &mut words, text(machine))?,
@@ -154,7 +154,7 @@ impl Options {
         options.args = words.collect();
         options.own_env = environment([], settings.clone());
         options.env = environment(host, settings);
-        options.door = door_said.unwrap_or(options.usual_door());
+        options.protocol = protocol_said.unwrap_or(options.usual_protocol());
         options.check_door()?;
         if let Some(option) = of_machine.filter(|_| options.output.is_some()) {
             return Err(Error::Usage(format!(
@@ -197,17 +197,17 @@ impl Options {
 
     /// How the kernel starts unless told: a file of this name is known as a disk, as QEMU's
     /// `-drive` and writers of USB sticks want it.
-    fn usual_door(&self) -> Door {
+    fn usual_protocol(&self) -> BootProtocol {
         let is_disk = |path: &Path| path.extension().is_some_and(|extension| extension == "img");
-        if self.output.as_deref().is_some_and(is_disk) { Door::Bios } else { Door::Pvh }
+        if self.output.as_deref().is_some_and(is_disk) { BootProtocol::Bios } else { BootProtocol::Pvh }
     }
 
     fn check_door(&self) -> Result<()> {
-        if self.door == Door::Pvh || machine_type(&self.machine) != "microvm" {
+        if self.protocol == BootProtocol::Pvh || machine_type(&self.machine) != "microvm" {
             return Ok(());
         }
-        let door = format!("{:?}", self.door).to_lowercase();
-        Err(Error::Usage(format!("-machine microvm starts with -boot pvh only, not '{door}'")))
+        let protocol = format!("{:?}", self.protocol).to_lowercase();
+        Err(Error::Usage(format!("-machine microvm starts with -boot pvh only, not '{protocol}'")))
     }
 
     /// Refuses more than a program can be told.
@@ -247,12 +247,12 @@ fn environment(
 impl Options {
     /// The options as words that [`parse`](Options::parse) reads; without the program.
     pub fn words(&self) -> Vec<OsString> {
-        let door = format!("{:?}", self.door).to_lowercase();
+        let protocol = format!("{:?}", self.protocol).to_lowercase();
         let cores = self.smp.to_string();
         let pairs = [
             ("-smp", &cores),
             ("-m", &self.memory),
-            ("-boot", &door),
+            ("-boot", &protocol),
             ("-cpu", &self.cpu),
             ("-machine", &self.machine),
         ];
@@ -329,11 +329,11 @@ fn memory(value: &str) -> Option<String> {
     (32.0 * 1048576.0..9.0e18).contains(&bytes).then(|| value.into())
 }
 
-fn door(value: &str) -> Option<Door> {
+fn protocol(value: &str) -> Option<BootProtocol> {
     match value {
-        "pvh" => Some(Door::Pvh),
-        "bios" => Some(Door::Bios),
-        "uefi" => Some(Door::Uefi),
+        "pvh" => Some(BootProtocol::Pvh),
+        "bios" => Some(BootProtocol::Bios),
+        "uefi" => Some(BootProtocol::Uefi),
         _ => None,
     }
 }
@@ -398,7 +398,7 @@ mod tests {
         let want = Options {
             smp: 4,
             memory: "1.5G".into(),
-            door: Door::Uefi,
+            protocol: BootProtocol::Uefi,
             cpu: "max,-avx,level=1".into(),
             machine: "q35,acpi=off".into(),
             env: vec![("A".into(), "1".into()), ("B".into(), OsString::new())],
@@ -417,7 +417,7 @@ mod tests {
     #[test]
     fn defaults() {
         let options = parse("hello").unwrap();
-        assert_eq!((options.door, options.timeout, options.verbose), (Door::Pvh, None, false));
+        assert_eq!((options.protocol, options.timeout, options.verbose), (BootProtocol::Pvh, None, false));
         assert!((1..=MAX_CORES).contains(&options.smp));
     }
 
@@ -438,11 +438,11 @@ mod tests {
             Options::parse(line.split_whitespace().map(OsString::from), host).unwrap()
         };
         let options = parse("-o /tmp/x.elf -e A=1 hello -smp");
-        assert_eq!((&options.output, options.door), (&Some("/tmp/x.elf".into()), Door::Pvh));
+        assert_eq!((&options.output, options.protocol), (&Some("/tmp/x.elf".into()), BootProtocol::Pvh));
         assert_eq!(options.for_image().env, [("A".to_owned(), "1".into())]);
-        assert_eq!(parse("-o /tmp/x.img hello").door, Door::Bios);
-        assert_eq!(parse("-boot uefi -o /tmp/x.img hello").door, Door::Uefi);
-        assert_eq!(parse("-o /tmp/x.img -boot pvh hello").door, Door::Pvh);
+        assert_eq!(parse("-o /tmp/x.img hello").protocol, BootProtocol::Bios);
+        assert_eq!(parse("-boot uefi -o /tmp/x.img hello").protocol, BootProtocol::Uefi);
+        assert_eq!(parse("-o /tmp/x.img -boot pvh hello").protocol, BootProtocol::Pvh);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::guest::RunDir;
 use crate::host::Host;
 use crate::image::Writer;
 use crate::kernel::{self, Kernel};
-use crate::options::{Door, Options};
+use crate::options::{BootProtocol, Options};
 use crate::payload::Payload;
 use crate::toolchain::Toolchain;
 use crate::{Error, Result, elf, go};
@@ -32,7 +32,7 @@ pub fn write(host: &Host, options: &Options, output: &Path) -> Result<u8> {
                 Err(status) => return Ok(status),
             };
             let words = program_words(&go::named(&Options { args: taken.args, ..options.for_image() }));
-            write_go(host, options.door, &taken.elf, &words, &dir, output)?;
+            write_go(host, options.protocol, &taken.elf, &words, &dir, output)?;
             Ok(0)
         }
         None => {
@@ -41,7 +41,7 @@ pub fn write(host: &Host, options: &Options, output: &Path) -> Result<u8> {
             let program = variant.choose(&kernel.programs, &options.program)?;
             let words = program_words(&Options { program, ..options.for_image() });
             let payload = Payload { program: &[], words: &words };
-            write_image(host, options.door, &kernel, payload, &dir, output)?;
+            write_image(host, options.protocol, &kernel, payload, &dir, output)?;
             Ok(0)
         }
     }
@@ -53,7 +53,7 @@ pub fn write(host: &Host, options: &Options, output: &Path) -> Result<u8> {
 /// Whatever keeps it from being built or written.
 pub fn write_go(
     host: &Host,
-    door: Door,
+    protocol: BootProtocol,
     elf: &Path,
     words: &[u8],
     dir: &RunDir,
@@ -62,13 +62,13 @@ pub fn write_go(
     let program = fs::read(elf).map_err(Error::io(format_args!("read {}", elf.display())))?;
     let program = elf::strip(&program)?;
     let payload = Payload { program: &program, words };
-    write_image(host, door, &go::image::get(host)?, payload, dir, output)
+    write_image(host, protocol, &go::image::get(host)?, payload, dir, output)
 }
 
 /// Writes `kernel` with this behind it to `output`, all of it or nothing.
 fn write_image(
     host: &Host,
-    door: Door,
+    protocol: BootProtocol,
     kernel: &Kernel,
     payload: Payload<'_>,
     dir: &RunDir,
@@ -81,9 +81,11 @@ fn write_image(
     let stripped = &kernel.stripped;
     let image = fs::read(stripped).map_err(Error::io(format_args!("read {}", stripped.display())))?;
     let image = payload.behind(&image)?;
-    let written = match door {
-        Door::Pvh => fs::write(&new, image).map_err(Error::io(format_args!("write {}", output.display()))),
-        Door::Bios | Door::Uefi => write_disk(host, door, &image, dir, &new),
+    let written = match protocol {
+        BootProtocol::Pvh => {
+            fs::write(&new, image).map_err(Error::io(format_args!("write {}", output.display())))
+        }
+        BootProtocol::Bios | BootProtocol::Uefi => write_disk(host, protocol, &image, dir, &new),
     };
     let renamed = written.and_then(|()| {
         fs::rename(&new, output).map_err(Error::io(format_args!("write {}", output.display())))
@@ -100,16 +102,22 @@ fn write_image(
 ///
 /// # Errors
 /// Whatever keeps it from being written.
-pub fn disk_of_run(host: &Host, door: Door, kernel: &Kernel, elf: &Path, dir: &RunDir) -> Result<PathBuf> {
+pub fn disk_of_run(
+    host: &Host,
+    protocol: BootProtocol,
+    kernel: &Kernel,
+    elf: &Path,
+    dir: &RunDir,
+) -> Result<PathBuf> {
     let disk = dir.files().dir.join("disk.img");
     let read = |path: &Path| fs::read(path).map_err(Error::io(format_args!("read {}", path.display())));
     let payload = Payload { program: &elf::strip(&read(elf)?)?, words: &[] };
-    write_disk(host, door, &payload.behind(&read(&kernel.stripped)?)?, dir, &disk)?;
+    write_disk(host, protocol, &payload.behind(&read(&kernel.stripped)?)?, dir, &disk)?;
     Ok(disk)
 }
 
-fn write_disk(host: &Host, door: Door, image: &[u8], dir: &RunDir, output: &Path) -> Result<()> {
+fn write_disk(host: &Host, protocol: BootProtocol, image: &[u8], dir: &RunDir, output: &Path) -> Result<()> {
     let kernel = dir.files().dir.join("kernel");
     fs::write(&kernel, image).map_err(Error::io(format_args!("write {}", kernel.display())))?;
-    Writer::get(host)?.write(door, &kernel, output)
+    Writer::get(host)?.write(protocol, &kernel, output)
 }

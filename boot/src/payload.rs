@@ -1,5 +1,5 @@
 //! An image with a program and its words behind it: all that a machine starts, in one file
-//! (`kernel/src/entry/payload.rs` reads it).
+//! (`kernel/src/loader/payload.rs` reads it).
 //!
 //! The linker script leaves an empty program header. It becomes a segment at the page where the
 //! image ends: to there PVH loads it, and there the `bootloader` crate maps it. A header added
@@ -53,7 +53,7 @@ impl Payload<'_> {
         }
         let mut out = elf.to_vec();
         let table = [MAGIC, self.program.len() as u64, self.words.len() as u64].map(u64::to_le_bytes);
-        patch(&mut out, SECTION, table.as_flattened(), "kernel/src/entry/payload.rs")?;
+        patch(&mut out, SECTION, table.as_flattened(), "kernel/src/loader/payload.rs")?;
         out.resize(out.len().next_multiple_of(PAGE as usize), 0);
         let segment = ProgramHeader64::<LE> {
             p_type: U32::new(LE, PT_LOAD),

@@ -6,7 +6,7 @@ use crate::guest::{End, Event, Guest, RunDir};
 use crate::host::Host;
 use crate::kernel::{self, Kernel};
 use crate::machine::{self, Accelerator, Machine};
-use crate::options::{Door, Options};
+use crate::options::{BootProtocol, Options};
 use crate::packages::{GDB, ensure};
 use crate::program::Variant;
 use crate::report::{self, Tails};
@@ -26,16 +26,16 @@ pub const TIMED_OUT: u8 = 124;
 /// How often the timeout is looked at while the guest is silent.
 pub(crate) const GLANCE: Duration = Duration::from_millis(20);
 
-/// Builds what is to be booted: the kernel with `variant`, and its disk image for the doors that want one.
+/// Builds what is to be booted: the kernel with `variant`, and its disk image for boot protocols that want one.
 ///
 /// # Errors
 /// What [`kernel::build`] and [`image::build`] return.
-pub fn prepare(host: &Host, variant: &Variant, door: Door) -> Result<(Kernel, PathBuf)> {
+pub fn prepare(host: &Host, variant: &Variant, protocol: BootProtocol) -> Result<(Kernel, PathBuf)> {
     let toolchain = Toolchain::get(host)?;
     let kernel = kernel::build(&toolchain, variant)?;
-    let medium = match door {
-        Door::Pvh => kernel.stripped.clone(),
-        Door::Bios | Door::Uefi => image::build(host, &toolchain, &kernel, door)?,
+    let medium = match protocol {
+        BootProtocol::Pvh => kernel.stripped.clone(),
+        BootProtocol::Bios | BootProtocol::Uefi => image::build(host, &toolchain, &kernel, protocol)?,
     };
     Ok((kernel, medium))
 }
@@ -56,7 +56,7 @@ pub fn run(host: &Host, options: &Options) -> Result<Option<u8>> {
     }
     let prelude = Prelude::new(host, options)?;
     let variant = options.variant()?;
-    let (kernel, medium) = prepare(host, &variant, options.door)?;
+    let (kernel, medium) = prepare(host, &variant, options.protocol)?;
     let program = variant.choose(&kernel.programs, &options.program)?;
     prelude.boot(host, &Options { program, ..options.clone() }, &kernel, &medium, None)
 }

@@ -6,7 +6,7 @@
 //!
 //! Nothing of the file is believed: what does not fit ends the start with a line that says what was found and what was expected.
 
-use crate::entry;
+use crate::loader;
 use crate::memory::direct_map;
 use crate::memory::frames::{self, Owner};
 use crate::memory::paging::{self, Access};
@@ -107,7 +107,7 @@ impl From<object::Error> for Error {
 /// # Errors
 /// [`Error`]; what was mapped before stays.
 pub fn load() -> Result<usize, Error> {
-    let module = entry::take_module().ok_or(Error::NoFile)?;
+    let module = loader::take_module().ok_or(Error::NoFile)?;
     let start = direct_map::phys_to_virt(PhysAddr::new(module.start));
     // SAFETY: the loader's file, which is in the direct map and which nobody else has been given.
     let file = unsafe { core::slice::from_raw_parts(start, (module.end - module.start) as usize) };

@@ -1,7 +1,14 @@
 //! The machine under the goroutine runtime.
 //!
-//! Layers, each of which uses only those before it: `entry` (doors), `cpu` and `memory`, then threads, then the port that
-//! the runtime stands on. `device` serves all of them.
+//! Strata, each of which uses only those before it (a test, `boot/tests/house`, reads the paths):
+//!
+//! 1. `irq`, `image`, `reserved`: interrupts off; where the image lies;
+//! 2. `device`, then `log`: what is reached by I/O ports; the boot log;
+//! 3. `cpu` and `memory`, which use each other;
+//! 4. `allocator`, `virtio`, `unwind`, `loader`: what the boot loader handed over, the command line in it;
+//! 5. `elf` and `thread`: the Go program's file; the threads that are the runtime's Ms;
+//! 6. `port`, on which the runtime stands, and `go`, the program that runs Go programs;
+//! 7. `entry`: from the boot loader to the runtime's first goroutine.
 //!
 //! A library, and nothing in it is public: `boot` links it with one program to an image, whose entry points are
 //! symbols (`_start`, `pvh_start`).
@@ -17,38 +24,16 @@ mod device;
 mod elf;
 mod entry;
 mod go;
+mod image;
+mod irq;
+mod loader;
 mod log;
 mod memory;
 mod port;
 mod reserved;
 mod thread;
 mod unwind;
-
-use bootloader_api::BootInfo;
-
-/// Where all doors end. Runs once, on the boot core, on the boot stack, with interrupts off.
-fn kernel_main(info: &'static BootInfo) -> ! {
-    cpu::local::init_boot();
-    device::uart::init(device::uart::Port::Com1);
-    cpu::init_traps();
-    memory::boot_heap::init();
-    let cmdline = entry::cmdline::begin();
-    log::set_verbose(cmdline.verbose);
-    log!("Gzero {}", env!("CARGO_PKG_VERSION"));
-    cpu::features::init();
-    memory::init(info);
-    allocator::use_runtime_heap();
-    let cmdline = entry::cmdline::complete(cmdline);
-    log!(
-        "program {}, {} arguments, {} settings",
-        runtime::env::Escaped(cmdline.args[0]),
-        cmdline.args.len() - 1,
-        cmdline.environ.len()
-    );
-    cpu::init_platform(info);
-    cpu::smp::start_all(thread::enter_idle);
-    port::start()
-}
+mod virtio;
 
 #[panic_handler]
 fn panic(info: &core::panic::PanicInfo<'_>) -> ! {

@@ -2,8 +2,8 @@
 //!
 //! Lines written before the command line is known are kept, as many as fit, and printed or dropped then.
 
-use crate::cpu::irq::IrqMutex;
 use crate::device::uart;
+use crate::irq::IrqMutex;
 use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicU8, Ordering};
 use spin::Once;

@@ -1,9 +1,10 @@
 //! The kernel as the runtime's machine: `impl runtime::port::Port` (Go: `os_linux.go`).
 
 use crate::cpu::trap::{Hooks, TrapFrame};
-use crate::cpu::{self, clock, exception, fpu, local, symbols};
-use crate::device::{power, uart};
-use crate::entry::{cmdline, relocate};
+use crate::cpu::{self, clock, exception, fpu, local, power, symbols};
+use crate::device::uart;
+use crate::image;
+use crate::loader::{self, cmdline};
 use crate::memory;
 use crate::memory::frames::{self, Owner};
 use crate::memory::stack::{self, FaultOutcome, Faulting};
@@ -94,7 +95,7 @@ extern "C" fn m0(_: usize) -> ! {
             thread: os_thread(t),
             stack: stack_of(t),
             xsave_area: fpu::xsave_area(),
-            has_go: crate::entry::has_module(),
+            has_go: loader::has_module(),
             entropy: cpu::entropy::draw(),
         })
     }
@@ -317,7 +318,7 @@ unsafe impl Port for Machine {
     }
 
     fn linked(pc: usize) -> usize {
-        relocate::linked(pc)
+        image::linked(pc)
     }
 
     unsafe fn try_call(f: extern "C-unwind" fn(*mut u8), arg: *mut u8) -> Result<(), Box<dyn Any + Send>> {

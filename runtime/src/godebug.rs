@@ -49,7 +49,7 @@ words! {
     PREEMPTSTATS = "preemptstats", 1;
     /// The heap checks itself (`heap`).
     MALLOCDEBUG = "mallocdebug", 1;
-    /// The machine's own: whether addresses are drawn at boot, which it reads before this is (`kernel/src/entry/kaslr.rs`).
+    /// The machine's own: whether addresses are drawn at boot, which it reads before this is (`kernel/src/loader/kaslr.rs`).
     KASLR = "kaslr", 1;
     /// Fills free memory of the collected heap, and looks at it when it is allocated (`gc/sweep.rs`).
     CLOBBERFREE = "clobberfree", 1;

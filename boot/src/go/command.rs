@@ -6,7 +6,7 @@ use super::{image, overlay, words};
 use crate::command_line::program_words;
 use crate::guest::RunDir;
 use crate::host::Host;
-use crate::options::{Door, Options};
+use crate::options::{BootProtocol, Options};
 use crate::run::Prelude;
 use crate::{Error, Result, output, source_root};
 use std::env;
@@ -147,8 +147,12 @@ impl Go {
         let name = image.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let options = Options { program: name, args: Vec::new(), ..options.for_image() };
         let is_disk = image.extension().is_some_and(|extension| extension == "img");
-        let door = if is_disk && options.door == Door::Pvh { Door::Bios } else { options.door };
-        output::write_go(host, door, &elf, &program_words(&super::named(&options)), &dir, image)?;
+        let protocol = if is_disk && options.protocol == BootProtocol::Pvh {
+            BootProtocol::Bios
+        } else {
+            options.protocol
+        };
+        output::write_go(host, protocol, &elf, &program_words(&super::named(&options)), &dir, image)?;
         Ok(0)
     }
 

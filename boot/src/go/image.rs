@@ -5,7 +5,7 @@
 
 use crate::host::Host;
 use crate::kernel::Kernel;
-use crate::options::Door;
+use crate::options::BootProtocol;
 use crate::program::Variant;
 use crate::run::prepare;
 use crate::{Error, Result, carried, source_root};
@@ -34,7 +34,7 @@ pub fn get(host: &Host) -> Result<Kernel> {
     if is_made && kernel.stripped.exists() {
         return Ok(kernel);
     }
-    let (kernel, _) = prepare(host, &Variant::Go, Door::Pvh)?;
+    let (kernel, _) = prepare(host, &Variant::Go, BootProtocol::Pvh)?;
     fs::write(&stamp, sources).map_err(Error::io(format_args!("write {}", stamp.display())))?;
     Ok(kernel)
 }

@@ -31,7 +31,7 @@ use handover::Taken;
 use crate::guest::RunDir;
 use crate::host::Host;
 use crate::kernel::Kernel;
-use crate::options::{Door, Options};
+use crate::options::{BootProtocol, Options};
 use crate::output::disk_of_run;
 use crate::run::Prelude;
 use crate::{Error, Result};
@@ -84,10 +84,10 @@ pub(crate) fn boot(
     elf: &Path,
 ) -> Result<Option<u8>> {
     let told = told(options)?;
-    if options.door == Door::Pvh {
+    if options.protocol == BootProtocol::Pvh {
         return prelude.boot(host, &told, kernel, &kernel.stripped, Some(elf));
     }
-    let disk = disk_of_run(host, options.door, kernel, elf, prelude.dir())?;
+    let disk = disk_of_run(host, options.protocol, kernel, elf, prelude.dir())?;
     prelude.boot(host, &told, kernel, &disk, Some(elf))
 }
 

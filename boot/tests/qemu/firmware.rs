@@ -13,7 +13,7 @@ use crate::harness::{Job, Outcome};
 use crate::stub::Stub;
 use boot::elf;
 use boot::kernel::Variant;
-use boot::options::{Door, Options};
+use boot::options::{BootProtocol, Options};
 use boot::symbols::BASE;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
@@ -57,7 +57,7 @@ fn damaged(guests: &Guests, seeds: std::ops::Range<u64>) -> Outcome {
 
 /// One boot with tables that `seed` has damaged; the boot log.
 fn boot(guests: &Guests, machine: &str, seed: u64) -> Result<String, String> {
-    let (kernel, _) = guests.built(Variant::Programs, Door::Pvh)?;
+    let (kernel, _) = guests.built(Variant::Programs, BootProtocol::Pvh)?;
     let elf = fs::read(&kernel.elf).map_err(|error| error.to_string())?;
     let functions = elf::functions(&elf).map_err(|error| error.to_string())?;
     let entry = functions.iter().find(|symbol| symbol.name == "pvh_start").ok_or("no pvh_start")?;

@@ -7,7 +7,7 @@ use crate::harness::{Job, Outcome};
 use boot::gdb;
 use boot::go::command::Go;
 use boot::kernel::Variant;
-use boot::options::{Door, Options};
+use boot::options::{BootProtocol, Options};
 use boot::packages::{GDB, ensure};
 use boot::{source_root, target_dir};
 use std::fs;
@@ -162,7 +162,7 @@ fn gdb_at(
     commands: &[String],
     goes_on: bool,
 ) -> Result<(String, String), String> {
-    let (kernel, _) = guests.built(Variant::Programs, Door::Pvh)?;
+    let (kernel, _) = guests.built(Variant::Programs, BootProtocol::Pvh)?;
     let port = gdb::free_port().map_err(|error| error.to_string())?;
     let file = gdb::write_commands(kernel, None, port).map_err(|error| error.to_string())?;
     attached(guests, guests.start(Variant::Programs, options, Some(port))?, &file, commands, goes_on)
@@ -241,7 +241,7 @@ fn go_program(guests: &Guests) -> Outcome {
     if !output.status.success() {
         return Err(String::from_utf8_lossy(&output.stderr).into_owned());
     }
-    let (kernel, _) = guests.built(Variant::Go, Door::Pvh)?;
+    let (kernel, _) = guests.built(Variant::Go, BootProtocol::Pvh)?;
     let port = gdb::free_port().map_err(|e| error(&e))?;
     let file = gdb::write_commands(kernel, Some(&elf), port).map_err(|e| error(&e))?;
     let options = Options { smp: 1, ..Options::new("waiting", &[]) };

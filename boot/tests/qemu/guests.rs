@@ -8,7 +8,7 @@ use boot::host::Host;
 use boot::kernel::{Kernel, Variant};
 use boot::machine::{self, Accelerator, Machine};
 use boot::monitor::Monitor;
-use boot::options::{Door, Options};
+use boot::options::{BootProtocol, Options};
 use boot::report::{self, Tails};
 use boot::run;
 use boot::streams::Stream;
@@ -45,18 +45,18 @@ impl Guests {
     }
 
     /// The kernel and what it is booted from, built at the first call.
-    pub fn built(&self, variant: Variant, door: Door) -> Result<&(Kernel, PathBuf), String> {
-        let built = match (&variant, door) {
+    pub fn built(&self, variant: Variant, protocol: BootProtocol) -> Result<&(Kernel, PathBuf), String> {
+        let built = match (&variant, protocol) {
             (Variant::Tests, _) => &self.tests,
             (Variant::Go, _) => &self.go,
-            (Variant::Programs, Door::Pvh) => &self.programs,
-            (Variant::Programs, Door::Bios) => &self.bios,
-            (Variant::Programs, Door::Uefi) => &self.uefi,
+            (Variant::Programs, BootProtocol::Pvh) => &self.programs,
+            (Variant::Programs, BootProtocol::Bios) => &self.bios,
+            (Variant::Programs, BootProtocol::Uefi) => &self.uefi,
             (Variant::File(_) | Variant::Crate(_) | Variant::Kernel, _) => {
                 unreachable!("tests of those run `qemu-run.sh`")
             }
         };
-        let prepare = || run::prepare(&self.host, &variant, door).map_err(|error| error.to_string());
+        let prepare = || run::prepare(&self.host, &variant, protocol).map_err(|error| error.to_string());
         built.get_or_init(prepare).as_ref().map_err(Clone::clone)
     }
 
@@ -84,7 +84,7 @@ impl Guests {
         gdb_port: Option<u16>,
         input: Input,
     ) -> Result<Session<'_>, String> {
-        let (kernel, medium) = self.built(variant, options.door)?;
+        let (kernel, medium) = self.built(variant, options.protocol)?;
         // Who stops a machine at an address has it from the ELF.
         let options = &Options { gdb: options.gdb || gdb_port.is_some(), ..options.clone() };
         let start = || {

@@ -4,10 +4,10 @@
 
 use crate::guests::{Guests, Ran};
 use crate::harness::{Job, Outcome};
-use boot::options::{Door, Options};
+use boot::options::{BootProtocol, Options};
 use std::time::Duration;
 
-/// How long a start may take, by the slowest door.
+/// How long a start may take, by the slowest boot protocol.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Where the ranges are unless drawn (`kernel/src/memory/layout.rs`): the direct map, three of stacks, devices, tables, the image.
@@ -42,10 +42,10 @@ pub fn jobs(guests: &Guests) -> Vec<Job<'_>> {
         fixed("off_with_a_seed", env("schedseed=7")),
         fixed("off_with_gdb", Options { gdb: true, ..hello() }),
         fixed("off_in_virtual_time", Options { icount: true, ..env("kaslr=1") }),
-        fixed("off_by_a_disk_image", Options { door: Door::Bios, ..env("kaslr=0") }),
+        fixed("off_by_a_disk_image", Options { protocol: BootProtocol::Bios, ..env("kaslr=0") }),
         drawn("on_with_a_seed", env("schedseed=7,kaslr=1")),
-        drawn("bios", Options { door: Door::Bios, ..hello() }),
-        drawn("uefi", Options { door: Door::Uefi, ..hello() }),
+        drawn("bios", Options { protocol: BootProtocol::Bios, ..hello() }),
+        drawn("uefi", Options { protocol: BootProtocol::Uefi, ..hello() }),
         drawn("without_rdrand", cpu("qemu64")),
         drawn("without_1_gib_pages", cpu("max,-pdpe1gb")),
         drawn("64_mib", memory("64M")),

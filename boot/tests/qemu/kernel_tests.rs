@@ -9,7 +9,7 @@ use crate::guests::Guests;
 use crate::harness::{Job, Outcome, Reporter};
 use boot::guest::Event;
 use boot::kernel::Variant;
-use boot::options::{DEFAULT_CPU, Door, Options};
+use boot::options::{BootProtocol, DEFAULT_CPU, Options};
 use boot::streams::Stream;
 use boot::transcript::Transcript;
 use std::env;
@@ -98,7 +98,7 @@ impl<'a> Batch<'a> {
 
 /// The names of a program's tests.
 pub fn list(guests: &Guests, program: &str) -> Result<Vec<String>, String> {
-    guests.built(Variant::Tests, Door::Pvh)?;
+    guests.built(Variant::Tests, BootProtocol::Pvh)?;
     let options = Options { smp: 1, ..Options::new(program, &["-list"]) };
     let (session, written) = guests.start(Variant::Tests, &options, None)?.read_to_end(PATIENCE)?;
     let tails = session.tails();

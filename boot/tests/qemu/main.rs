@@ -4,8 +4,8 @@
 //! an end by force. Its lines and options are libtest's. As many jobs run at once as the host has
 //! cores for (`harness.rs`).
 
+mod boot_protocols;
 mod console;
-mod doors;
 mod firmware;
 mod gdb;
 mod go_gc;
@@ -73,7 +73,7 @@ fn main() -> ExitCode {
         jobs.extend(ramp::jobs(&guests));
         jobs.extend(schedtrace::jobs(&guests));
         jobs.extend(soak::jobs(&guests));
-        jobs.extend(doors::jobs(&guests));
+        jobs.extend(boot_protocols::jobs(&guests));
         jobs.extend(firmware::jobs(&guests));
         jobs.extend(kaslr::jobs(&guests));
         jobs.extend(interruptions::jobs(&guests));

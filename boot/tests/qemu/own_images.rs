@@ -74,9 +74,9 @@ fn go_elf_of_go_build() -> Outcome {
     printed(&qemu(&folder, &["-kernel", "app.elf"])?, "[app]")
 }
 
-fn go_disk(door: &str) -> Outcome {
-    let folder = Folder::new(&format!("image {door}"), &[("words.go", WORDS)])?;
-    expect(&script(&folder, &["-boot", door, "-o", "app.img", "words.go", "b"])?, 0, "", &[])?;
+fn go_disk(protocol: &str) -> Outcome {
+    let folder = Folder::new(&format!("image {protocol}"), &[("words.go", WORDS)])?;
+    expect(&script(&folder, &["-boot", protocol, "-o", "app.img", "words.go", "b"])?, 0, "", &[])?;
     let disk = [
         "-drive",
         "if=none,id=disk,format=raw,file=app.img",
@@ -86,7 +86,7 @@ fn go_disk(door: &str) -> Outcome {
         "VGA",
     ];
     let mut words = disk.map(String::from).to_vec();
-    if door == "uefi" {
+    if protocol == "uefi" {
         let firmware = ensure(&Host::current(), OVMF, |host| {
             ["OVMF_CODE_4M.fd", "OVMF_CODE.fd"]
                 .iter()

@@ -2,8 +2,8 @@
 //!
 //! An interrupt stays pending while interrupts are off, and ends a halt: a core that halts with none to come is a deadlock.
 
-use crate::cpu::irq::{IrqMutex, IrqOff};
 use crate::cpu::local;
+use crate::irq::{IrqMutex, IrqOff};
 use loom::sync::atomic;
 
 #[path = "../../src/thread/idle.rs"]

@@ -9,6 +9,7 @@ mod buddy;
 mod owner;
 
 mod cpu;
+use cpu::irq;
 mod epoch_model;
 mod idle_model;
 mod shootdown_model;

@@ -2,7 +2,7 @@
 //!
 //! A machine without tables, or with broken ones, is taken for a PC with one core.
 
-use crate::device::soft_off;
+use super::soft_off;
 use crate::memory::{self, region};
 use acpi_tables::Memory;
 pub use acpi_tables::Platform;

@@ -10,9 +10,9 @@
 
 use super::clock;
 use super::features::{Features, has};
-use super::irq::IrqOff;
 use super::local;
 use super::trap::vector;
+use crate::irq::IrqOff;
 use crate::memory::region;
 use core::arch::x86_64::{_mm_lfence, _mm_mfence};
 use core::hint::spin_loop;

@@ -5,7 +5,7 @@
 //! interrupted one, which the trap's entry marks by a return address of its own.
 
 use super::{symbols, trap};
-use crate::entry::{self, relocate};
+use crate::image;
 use crate::memory::{FRAME_SIZE, paging};
 use core::fmt;
 
@@ -58,7 +58,7 @@ impl Frames {
 
 fn is_mapped(addr: usize) -> bool {
     // The boot stack is in use before the kernel has page tables to look at.
-    entry::boot_stack().contains(&addr) || paging::translate(addr).is_some()
+    image::boot_stack().contains(&addr) || paging::translate(addr).is_some()
 }
 
 /// Prints the calls that led to `pc`, whose function has the frame pointer `fp`, two lines each, as the runtime prints a goroutine's. `pc` is
@@ -89,7 +89,7 @@ pub fn print(w: &mut dyn fmt::Write, pc: usize, fp: usize, interrupted: bool) ->
 fn frame(w: &mut dyn fmt::Write, pc: usize, interrupted: bool) -> fmt::Result {
     // A return address is that of the instruction after the call, which may be another function's first.
     let (at, note) = if interrupted { (pc, " (interrupted)") } else { (pc.wrapping_sub(1), "") };
-    let linked = relocate::linked(pc);
+    let linked = image::linked(pc);
     match symbols::lookup(at) {
         Some((name, offset)) => writeln!(w, "{name}\n\t{linked:#x} +{:#x}{note}", offset + (pc - at)),
         None => writeln!(w, "\t{linked:#x}{note}"),

@@ -4,10 +4,9 @@
 //! stops the others. A fault while it is made ends the machine at once, with what has been printed so far.
 
 use super::trap::{BY_SOFTWARE, TrapFrame, hooks};
-use super::{backtrace, ipi, local};
-use crate::device::power;
+use super::{backtrace, ipi, local, power};
 use crate::device::uart::{Emergency, end_line_emergency};
-use crate::entry::relocate;
+use crate::image;
 use core::arch::asm;
 use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicUsize, Ordering};
@@ -238,7 +237,7 @@ fn registers(w: &mut dyn Write, frame: &TrapFrame) -> fmt::Result {
         Cr4::read_raw(),
         Efer::read_raw(),
     )?;
-    match relocate::moved_by() {
+    match image::moved_by() {
         0 => Ok(()),
         by => writeln!(w, "the image is moved by {by:#x}"),
     }

@@ -4,8 +4,8 @@
 //! second. After reset every input is masked; those that nobody routes stay so.
 
 use super::acpi::platform;
-use super::irq::IrqMutex;
 use super::local;
+use crate::irq::IrqMutex;
 use crate::memory::region;
 use acpi_tables::{IoApic, Override};
 use core::ptr::NonNull;

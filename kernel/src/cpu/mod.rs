@@ -3,7 +3,6 @@
 //! | file | what |
 //! |---|---|
 //! | [`local`] | a core's own data, at `gs:` |
-//! | [`irq`] | interrupts off, and locks that need it |
 //! | [`features`], [`fpu`] | what the CPU has; extended registers |
 //! | [`gdt`], `idt`, [`trap`] | trap stacks, descriptor tables, entry and exit of traps |
 //! | [`exception`], [`backtrace`], [`symbols`] | reports |
@@ -11,6 +10,7 @@
 //! | [`clock`], `calibrate` | time |
 //! | [`entropy`] | random numbers |
 //! | [`smp`], `trampoline` | starting the other cores |
+//! | [`power`], `soft_off` | the end |
 
 mod acpi;
 pub mod apic;
@@ -25,10 +25,11 @@ pub mod gdt;
 mod idt;
 pub mod ioapic;
 pub mod ipi;
-pub mod irq;
 pub mod local;
 mod pic;
+pub mod power;
 pub mod smp;
+mod soft_off;
 pub mod symbols;
 #[cfg(feature = "kernel-tests")]
 mod tests;

@@ -6,15 +6,15 @@
 //! Rust, and a core that arrives when the machine has gone on without it must not take part.
 //!
 //! # Protocol
-//! `DOOR` is one word: how many numbers have been given out, and a bit that says that no more are.
+//! `ADMISSION` is one word: how many numbers have been given out, and a bit that says that no more are.
 //!
-//! 1. The boot core fills `STARTUPS[1..=n]` with stacks for as many cores as it will call; number 0 is its own, so `DOOR` is 1.
+//! 1. The boot core fills `STARTUPS[1..=n]` with stacks for as many cores as it will call; number 0 is its own, so `ADMISSION` is 1.
 //! 2. It sends the interrupts. They order its earlier writes before what the called cores do.
-//! 3. A core that arrives (`ap_enter`) adds 1 to `DOOR` by compare-exchange, unless the closed bit is set. Success gives it the old value as its
+//! 3. A core that arrives (`ap_enter`) adds 1 to `ADMISSION` by compare-exchange, unless the closed bit is set. Success gives it the old value as its
 //!    number, hence a stack, and it runs [`ap_main`]. Failure because the bit is set means that it is late: it *parks*, for ever, without ever having
-//!    touched anything but `DOOR` and `LATE`. `LOCK CMPXCHG` is a full barrier, so a number given out is seen by 5.
+//!    touched anything but `ADMISSION` and `LATE`. `LOCK CMPXCHG` is a full barrier, so a number given out is seen by 5.
 //! 4. The boot core waits until all have been given numbers, or until none has for [`PATIENCE_NS`].
-//! 5. It closes the door by an atomic OR, whose result says how many numbers were given out, once and for all: a core is either in it or parks.
+//! 5. It ends admission by an atomic OR, whose result says how many numbers were given out, once and for all: a core is either in it or parks.
 //! 6. It waits until each of those has finished its set-up (`ONLINE`, release; acquire here) and is halted with interrupts on.
 //! 7. It sets the count of cores, takes the trampoline's mapping away if nobody is missing, sets `RELEASED` and sends each core a reschedule
 //!    interrupt. A core checks `RELEASED` with interrupts off and then halts by `sti; hlt`, which takes no interrupt between the two, so that it either sees
@@ -24,7 +24,7 @@
 //! case stays mapped.
 //!
 //! A core cannot be told to be silent in QEMU, so `GODEBUG=smplate=N` holds back the interrupts for the N-th core called (from 1)
-//! until the door is closed: to the boot core it is a core that does not answer, and then a late one.
+//! until admission has ended: to the boot core it is a core that does not answer, and then a late one.
 
 use super::apic::{self, Delivery};
 use super::features::{Features, has};
@@ -55,8 +55,8 @@ const CLOCK_CHECKS: u32 = 100;
 const CLOSED: u32 = 1 << 31;
 
 /// Numbers given out, and [`CLOSED`].
-static DOOR: AtomicU32 = AtomicU32::new(1);
-/// Cores that came after the door was closed.
+static ADMISSION: AtomicU32 = AtomicU32::new(1);
+/// Cores that came after admission had ended.
 static LATE: AtomicU32 = AtomicU32::new(0);
 /// Cores that have finished their set-up, the boot core not counted.
 static ONLINE: AtomicUsize = AtomicUsize::new(0);
@@ -85,12 +85,12 @@ ap_enter:
     movl %eax, %ss
     movl %eax, %fs
     movl %eax, %gs
-    movl {door}(%rip), %eax
+    movl {admission}(%rip), %eax
 1:
     testl %eax, %eax
     js 2f
     leal 1(%rax), %ecx
-    lock cmpxchgl %ecx, {door}(%rip)
+    lock cmpxchgl %ecx, {admission}(%rip)
     jne 1b
     movl %eax, %edi
     movq {stacks}(,%rdi,8), %rsp
@@ -105,7 +105,7 @@ ap_enter:
     .cfi_endproc
     .size ap_enter, . - ap_enter
 "#,
-    door = sym DOOR,
+    admission = sym ADMISSION,
     stacks = sym STACKS,
     late = sym LATE,
     main = sym ap_main,
@@ -201,7 +201,7 @@ fn call(called: &[u32]) {
     let start = clock::nanotime();
     send_startup(&now, page, now.len() as u32 + 1);
     wait_for_arrivals(called.len() as u32 + 1);
-    let admitted = DOOR.fetch_or(CLOSED, Ordering::AcqRel) as usize;
+    let admitted = ADMISSION.fetch_or(CLOSED, Ordering::AcqRel) as usize;
     wait_for_setup(admitted - 1);
     COUNT.store(admitted, Ordering::Relaxed);
     let took = (clock::nanotime() - start) / 1000;
@@ -237,7 +237,7 @@ fn send_startup(ids: &[u32], page: PhysAddr, enough: u32) {
     ids.iter().for_each(|&id| apic::send(id, Delivery::INIT));
     clock::delay(INIT_NS);
     ids.iter().for_each(|&id| apic::send(id, startup));
-    if !wait_until(REPEAT_NS, || DOOR.load(Ordering::Relaxed) == enough) {
+    if !wait_until(REPEAT_NS, || ADMISSION.load(Ordering::Relaxed) == enough) {
         // A core that has started ignores it.
         ids.iter().for_each(|&id| apic::send(id, startup));
     }
@@ -258,9 +258,9 @@ fn wait_until(ns: u64, done: impl Fn() -> bool) -> bool {
 
 /// Step 4.
 fn wait_for_arrivals(all: u32) {
-    let mut arrived = DOOR.load(Ordering::Relaxed);
-    while arrived < all && wait_until(PATIENCE_NS, || DOOR.load(Ordering::Relaxed) != arrived) {
-        arrived = DOOR.load(Ordering::Relaxed);
+    let mut arrived = ADMISSION.load(Ordering::Relaxed);
+    while arrived < all && wait_until(PATIENCE_NS, || ADMISSION.load(Ordering::Relaxed) != arrived) {
+        arrived = ADMISSION.load(Ordering::Relaxed);
     }
 }
 

@@ -5,7 +5,7 @@
 //! `{ function: u32, name: u32 }` sorted by `function`, its offset from [`KERNEL_BASE`]; then the strings, in which
 //! `name` is the offset of a `u16` length and that many bytes of UTF-8. All zero: there are no names.
 
-use crate::entry::{KERNEL_BASE, relocate};
+use crate::image::{self, KERNEL_BASE};
 use crate::reserved::reserve_section;
 
 /// Bytes reserved for the table.
@@ -29,7 +29,7 @@ pub fn lookup(addr: usize) -> Option<(&'static str, usize)> {
     if !is_code(addr) {
         return None;
     }
-    let offset = relocate::linked(addr) - KERNEL_BASE;
+    let offset = image::linked(addr) - KERNEL_BASE;
     let (entry, name) = find(&__gzero_symbols, offset as u32)?;
     Some((name, offset - entry as usize))
 }

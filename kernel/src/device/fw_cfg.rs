@@ -1,6 +1,6 @@
-//! QEMU's fw_cfg files: how the host passes the command line and the program's words (`entry/cmdline.rs`).
+//! QEMU's fw_cfg files: how the host passes the command line and the program's words (`loader/cmdline.rs`).
 
-use crate::cpu::irq::{IrqMutex, IrqMutexGuard};
+use crate::irq::{IrqMutex, IrqMutexGuard};
 use alloc::vec;
 use alloc::vec::Vec;
 use core::arch::asm;

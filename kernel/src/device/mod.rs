@@ -2,8 +2,5 @@
 
 pub mod debugcon;
 pub mod fw_cfg;
-pub mod power;
 pub mod rtc;
-pub mod soft_off;
 pub mod uart;
-pub mod virtio;

@@ -5,7 +5,7 @@
 //! device's FIFO, under a lock that makes each call's bytes contiguous. The receiving half ([`Receiver`]) has registers of its own and needs
 //! no part in that lock.
 
-use crate::cpu::irq::IrqMutex;
+use crate::irq::IrqMutex;
 use core::fmt::{self, Write};
 use core::hint::spin_loop;
 use core::sync::atomic::{AtomicBool, AtomicU16, Ordering};

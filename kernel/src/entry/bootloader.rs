@@ -1,11 +1,13 @@
-//! The door for disk images: the `bootloader` crate's BIOS and UEFI stages enter [`_start`](self) in long mode with a
+//! Disk images: the `bootloader` crate's BIOS and UEFI stages enter [`_start`](self) in long mode with a
 //! `BootInfo` in `rdi`.
 //!
 //! `bootloader_api::entry_point!` cannot be used: it makes `_start` a Rust function, and the BIOS stage arrives with SSE
 //! off, so the first spilled XMM register would be an invalid opcode. The UEFI stage arrives with interrupts in
 //! whatever state the firmware left them, hence the `cli`.
 
-use super::{PHYSICAL_MEMORY_OFFSET, enter, keep_regions};
+use super::enter;
+use crate::image::PHYSICAL_MEMORY_OFFSET;
+use crate::loader::keep_regions;
 use bootloader_api::config::Mapping;
 use bootloader_api::{BootInfo, BootloaderConfig};
 use core::arch::global_asm;
@@ -40,7 +42,7 @@ global_asm!(
     main = sym bootloader_main,
 );
 
-/// First Rust code of the disk images' door.
+/// First Rust code of a disk image.
 extern "C" fn bootloader_main(info: *mut BootInfo) -> ! {
     // SAFETY: the loader passes a valid `BootInfo` that nobody else uses, so that it may be moved out.
     let mut info = unsafe { info.read() };

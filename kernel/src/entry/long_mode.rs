@@ -1,8 +1,8 @@
 //! What a processor without a 64-bit mode gets to see: one line on the first serial port, and the end.
 //!
 //! In 32-bit code, before anything else, because the next step towards 64-bit mode is a fault whose handler there is none for.
-//! Only QEMU can be ended from here, by the debug console and the debug-exit device as in [`power`](crate::device::power); another machine halts.
-//! The disk images' doors have no need of this: SeaBIOS and OVMF hand over to `bootloader`, which is in 64-bit mode when it calls the kernel.
+//! Only QEMU can be ended from here, by the debug console and the debug-exit device as in [`power`](crate::cpu::power); another machine halts.
+//! Disk images have no need of this: SeaBIOS and OVMF hand over to `bootloader`, which is in 64-bit mode when it calls the kernel.
 
 use core::arch::global_asm;
 
@@ -85,6 +85,6 @@ no_long_mode:
     .code64
     .text
 "#,
-    base = const super::KERNEL_BASE,
+    base = const crate::image::KERNEL_BASE,
     options(att_syntax)
 );

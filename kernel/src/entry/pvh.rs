@@ -1,4 +1,4 @@
-//! The PVH door: QEMU's `-kernel`, Firecracker and Cloud Hypervisor start an ELF that carries a Xen note.
+//! PVH: QEMU's `-kernel`, Firecracker and Cloud Hypervisor start an ELF that carries a Xen note.
 //!
 //! Source: Xen's `docs/misc/pvh.pandoc` and `public/arch-x86/hvm/start_info.h`. The loader enters [`pvh_start`] with
 //! paging off in 32-bit protected mode, flat segments, interrupts off, and the physical address of an
@@ -14,7 +14,9 @@
 //!
 //! The tables are data and not built by code because the less there is of 32-bit assembler the better.
 
-use super::{KERNEL_BASE, PHYSICAL_MEMORY_OFFSET, enter, keep_cmdline, keep_module, keep_regions, payload};
+use super::enter;
+use crate::image::{KERNEL_BASE, PHYSICAL_MEMORY_OFFSET};
+use crate::loader::{keep_cmdline, keep_module, keep_regions, payload};
 use bootloader_api::BootInfo;
 use bootloader_api::info::{MemoryRegion, MemoryRegionKind, Optional};
 use core::arch::global_asm;
@@ -158,13 +160,13 @@ unsafe extern "C" {
     safe static __kernel_end: u8;
 }
 
-/// First Rust code of the PVH door: turns the start info at physical address `start_info` into a `BootInfo`.
+/// First Rust code of a PVH start: turns the start info at physical address `start_info` into a `BootInfo`.
 ///
 /// # Panics
 /// If the loader is not a PVH loader that passes a memory map (version 1; all since 2018 do).
 extern "C" fn pvh_main(start_info: u32) -> ! {
     let virt = |phys: u64| (PHYSICAL_MEMORY_OFFSET + phys) as usize;
-    // SAFETY: by PVH's contract `ebx` holds the address of a start info; the door's tables map all of the low 4 GiB.
+    // SAFETY: by PVH's contract `ebx` holds the address of a start info; the tables above map all of the low 4 GiB.
     let info = unsafe { &*(virt(start_info.into()) as *const StartInfo) };
     assert!(info.magic == START_INFO_MAGIC, "PVH start info has magic {:#x}", info.magic);
     assert!(info.version >= 1 && info.memmap_entries > 0, "PVH loader passed no memory map");

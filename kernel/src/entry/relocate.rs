@@ -21,7 +21,7 @@
 //! Nothing is slower than before: an image at another address has the same instructions.
 //!
 //! # What has addresses as linked
-//! `.eh_frame`, for which the linker leaves no relocations: the unwinder adds ([`actual`]). Tracebacks subtract ([`linked`]), so that the image's ELF explains
+//! `.eh_frame`, for which the linker leaves no relocations: the unwinder adds ([`image::actual`]). Tracebacks subtract ([`image::linked`]), so that the image's ELF explains
 //! them whatever was drawn.
 //!
 //! # Rejected
@@ -29,15 +29,13 @@
 //!   one of 512 ranges of 512 GiB, PVH not at all.
 //! - *Places in all of the 2 GiB*, 19 bits in place of 18: PVH's tables map the first of them.
 
-use super::{KERNEL_BASE, PHYSICAL_MEMORY_OFFSET, kaslr};
 use crate::cpu::entropy;
 use crate::device::debugcon;
+use crate::image::{self, KERNEL_BASE, PHYSICAL_MEMORY_OFFSET};
 use crate::memory::{self, FRAME_SIZE};
 use crate::reserved::reserve_section;
 use bootloader_api::BootInfo;
 use core::arch::global_asm;
-use core::ops::Range;
-use core::sync::atomic::{AtomicUsize, Ordering};
 
 /// The lowest address that is drawn, and the highest that a moved image may have. The margin is for addresses a little beyond the end, which indexes are added to.
 const FIRST: usize = 0xffff_ffff_c000_0000;
@@ -53,13 +51,6 @@ const HEADER: usize = 12;
 
 /// Of an entry: the address has 64 bits.
 const WIDE: u32 = 1 << 31;
-
-static MOVED_BY: AtomicUsize = AtomicUsize::new(0);
-
-unsafe extern "C" {
-    safe static __kernel_start: u8;
-    safe static __kernel_end: u8;
-}
 
 reserve_section!(".gzero.relocations", __gzero_relocations, SIZE);
 
@@ -115,27 +106,6 @@ unsafe extern "sysv64" {
     fn relocate_image(info: *mut u8, entries: *const u8, by: usize, count: u32, mapped: usize) -> !;
 }
 
-/// By how much the image was moved.
-#[inline]
-pub fn moved_by() -> usize {
-    MOVED_BY.load(Ordering::Relaxed)
-}
-
-/// The address that `addr` has in the ELF, if it lies in the image.
-pub fn linked(addr: usize) -> usize {
-    if image().contains(&addr) { addr - moved_by() } else { addr }
-}
-
-/// Where `addr` of the image is, whether as linked or as it is.
-pub fn actual(addr: usize) -> usize {
-    if image().contains(&addr) { addr } else { addr + moved_by() }
-}
-
-/// The image's addresses.
-pub fn image() -> Range<usize> {
-    &raw const __kernel_start as usize..&raw const __kernel_end as usize
-}
-
 /// Goes on in [`super::arrive`], at a drawn address if addresses are drawn, the image can be moved and its memory map has room.
 pub fn enter(mut info: BootInfo) -> ! {
     if let Some((count, by)) = entries().zip(map_moved(&info)) {
@@ -148,7 +118,7 @@ pub fn enter(mut info: BootInfo) -> ! {
 
 /// First code at the new address.
 extern "sysv64" fn arrive(info: *mut BootInfo, by: usize) -> ! {
-    MOVED_BY.store(by, Ordering::Relaxed);
+    image::set_moved_by(by);
     debugcon::tell_moved(by);
     // SAFETY: it lies below on the same stack, was moved with it, and `enter` does not go on.
     let mut info = unsafe { info.read() };
@@ -167,10 +137,10 @@ fn entries() -> Option<u32> {
 /// Step 3. By how much the second mapping lies higher; none if there is none.
 fn map_moved(info: &BootInfo) -> Option<usize> {
     let known = info.physical_memory_offset.into_option() == Some(PHYSICAL_MEMORY_OFFSET);
-    if !kaslr::is_on() || !known {
+    if !image::is_drawn() || !known {
         return None;
     }
-    let image = image();
+    let image = image::addresses();
     let places = (LAST - FIRST).checked_sub(image.end - image.start)? / FRAME_SIZE;
     let by = FIRST + entropy::below(places as u64 + 1) as usize * FRAME_SIZE - image.start;
     memory::map_image_again(&info.memory_regions, image, by).then_some(by)
@@ -179,7 +149,7 @@ fn map_moved(info: &BootInfo) -> Option<usize> {
 #[cfg(feature = "kernel-tests")]
 mod tests {
     use super::*;
-    use crate::entry::boot_stack;
+    use crate::image::{boot_stack, linked, moved_by};
     use crate::memory::paging;
 
     unsafe extern "C" {
@@ -191,10 +161,10 @@ mod tests {
 
     #[runtime::kernel_test]
     fn it_lies_where_it_was_drawn() {
-        let image = image();
+        let image = image::addresses();
         // As distances: constants in the image with addresses there are what the next test looks for.
         assert_eq!(image.start - moved_by() - KERNEL_BASE, 0x20_0000);
-        assert_eq!(moved_by() != 0, kaslr::is_on());
+        assert_eq!(moved_by() != 0, image::is_drawn());
         assert!(moved_by() == 0 || (FIRST <= image.start && image.end <= LAST));
         assert_eq!(linked(image.start + 1) - KERNEL_BASE, 0x20_0001);
         assert_eq!(linked(0x1000), 0x1000);
@@ -207,18 +177,19 @@ mod tests {
         if moved_by() == 0 {
             return;
         }
-        let old = image().start - moved_by()..image().end - moved_by();
+        let old = image::addresses().start - moved_by()..image::addresses().end - moved_by();
         assert!(old.clone().step_by(FRAME_SIZE).all(|page| paging::translate(page).is_none()));
         let range = |start: &u8, end: &u8| &raw const *start as usize..&raw const *end as usize;
         let stack = boot_stack().start - FRAME_SIZE..boot_stack().end;
         let out = [range(&__eh_frame_start, &__eh_frame_end), range(&__text_start, &__text_end), stack];
-        let words = image().step_by(8).filter(|word| !out.iter().any(|range| range.contains(word)));
+        let words =
+            image::addresses().step_by(8).filter(|word| !out.iter().any(|range| range.contains(word)));
         let mut addresses = 0;
         for word in words {
             // SAFETY: all of the image but the page below the boot stack is mapped; the word may be another core's to write.
             let value = unsafe { (word as *const usize).read_volatile() };
             assert!(!old.contains(&value), "{word:#x} has {value:#x}");
-            addresses += usize::from(image().contains(&value));
+            addresses += usize::from(image::addresses().contains(&value));
         }
         assert!(addresses > 1000, "{addresses}");
     }

@@ -3,7 +3,7 @@
 //! 512 KiB of the image's `.bss`. What was allocated here stays here when the runtime's heap takes over, so a
 //! deallocation is told by its address ([`contains`]).
 
-use crate::cpu::irq::IrqMutex;
+use crate::irq::IrqMutex;
 use core::alloc::Layout;
 use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;

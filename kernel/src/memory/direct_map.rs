@@ -4,7 +4,7 @@
 //! It covers the memory that the loader's map names, rounded out to 2 MiB, and no device registers:
 //! [`region::map_mmio`](super::region::map_mmio) is for those.
 
-use crate::entry::PHYSICAL_MEMORY_OFFSET;
+use crate::image::PHYSICAL_MEMORY_OFFSET;
 use core::ops::Range;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use x86_64::PhysAddr;

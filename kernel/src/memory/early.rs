@@ -1,6 +1,6 @@
 //! Frames for what is built before the frame allocator: page tables and the allocator's own state bytes.
 //!
-//! They come from the start of the largest piece of usable memory that lies above 1 MiB and below 4 GiB: all doors map
+//! They come from the start of the largest piece of usable memory that lies above 1 MiB and below 4 GiB: all boot protocols map
 //! that, and application processors load the root table's address while they are in 32-bit mode.
 
 use super::buddy::FRAME_SIZE;
@@ -41,7 +41,7 @@ pub fn last_frames(map: &[MemoryRegion], n: usize) -> Option<impl Iterator<Item 
         piece.end.checked_sub((n * FRAME_SIZE) as u64).filter(|start| *start >= piece.start + APART)?;
     let frames = (start..piece.end).step_by(FRAME_SIZE).map(PhysAddr::new);
     Some(frames.inspect(|&frame| {
-        // SAFETY: the map says the memory is usable, nobody else uses its end, and the door maps it.
+        // SAFETY: the map says the memory is usable, nobody else uses its end, and the boot protocol maps it.
         unsafe { direct_map::phys_to_virt(frame).write_bytes(0, FRAME_SIZE) };
     }))
 }
@@ -64,7 +64,7 @@ impl EarlyFrames {
         let start = PhysAddr::new(self.taken.end);
         self.taken.end += (n * FRAME_SIZE) as u64;
         assert!(self.taken.end <= self.end, "too little memory below 4 GiB for page tables and frame states");
-        // SAFETY: the map says the memory is usable, nobody else has been given it, and the door maps it.
+        // SAFETY: the map says the memory is usable, nobody else has been given it, and the boot protocol maps it.
         unsafe { direct_map::phys_to_virt(start).write_bytes(0, n * FRAME_SIZE) };
         start
     }

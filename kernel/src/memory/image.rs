@@ -1,14 +1,14 @@
 //! The first page tables of our own: the direct map, and the kernel's image with each section's protection.
 //!
-//! The image's virtual addresses come from the linker script; where its pages lie in physical memory is asked of the door's tables,
-//! page by page, so that any loader's layout will do. Nothing else of the door's address space is kept: not its identity map, so page 0 is
+//! The image's virtual addresses come from the linker script; where its pages lie in physical memory is asked of the boot protocol's tables,
+//! page by page, so that any loader's layout will do. Nothing else of its address space is kept: not its identity map, so page 0 is
 //! absent from here on, and not the page below the boot stack.
 
 use super::buddy::FRAME_SIZE;
 use super::early::{self, EarlyFrames};
 use super::paging::{self, Access, Error};
 use super::{direct_map, tlb};
-use crate::entry;
+use crate::image::boot_stack;
 use bootloader_api::info::{MemoryRegion, MemoryRegionKind};
 use core::iter::once;
 use core::ops::Range;
@@ -39,13 +39,13 @@ fn sections() -> [(Range<usize>, Access); 3] {
 
 /// Builds the tables, with the direct map at `base`, and makes them the boot core's. Returns how many 1 GiB pages the direct map has.
 pub fn switch(map: &[MemoryRegion], base: usize, early: &mut EarlyFrames) -> usize {
-    let (door, _) = Cr3::read();
+    let (boot_tables, _) = Cr3::read();
     let root = early.take(1);
     paging::set_root(root, Efer::read().contains(EferFlags::NO_EXECUTE_ENABLE));
     let huge =
         CpuId::new().get_extended_processor_and_feature_identifiers().is_some_and(|f| f.has_1gib_pages());
     let pages = map_memory(map, base, early, huge);
-    map_image(door.start_address(), early);
+    map_image(boot_tables.start_address(), early);
     direct_map::set_place(base, end_of_memory(map));
     // SAFETY: the new tables map all that is in use: this code, its stack and statics (the image), and the direct map, of which
     // nobody holds an address yet.
@@ -107,12 +107,13 @@ fn map_direct<S: PageSize>(base: usize, phys: u64, early: &mut EarlyFrames) -> b
     }
 }
 
-/// Maps the image's pages to where the tables at `door` have them.
-fn map_image(door: PhysAddr, early: &mut EarlyFrames) {
-    let guard = entry::boot_stack().start - FRAME_SIZE;
+/// Maps the image's pages to where the tables below `root` have them.
+fn map_image(root: PhysAddr, early: &mut EarlyFrames) {
+    let guard = boot_stack().start - FRAME_SIZE;
     for (section, access) in sections() {
         for addr in section.step_by(FRAME_SIZE).filter(|&addr| addr != guard) {
-            let mapping = paging::translate_from(door, addr).expect("the door maps the kernel's image");
+            let mapping =
+                paging::translate_from(root, addr).expect("the boot protocol maps the kernel's image");
             let frame = PhysFrame::containing_address(mapping.phys);
             paging::map_early(page(addr), frame, access, || Some(early.take(1)))
                 .expect("the image's pages are distinct");
@@ -123,13 +124,13 @@ fn map_image(door: PhysAddr, early: &mut EarlyFrames) {
 /// Maps the image's pages `by` bytes higher, too, in the boot protocol's tables, for any use; the tables come from the end of `map`'s memory. False if
 /// there is too little of it, or something is mapped there.
 pub fn map_again(map: &[MemoryRegion], image: Range<usize>, by: usize) -> bool {
-    let door = Cr3::read().0.start_address();
+    let root = Cr3::read().0.start_address();
     // A directory, and a table for each 2 MiB that it begins or ends in.
     let tables = (image.end - image.start).div_ceil(Size2MiB::SIZE as usize) + 2;
     let Some(mut frames) = early::last_frames(map, tables) else { return false };
     image.step_by(FRAME_SIZE).all(|addr| {
-        let frame = paging::translate_from(door, addr).map(|at| PhysFrame::containing_address(at.phys));
-        frame.is_some_and(|frame| paging::map_beside(door, page(addr + by), frame, || frames.next()).is_ok())
+        let frame = paging::translate_from(root, addr).map(|at| PhysFrame::containing_address(at.phys));
+        frame.is_some_and(|frame| paging::map_beside(root, page(addr + by), frame, || frames.next()).is_ok())
     })
 }
 

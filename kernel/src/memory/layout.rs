@@ -26,7 +26,7 @@
 
 use super::{demand_zero, direct_map, region, stack};
 use crate::cpu::entropy;
-use crate::entry::relocate;
+use crate::image;
 use core::ops::Range;
 
 /// What every range begins at a multiple of.
@@ -84,7 +84,7 @@ impl Layout {
         crate::log!(
             "memory: direct map at {:#x}, stacks at {huge:#x}, {large:#x}, {stacks:#x}, devices at {devices:#x}, tables at {zero:#x}, image at {:#x}",
             direct_map::range().start,
-            relocate::image().start,
+            image::addresses().start,
         );
     }
 }
@@ -156,6 +156,6 @@ mod tests {
         let old = Layout::FIXED.direct_map();
         let there = direct_map::range().start == old;
         assert_eq!(paging::translate(old + 0x20_0000).is_some(), there);
-        assert!(there || crate::entry::kaslr::is_on());
+        assert!(there || image::is_drawn());
     }
 }

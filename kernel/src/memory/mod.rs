@@ -24,7 +24,7 @@ mod tests;
 pub mod tlb;
 mod tlb_bench;
 
-use crate::entry::{PHYSICAL_MEMORY_OFFSET, kaslr};
+use crate::image::{PHYSICAL_MEMORY_OFFSET, is_drawn};
 use crate::log;
 use bootloader_api::BootInfo;
 pub use buddy::FRAME_SIZE;
@@ -32,20 +32,20 @@ use early::EarlyFrames;
 pub use image::{is_memory, map_again as map_image_again};
 use layout::Layout;
 
-/// Takes over the machine's memory: leaves the door's page tables for the kernel's own, and starts the frame allocator. Runs once, on the boot
+/// Takes over the machine's memory: leaves the boot protocol's page tables for the kernel's own, and starts the frame allocator. Runs once, on the boot
 /// core, after the CPU's features (NX, WP) were turned on.
 ///
 /// # Panics
 /// If the machine has too little memory to go on.
 pub fn init(info: &'static BootInfo) {
     let offset = info.physical_memory_offset.into_option();
-    assert!(offset == Some(PHYSICAL_MEMORY_OFFSET), "the door maps physical memory at {offset:x?}");
+    assert!(offset == Some(PHYSICAL_MEMORY_OFFSET), "the boot protocol maps physical memory at {offset:x?}");
     let map = &info.memory_regions[..];
     for r in map {
         log!("memory: {:#014x}..{:#014x} {:?}", r.start, r.end, r.kind);
     }
     let mut early = EarlyFrames::new(map);
-    let layout = Layout::choose(kaslr::is_on(), image::end_of_memory(map) as usize);
+    let layout = Layout::choose(is_drawn(), image::end_of_memory(map) as usize);
     let gigabytes = image::switch(map, layout.direct_map(), &mut early);
     layout.announce();
     let tables = (early.taken().end - early.taken().start) / 1024;
@@ -62,10 +62,6 @@ pub fn init(info: &'static BootInfo) {
         direct_map::range().end,
         gigabytes,
     );
-    match crate::entry::regions_dropped() {
-        0 => {}
-        n => log!("memory: {n} regions of the loader's map had no place and are not used"),
-    }
 }
 
 /// Logs what is free and what each core's TLB went through: for the machine's end. Takes the frame allocator's locks, so the other

@@ -6,7 +6,7 @@ use super::buddy::FRAME_SIZE;
 use super::direct_map;
 use super::paging::{self, Access};
 use super::stack;
-use crate::cpu::irq::IrqMutex;
+use crate::irq::IrqMutex;
 use x86_64::structures::paging::{Page, PhysFrame, Size4KiB};
 use x86_64::{PhysAddr, VirtAddr};
 

@@ -6,8 +6,8 @@
 mod epoch;
 mod shootdown;
 
-use crate::cpu::irq::IrqOff;
 use crate::cpu::{MAX_CPUS, local};
+use crate::irq::IrqOff;
 use core::ops::Range;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 /// What `shootdown.rs` is built on; its model has loom's.

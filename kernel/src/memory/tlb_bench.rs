@@ -7,7 +7,7 @@
 use super::buddy::FRAME_SIZE;
 use super::{demand_zero, tlb};
 use crate::cpu::clock::nanotime;
-use crate::cpu::irq::IrqOff;
+use crate::irq::IrqOff;
 use core::ops::Range;
 use runtime::{println, program};
 

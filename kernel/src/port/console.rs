@@ -14,11 +14,11 @@
 //!    name under the same lock.
 //! 2. The interrupt takes the names of those for whom there is something now, and posts them after it has given up the lock.
 
-use crate::cpu::irq::IrqMutex;
 use crate::cpu::trap::vector;
-use crate::device::virtio::pci;
-use crate::device::virtio::serial::Serial;
+use crate::irq::IrqMutex;
 use crate::thread::{self, Thread};
+use crate::virtio::pci;
+use crate::virtio::serial::Serial;
 use virtio_drivers::transport::DeviceType;
 
 /// The serial device and who waits for it.

@@ -9,9 +9,9 @@
 mod uart;
 
 use super::console::{self, CONSOLE, Event};
-use crate::cpu::irq::IrqMutex;
 use crate::device::debugcon;
-use crate::device::virtio::serial::Buffer;
+use crate::irq::IrqMutex;
+use crate::virtio::serial::Buffer;
 use runtime::port::Input;
 use spin::Once;
 pub use uart::on_interrupt;

@@ -6,7 +6,7 @@
 
 use super::runqueue::{switch_away_for_good, this};
 use super::thread::Thread;
-use crate::cpu::irq::{IrqMutex, IrqOff};
+use crate::irq::{IrqMutex, IrqOff};
 use crate::memory::stack;
 use core::ptr::null_mut;
 

@@ -25,8 +25,8 @@ use super::atomic::Ordering;
 use super::runqueue::{CORES, Core, IDLE};
 use super::thread::Thread;
 use super::timer;
-use crate::cpu::irq::{IrqOff, wait_for_interrupt};
 use crate::cpu::{self, ipi, local};
+use crate::irq::{IrqOff, wait_for_interrupt};
 
 /// One round of a core's idle loop: a thread to run, or none after an interrupt.
 pub(super) fn look_or_halt(irq: &IrqOff, core: &'static Core) -> Option<&'static Thread> {

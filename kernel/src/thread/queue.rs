@@ -4,7 +4,7 @@
 
 use super::atomic::{AtomicU32, Ordering};
 use super::thread::Thread;
-use crate::cpu::irq::IrqMutex;
+use crate::irq::IrqMutex;
 use core::ptr::null_mut;
 
 /// The queue.

@@ -14,7 +14,7 @@ use super::idle::place;
 use super::runqueue::{by_id, switch_away, this};
 use super::thread::{State, Thread, current};
 use crate::cpu::clock;
-use crate::cpu::irq::IrqOff;
+use crate::irq::IrqOff;
 use core::sync::atomic::Ordering;
 
 /// Sleeps until the current thread's semaphore was posted (true, and the post is consumed) or `ns` nanoseconds have passed (false);

@@ -12,8 +12,8 @@
 use super::runqueue::{self as cores, Core};
 use super::thread::{State, Thread};
 use super::{exit, timer};
-use crate::cpu::irq::IrqOff;
 use crate::cpu::local;
+use crate::irq::IrqOff;
 use core::arch::global_asm;
 use core::sync::atomic::Ordering;
 

@@ -2,8 +2,8 @@
 
 use super::idle::place;
 use super::{exit, switch};
-use crate::cpu::irq::IrqOff;
 use crate::cpu::local;
+use crate::irq::IrqOff;
 use crate::memory::region;
 use crate::memory::stack::{self, Stack};
 use ::alloc::boxed::Box;

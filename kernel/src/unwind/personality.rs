@@ -4,7 +4,7 @@
 //! The answer depends on the return address only: a Rust frame treats all exceptions alike.
 
 use super::row::Landing;
-use crate::entry::relocate;
+use crate::image;
 use core::ffi::c_void;
 use gimli::Pointer;
 use unwinding::abi::{PersonalityRoutine, UnwindAction, UnwindContext, UnwindReasonCode};
@@ -23,9 +23,9 @@ struct Call {
 /// What `routine` says of a call with `return_address` in the function that starts at `function` and whose data is at `lsda`.
 pub fn ask(routine: Pointer, lsda: usize, function: usize, return_address: usize) -> Landing {
     let routine = match routine {
-        Pointer::Direct(address) => relocate::actual(address as usize),
+        Pointer::Direct(address) => image::actual(address as usize),
         // SAFETY: an address of a pointer, by the compiler.
-        Pointer::Indirect(address) => unsafe { *(relocate::actual(address as usize) as *const usize) },
+        Pointer::Indirect(address) => unsafe { *(image::actual(address as usize) as *const usize) },
     };
     // SAFETY: what the compiler names as the personality routine is one.
     let routine = unsafe { core::mem::transmute::<usize, PersonalityRoutine>(routine) };

@@ -1,7 +1,7 @@
 //! What a return address says of its frame, decoded from `.eh_frame` (System V ABI, x86-64 supplement, 3.7; DWARF 5, 6.4).
 
 use super::personality;
-use crate::entry::relocate;
+use crate::image;
 use gimli::{
     BaseAddresses, CfaRule, EhFrame, EhFrameHdr, EndianSlice, NativeEndian, Pointer, Register, RegisterRule,
     UnwindContext, UnwindContextStorage, UnwindSection, UnwindTableRow, X86_64,
@@ -112,7 +112,7 @@ pub fn decode(pc: usize) -> Result<Row, Undecodable> {
     let row = fde.unwind_info_for_address(&eh_frame, &bases, &mut context, call)?;
     let landing = match (fde.personality(), fde.lsda()) {
         (Some(routine), Some(Pointer::Direct(lsda))) => {
-            let lsda = relocate::actual(lsda as usize);
+            let lsda = image::actual(lsda as usize);
             personality::ask(routine, lsda, fde.initial_address() as usize, pc)
         }
         _ => Landing::None,

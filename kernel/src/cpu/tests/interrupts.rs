@@ -1,8 +1,8 @@
 //! Timers fire when they should, and interrupts reach the cores that they are sent to.
 
-use crate::cpu::irq::IrqOff;
 use crate::cpu::trap::vector;
 use crate::cpu::{self, apic, clock, ipi, local};
+use crate::irq::IrqOff;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 use x86_64::instructions::interrupts;

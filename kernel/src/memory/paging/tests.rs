@@ -134,7 +134,7 @@ fn sections_are_protected() {
     assert_eq!(translate("text".as_ptr() as usize).map(|m| m.access), Some(Access::Read));
     assert_eq!(translate(&raw const DATA as usize).map(|m| m.access), Some(Access::ReadWrite));
     assert_eq!(translate(0), None, "page 0");
-    assert_eq!(translate(crate::entry::boot_stack().start - 1), None, "below the boot stack");
+    assert_eq!(translate(crate::image::boot_stack().start - 1), None, "below the boot stack");
     // What is code or constant is not writable through the direct map either.
     for addr in [sections_are_protected as fn() as usize, "text".as_ptr() as usize] {
         let phys = translate(addr).expect("mapped").phys;

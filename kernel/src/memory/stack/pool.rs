@@ -6,7 +6,7 @@
 use super::quarantine;
 use super::slot::{CLASSES, Link, Slot, State};
 use super::{RECLAIM, StackError, reclaim};
-use crate::cpu::irq::IrqMutex;
+use crate::irq::IrqMutex;
 
 /// The free slots of a class.
 struct Lists {

@@ -33,7 +33,7 @@
 use super::slot::{Link, Slot, State};
 use super::tables::Tables;
 use super::{pool, unmap_below};
-use crate::cpu::irq::IrqMutex;
+use crate::irq::IrqMutex;
 use crate::memory::{frames, tlb};
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 

@@ -11,10 +11,10 @@
 
 use super::Decoder;
 use crate::cpu::ioapic;
-use crate::cpu::irq::IrqMutex;
 use crate::cpu::trap::vector;
 use crate::device::debugcon;
 use crate::device::uart::Receiver;
+use crate::irq::IrqMutex;
 use crate::thread::{self, Thread};
 use runtime::port::Input;
 

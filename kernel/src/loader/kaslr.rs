@@ -19,7 +19,7 @@
 use super::cmdline::{LINE_FILE, WORDS_FILE, read_word};
 use super::{MAX_CMDLINE, payload};
 use crate::device::fw_cfg;
-use core::sync::atomic::{AtomicBool, Ordering};
+use crate::image;
 use runtime::godebug;
 
 /// The option that turns drawing off.
@@ -27,13 +27,6 @@ pub const OFF: &[u8] = b"-nokaslr";
 
 /// Bytes of a word that are looked at: those that the command line can have.
 const LONGEST: usize = MAX_CMDLINE;
-
-static ON: AtomicBool = AtomicBool::new(false);
-
-/// Whether addresses are drawn.
-pub fn is_on() -> bool {
-    ON.load(Ordering::Relaxed)
-}
 
 /// Reads what was asked for. To be called once, on the boot core; `line` is the boot protocol's command line.
 pub fn init(line: Option<&[u8]>) {
@@ -58,7 +51,7 @@ pub fn init(line: Option<&[u8]>) {
             }
         }
     }
-    ON.store(words.drawn(), Ordering::Relaxed);
+    image::set_drawn(words.drawn());
 }
 
 /// What is known of the words so far.

@@ -8,7 +8,7 @@
 //!
 //! PVH loads the segment where it is linked to, the `bootloader` crate maps it there out of the
 //! kernel's file: in both cases it is one piece of physical memory, which no loader reports as
-//! usable or which [`pvh`](super::pvh) leaves out. It is read through the direct map, so it need
+//! usable or which [`pvh`](crate::entry::pvh) leaves out. It is read through the direct map, so it need
 //! not move with the image.
 //!
 //! Rejected: a module of PVH's and the ramdisk of `bootloader`, two ways for one thing, and no file
@@ -45,20 +45,20 @@ fn lengths() -> [u64; 2] {
 }
 
 /// How many bytes there are behind the image.
-pub(super) fn len() -> u64 {
+pub fn len() -> u64 {
     lengths().iter().sum()
 }
 
 /// Notes where the payload is, before the image moves. A module that the loader brought counts
 /// more.
-pub(super) fn keep() {
+pub fn keep() {
     let [program, words] = lengths();
     if program + words == 0 {
         return;
     }
-    let door = Cr3::read().0.start_address();
+    let tables = Cr3::read().0.start_address();
     let start =
-        paging::translate_from(door, &raw const __kernel_end as usize).expect("the segment is mapped");
+        paging::translate_from(tables, &raw const __kernel_end as usize).expect("the segment is mapped");
     let start = start.phys.as_u64();
     if program != 0 {
         keep_module(start..start + program);

@@ -2,7 +2,7 @@
 //!
 //! To enter S5, a number is written to a register; both come from firmware's tables ([`acpi_tables`]).
 
-use crate::cpu::irq::IrqOff;
+use crate::irq::IrqOff;
 use crate::memory::region;
 use acpi_tables::{Power, SleepControl};
 use core::hint::spin_loop;

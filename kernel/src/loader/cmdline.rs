@@ -15,7 +15,8 @@
 //! are the program's own affair. Words are bytes, any but NUL: only a setting's name is text.
 
 use super::{MAX_CMDLINE, kaslr, payload};
-use crate::device::{fw_cfg, power, uart};
+use crate::cpu::power;
+use crate::device::{fw_cfg, uart};
 use alloc::borrow::Cow;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -230,8 +231,8 @@ pub fn get() -> &'static CommandLine {
 pub fn begin() -> CommandLine {
     let mut parsed = CommandLine::default();
     // QEMU passes an empty line where it was given none.
-    let door = super::door_cmdline().filter(|line| !line.is_ok_and(<[u8]>::is_empty));
-    let line = match door {
+    let own = super::own_cmdline().filter(|line| !line.is_ok_and(<[u8]>::is_empty));
+    let line = match own {
         Some(line) => line.map(Cow::Borrowed),
         None => fw_cfg::read(LINE_FILE, MAX_CMDLINE).unwrap_or(Ok(Vec::new())).map(Cow::Owned),
     };

@@ -3,8 +3,8 @@
 //! QEMU's `isa-debug-exit` alone cannot pass a status on: QEMU exits with `(value << 1) | 1`. So the status goes
 //! first, in decimal, to the debug console, to whose other end the runner listens.
 
-use super::{debugcon, soft_off, uart};
-use crate::cpu::{ipi, local};
+use super::{ipi, local, soft_off};
+use crate::device::{debugcon, uart};
 use core::hint::spin_loop;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use x86_64::instructions::port::Port;
