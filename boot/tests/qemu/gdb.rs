@@ -207,7 +207,8 @@ fn session(guests: &Guests, look: &Look) -> Outcome {
     let mut commands = vec![format!("break {file}:{line}{condition}"), "continue".into()];
     commands.extend(look.commands.iter().map(|&command| command.into()));
     commands.extend(["delete".into(), "continue".into()]);
-    let options = Options { smp: look.smp, ..Options::new(program, args) };
+    // Where one core is enough, who has run before the stop does not depend on how fast the host is.
+    let options = Options { smp: look.smp, icount: look.smp == 1, ..Options::new(program, args) };
     let (said, printed) = gdb_at(guests, &options, &commands, true)?;
     check(&said, look.answers, &printed, look.output)
 }
