@@ -5,13 +5,13 @@
 //! written beside the user's files; and a file that does not compile concerns nobody who runs another one.
 //!
 //! # Protocol
-//! 1. Every program has a package of its own in a directory of `target/kernel/images/`, written by [`Variant::write_package`]. It has a binary
+//! 1. Every program has a package of its own in a directory of `target/kernel/images/`, written by `Variant::write_package`. It has a binary
 //!    that names the kernel and the program's library, so that the linker puts both into one image; and for a file, a library that has the file as its one
 //!    module.
 //! 2. The package is a workspace of its own, with the profile and the locked versions of this one: kernel, runtime and `core` are the
 //!    same crates for all of them, and are compiled once. A user's package brings its own `Cargo.lock` too; where both name a crate, cargo takes
 //!    what fits both.
-//! 3. [`choose`] reads from the linked image which programs it has: it refuses none, two of one name, and several of which none has the file's name.
+//! 3. `Variant::choose` reads from the linked image which programs it has: it refuses none, two of one name, and several of which none has the file's name.
 //!
 //! Rejected: one image of all programs. One wrong file stops all of them, their warnings are mixed, and an edit compiles them all.
 

@@ -40,9 +40,6 @@ pub const IST_COUNT: usize = 6;
 /// Bytes of each: a page fault saves up to 2.7 KiB of extended registers and then allocates memory; a report formats text.
 pub const IST_SIZE: usize = 16 * 1024;
 
-/// The code segment's selector, in every core's table.
-pub const CODE_SELECTOR: u16 = 8;
-
 struct Tables {
     gdt: GlobalDescriptorTable<5>,
     tss: TaskStateSegment,
@@ -80,11 +77,11 @@ pub unsafe fn init(id: usize, ist: [usize; IST_COUNT]) {
     // SAFETY: this core's slot, in its only call of this function: there is no other reference.
     let t = unsafe { &mut *TABLES[id].0.get() };
     t.tss.interrupt_stack_table = stack_table(ist);
+    // The first one on every core: the gates have its selector.
     let code = t.gdt.append(Descriptor::kernel_code_segment());
     let data = t.gdt.append(Descriptor::kernel_data_segment());
     // SAFETY: the task state is a static.
     let tss = t.gdt.append(unsafe { Descriptor::tss_segment_unchecked(&raw const t.tss) });
-    assert!(code.0 == CODE_SELECTOR);
     // SAFETY: the table is a static and not changed after this; the selectors are those of its flat ring 0 segments. FS and GS are
     // left alone: loading their selectors would clear the GS base.
     unsafe {
