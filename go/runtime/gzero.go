@@ -10,7 +10,7 @@ import (
 )
 
 // gzVersion changes with every change of the table or of gzLayout. The kernel refuses another.
-const gzVersion = 18
+const gzVersion = 19
 
 // gzLayout is runtime/src/goabi/layout.rs's Layout, word for word.
 type gzLayout struct {

@@ -181,7 +181,6 @@ var gzwaitreasons = [...]waitReason{
 	waitReasonSyncRWMutexLock,
 	waitReasonSyncWaitGroupWait,
 	waitReasonStoppingTheWorld,
-	waitReasonPreempted,
 	waitReasonCoroutine,
 	waitReasonSynctestRun,
 	waitReasonSynctestWait,

@@ -20,7 +20,7 @@ const (
 	gzWaitRWMutexLock   = 12
 	gzWaitWaitGroup     = 13
 
-	gzWaitSynctestWaitGroup = 19
+	gzWaitSynctestWaitGroup = 18
 )
 
 func selectsetpc(pc *uintptr) {}

@@ -1,8 +1,10 @@
-//! Structure of the sources: strata of modules, and how much of the code is `unsafe`.
+//! Structure of the sources: strata of modules, how much of the code is `unsafe`, and a page that is made from them.
 //!
 //! Sources are read as tokens, so what stands in macros counts like everything else. `cargo test -p boot --test house -- --nocapture` prints
 //! the counts.
 
 mod counts;
+mod documents;
 mod sources;
 mod strata;
+mod waiting;

@@ -14,7 +14,7 @@ use core::mem::{offset_of, size_of};
 use core::sync::atomic::{AtomicBool, Ordering};
 
 /// `gzVersion` in `gzero.go`.
-const VERSION: usize = 18;
+const VERSION: usize = 19;
 
 macro_rules! layout {
     ($($(#[$doc:meta])* $name:ident,)*) => {

@@ -26,44 +26,85 @@ macro_rules! reasons {
 }
 
 reasons! {
-    /// Not waiting, or no reason given.
+    /// Nothing, or no reason is given.
     Zero = "",
-    /// Receive on a nil channel.
+    /// A receive from a nil channel: for ever, in no structure.
     ChanReceiveNilChan = "chan receive (nil chan)",
-    /// Send on a nil channel.
+    /// A send on a nil channel: for ever, in no structure.
     ChanSendNilChan = "chan send (nil chan)",
-    /// `select` with no cases.
+    /// A `select` with no cases: for ever, in no structure.
     SelectNoCases = "select (no cases)",
-    /// `select`.
+    /// A `select`: a `Sudog` for each case in its channel's `recvq` or `sendq`.
     Select = "select",
-    /// Receive.
+    /// A receive: a `Sudog` in the channel's `recvq`.
     ChanReceive = "chan receive",
-    /// Send.
+    /// A send: a `Sudog` in the channel's `sendq`.
     ChanSend = "chan send",
-    /// A runtime semaphore.
+    /// A semaphore of the runtime's: a `Waiter` in the treap of its `SemaRoot`.
     Semacquire = "semacquire",
-    /// `time::sleep`.
+    /// `time::sleep`: a timer in the heap of the P; in a bubble an entry in the bubble's list.
     Sleep = "sleep",
-    /// `Cond::wait`.
+    /// `Cond::wait`: a `Waiter` in the condition's list.
     SyncCondWait = "sync.Cond.Wait",
-    /// `Mutex::lock`.
+    /// `Mutex::lock`: a `Waiter` in the treap of its semaphore's `SemaRoot`.
     SyncMutexLock = "sync.Mutex.Lock",
-    /// `RwMutex::read`.
+    /// `RwMutex::read`: a `Waiter` in the treap of the readers' semaphore.
     SyncRwMutexRLock = "sync.RWMutex.RLock",
-    /// `RwMutex::write`.
+    /// `RwMutex::write`: a `Waiter` in the treap of the writers' semaphore.
     SyncRwMutexLock = "sync.RWMutex.Lock",
-    /// `WaitGroup::wait`.
+    /// `WaitGroup::wait`: a `Waiter` in the treap of its semaphore's `SemaRoot`.
     SyncWaitGroupWait = "sync.WaitGroup.Wait",
-    /// Waits for the world to stop, or to be allowed to stop it.
+    /// Stopping the world: a `Waiter` in the treap of `WORLDSEMA`; then nothing, until the other Ps stand.
     StoppingTheWorld = "stopping the world",
-    /// Stopped by a preemption request.
-    Preempted = "preempted",
-    /// Another goroutine runs that it handed its M to.
+    /// A switch to another goroutine, which has the M now: the word `gp` of Go's `coro`.
     Coroutine = "coroutine",
-    /// A bubble's root, while the bubble runs.
+    /// The root of a bubble, while the bubble runs: the bubble.
     SynctestRun = "synctest.Run",
-    /// Waits until its bubble is idle.
+    /// A wait until the bubble is idle: the bubble.
     SynctestWait = "synctest.Wait",
-    /// `WaitGroup::wait` on one of the goroutine's bubble.
+    /// `WaitGroup::wait` on a group of the goroutine's bubble: a `Waiter` in the treap of its semaphore.
     SynctestWaitGroupWait = "sync.WaitGroup.Wait",
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ALL;
+    use std::format;
+    use std::string::String;
+    use std::vec::Vec;
+
+    /// The reasons' names by number, in small letters: Go writes `RW`.
+    fn names() -> Vec<String> {
+        ALL.iter().map(|reason| format!("{reason:?}").to_lowercase()).collect()
+    }
+
+    #[test]
+    fn go_has_the_same_list() {
+        let list = include_str!("../../../go/runtime/proc.go").split_once("var gzwaitreasons").unwrap().1;
+        let list = list.split_once("\n}").unwrap().0;
+        let go: Vec<String> = list
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("waitReason")?.strip_suffix(','))
+            .map(str::to_lowercase)
+            .collect();
+        assert_eq!(go, names());
+    }
+
+    #[test]
+    fn go_has_the_same_numbers() {
+        let mut constants = 0;
+        for line in include_str!("../../../go/runtime/select.go").lines() {
+            let Some((name, number)) =
+                line.trim().strip_prefix("gzWait").and_then(|line| line.split_once('='))
+            else {
+                continue;
+            };
+            let name = name.trim().to_lowercase();
+            let reason = &names()[number.trim().parse::<usize>().unwrap()];
+            let said = [&name, &format!("sync{name}"), &format!("{name}wait"), &format!("sync{name}wait")];
+            assert!(said.contains(&reason), "gzWait{name} is the number of {reason}");
+            constants += 1;
+        }
+        assert_eq!(constants, 7);
+    }
 }

@@ -129,3 +129,31 @@ fn magic_divides_every_offset() {
         }
     }
 }
+
+/// `docs/size-classes.md` is made of the table. `GZERO_WRITE_DOCS=1 cargo test -p runtime` writes it.
+#[test]
+fn the_page_is_the_table() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/size-classes.md");
+    let mut text = std::string::String::from(
+        "\
+# Size classes
+
+An object of up to 32 KiB gets a slot of the smallest class that holds it; a span of the class is cut into such slots. The classes are Go's, computed at compile
+time by Go's rule (`runtime/src/heap/size_class.rs`). *Worst waste* is of a span full of the smallest objects of its class, which are 1 B larger than the class
+below. A slot is aligned to the highest power of two that divides its size, 8 KiB at most.
+
+| class | slot, B | span, B | slots | left at the end, B | worst waste | alignment, B |
+|--:|--:|--:|--:|--:|--:|--:|
+",
+    );
+    for (i, (size, span, objects, tail, waste, align)) in GO.iter().enumerate() {
+        let (class, waste) = (i + 1, *waste as f64 / 100.0);
+        text +=
+            &std::format!("| {class} | {size} | {span} | {objects} | {tail} | {waste:.2} % | {align} |\n");
+    }
+    if std::env::var_os("GZERO_WRITE_DOCS").is_some() {
+        std::fs::write(path, &text).expect("docs/ is there");
+    }
+    let there = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(there == text, "docs/size-classes.md is old: GZERO_WRITE_DOCS=1 cargo test -p runtime");
+}
