@@ -4,8 +4,8 @@ use alloc::string::String;
 use core::hint::black_box;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use runtime::io::stdin;
-use runtime::proc::syscall::nanosleep;
 use runtime::sync::WaitGroup;
+use runtime::syscall::nanosleep;
 use runtime::time::{Duration, now};
 use runtime::{go, println};
 
@@ -24,7 +24,7 @@ fn compute() {
 fn compute_on_all() -> Duration {
     let start = now();
     let wg = WaitGroup::new();
-    for _ in 0..runtime::proc::gomaxprocs() {
+    for _ in 0..runtime::gomaxprocs() {
         wg.go(compute);
     }
     wg.wait();

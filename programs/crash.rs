@@ -2,7 +2,6 @@
 
 use core::fmt;
 use core::sync::atomic::{AtomicBool, Ordering};
-use runtime::lock::{Lock, Rank};
 use runtime::time::{Duration, sleep};
 use runtime::{args, chan, defer, eprint, eprintln, go, println, program};
 
@@ -30,9 +29,9 @@ const KINDS: [(&str, fn()); 33] = [
     ("deferred_panic", deferred_panic),
     ("panic_in_text", || panic!("text: {}", PanicsWhenShown)),
     ("panic_no_unwind", || no_unwind()),
-    ("panic_on_g0", || runtime::proc::systemstack(|| panic!("on the scheduler's stack"))),
-    ("panic_text_on_g0", || runtime::proc::systemstack(|| panic!("text: {}", PanicsWhenShown))),
-    ("panic_locked", panic_locked),
+    ("panic_on_g0", inside::panic_on_g0),
+    ("panic_text_on_g0", inside::panic_text_on_g0),
+    ("panic_locked", inside::panic_locked),
     ("double_free", misuse::double_free),
     ("foreign_free", misuse::foreign_free),
     ("overrun", misuse::overrun),
@@ -46,7 +45,7 @@ const KINDS: [(&str, fn()); 33] = [
 fn threads() {
     runtime::debug::set_max_threads(20);
     for _ in 0..30 {
-        go(|| runtime::proc::syscall::nanosleep(Duration::from_secs(60)));
+        go(|| runtime::syscall::nanosleep(Duration::from_secs(60)));
     }
     sleep(Duration::from_secs(1));
 }
@@ -150,10 +149,26 @@ extern "C" fn no_unwind() {
     panic!("crash on purpose");
 }
 
-fn panic_locked() {
-    let lock = Lock::new(Rank::Hchan);
-    lock.lock();
-    panic!("crash on purpose");
+/// What only the runtime's own code can do.
+#[allow(unsafe_code, reason = "programs cannot get there")]
+mod inside {
+    use super::PanicsWhenShown;
+    use runtime::machine::{Rank, locked, systemstack};
+
+    pub fn panic_on_g0() {
+        // SAFETY: it ends the program.
+        unsafe { systemstack(|| panic!("on the scheduler's stack")) }
+    }
+
+    pub fn panic_text_on_g0() {
+        // SAFETY: it ends the program.
+        unsafe { systemstack(|| panic!("text: {}", PanicsWhenShown)) }
+    }
+
+    pub fn panic_locked() {
+        // SAFETY: it ends the program.
+        unsafe { locked(Rank::Hchan, || panic!("crash on purpose")) }
+    }
 }
 
 /// What safe Rust cannot do.

@@ -1,7 +1,7 @@
 //! Touches 200 MiB of stack on a goroutine, a million calls deep, and shows where the memory goes and that it comes back.
 
 use core::hint::black_box;
-use runtime::port::sys_stats;
+use runtime::machine::sys_stats;
 use runtime::{chan, go, println, program};
 
 const MIB: usize = 1 << 20;

@@ -3,7 +3,7 @@
 use crate::memory::boot_heap;
 use core::alloc::{GlobalAlloc, Layout};
 use core::sync::atomic::{AtomicBool, Ordering};
-use runtime::heap::Allocator;
+use runtime::machine::Allocator;
 
 struct KernelHeap;
 
@@ -35,7 +35,7 @@ unsafe impl GlobalAlloc for KernelHeap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: as the caller promises.
         unsafe {
-            if runtime::port::getg().is_null() { alloc_without_g(layout) } else { Allocator.alloc(layout) }
+            if runtime::machine::getg().is_null() { alloc_without_g(layout) } else { Allocator.alloc(layout) }
         }
     }
 

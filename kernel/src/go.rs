@@ -4,5 +4,5 @@ use runtime::program;
 
 #[program]
 fn main() {
-    runtime::goabi::run()
+    runtime::machine::run_go()
 }

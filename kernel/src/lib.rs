@@ -37,5 +37,5 @@ mod virtio;
 
 #[panic_handler]
 fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
-    runtime::panic::begin_panic(info, info.can_unwind())
+    runtime::machine::begin_panic(info, info.can_unwind())
 }

@@ -1,4 +1,4 @@
-//! The kernel as the runtime's machine: `impl runtime::port::Port` (Go: `os_linux.go`).
+//! The kernel as the runtime's machine: `impl runtime::machine::Port` (Go: `os_linux.go`).
 
 use crate::cpu::trap::{Hooks, TrapFrame};
 use crate::cpu::{self, clock, exception, fpu, local, power, symbols};
@@ -14,8 +14,8 @@ use ::alloc::string::{String, ToString};
 use core::any::Any;
 use core::fmt;
 use core::ptr::null_mut;
-use runtime::port::{Input, OsThread, Port, PortError, Stack, Stream, SysStats, Written};
-use runtime::proc::{G, M, Signal, Startup};
+use runtime::machine::{G, M, Signal, Startup};
+use runtime::machine::{Input, OsThread, Port, PortError, Stack, Stream, SysStats, Written};
 
 mod console;
 mod input;
@@ -38,9 +38,9 @@ static HOOKS: Hooks = Hooks {
     serial: console::on_interrupt,
     debug,
     page_fault,
-    report_context: runtime::panic::report_current,
-    report_others: runtime::panic::report_others,
-    report_status: runtime::panic::exit_status,
+    report_context: runtime::machine::report_current,
+    report_others: runtime::machine::report_others,
+    report_status: runtime::machine::exit_status,
 };
 
 /// Makes the boot context the boot core's idle thread, starts M0's thread, and goes idle. All cores are online.
@@ -62,7 +62,7 @@ const IF: u64 = 1 << 9;
 fn preempt_signal(frame: &mut TrapFrame) {
     // SAFETY: called in an interrupt that met the current thread's code.
     match unsafe {
-        runtime::proc::preempt_signal(frame.rsp as usize, frame.rip as usize, frame.rflags & TF != 0)
+        runtime::machine::preempt_signal(frame.rsp as usize, frame.rip as usize, frame.rflags & TF != 0)
     } {
         Signal::Resume => {}
         Signal::Call { f, back } => {
@@ -81,7 +81,7 @@ fn debug(frame: &mut TrapFrame) -> bool {
         return false;
     }
     // SAFETY: as in `preempt_signal`.
-    if !unsafe { runtime::proc::step(frame.rsp as usize, frame.rip as usize, frame.rflags & IF != 0) } {
+    if !unsafe { runtime::machine::step(frame.rsp as usize, frame.rip as usize, frame.rflags & IF != 0) } {
         frame.rflags &= !TF;
     }
     true
@@ -91,7 +91,7 @@ extern "C" fn m0(_: usize) -> ! {
     // SAFETY: this thread was made for it, once; the machine is complete.
     unsafe {
         let t: &'static Thread = &*thread::current();
-        runtime::proc::rt0(&Startup {
+        runtime::machine::rt0(&Startup {
             thread: os_thread(t),
             stack: stack_of(t),
             xsave_area: fpu::xsave_area(),
@@ -118,9 +118,9 @@ fn thread_of(t: OsThread) -> &'static Thread {
 /// A page fault: grows the goroutine's stack, or says no. Runs with interrupts off on the fault's own stack.
 fn page_fault(frame: &mut TrapFrame, addr: usize) -> bool {
     let waits_at = (frame.rflags & IF != 0).then_some(frame.rsp as usize);
-    match stack::handle_fault(addr, Faulting { limit: runtime::proc::stack_limit(), waits_at }) {
+    match stack::handle_fault(addr, Faulting { limit: runtime::machine::stack_limit(), waits_at }) {
         FaultOutcome::Backed => {
-            runtime::proc::stack_grew();
+            runtime::machine::stack_grew();
             true
         }
         FaultOutcome::Overflow { limit, .. } => exception::fatal(
@@ -327,7 +327,7 @@ unsafe impl Port for Machine {
 
     fn begin_unwind(payload: Box<dyn Any + Send>) -> ! {
         let code = unwinding::panic::begin_panic(payload);
-        runtime::panic::throw_with(format_args!("unwinding a panic failed with code {}", code.0))
+        runtime::machine::throw_with(format_args!("unwinding a panic failed with code {}", code.0))
     }
 
     fn exit(status: i32) -> ! {

@@ -6,7 +6,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::hint::black_box;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use runtime::port::sys_stats;
+use runtime::machine::sys_stats;
 use runtime::sync::WaitGroup;
 use runtime::time::{self, Duration};
 use runtime::{chan, go};

@@ -6,8 +6,9 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
-use runtime::port::{OsThread, getg, nanotime, semasleep, semawakeup};
-use runtime::proc::{G, WaitReason, getm, getp, gopark, goready, syscall};
+use runtime::machine::{
+    G, OsThread, WaitReason, block, getg, getm, getp, gopark, goready, nanotime, semasleep, semawakeup,
+};
 use runtime::sync::WaitGroup;
 use runtime::time::Duration;
 use runtime::{gomaxprocs, gosched};
@@ -20,10 +21,11 @@ pub fn park_ready(b: &mut B) {
     let up = sleeper.clone();
     wg.go(move || {
         // Its G is published once it is parked.
-        gopark(Some(publish), Arc::as_ptr(&up).cast_mut().cast(), WaitReason::Sleep);
+        // SAFETY: `publish` gets the place, which this goroutine keeps alive.
+        unsafe { gopark(Some(publish), Arc::as_ptr(&up).cast_mut().cast(), WaitReason::Sleep) };
         let other = up.load(Ordering::Acquire);
         for _ in 0..n {
-            gopark(Some(ready), other.cast(), WaitReason::Sleep);
+            park_for(other);
         }
     });
     while sleeper.load(Ordering::Acquire).is_null() {
@@ -32,12 +34,18 @@ pub fn park_ready(b: &mut B) {
     let other = sleeper.swap(getg(), Ordering::AcqRel);
     b.start();
     for _ in 0..n {
-        gopark(Some(ready), other.cast(), WaitReason::Sleep);
+        park_for(other);
     }
     b.stop();
     // SAFETY: it parked before it readied this goroutine for the last time.
     unsafe { goready(other) };
     wg.wait();
+}
+
+/// Parks, and readies `other`, which is parked here or by [`publish`].
+fn park_for(other: *mut G) {
+    // SAFETY: of the two one is parked, and only the one that runs readies it.
+    unsafe { gopark(Some(ready), other.cast(), WaitReason::Sleep) };
 }
 
 /// # Safety
@@ -66,27 +74,37 @@ pub fn m_switch(b: &mut B) {
     let (me, named) = (Arc::new(AtomicUsize::new(0)), other.clone());
     let back = me.clone();
     wg.go(move || {
-        syscall::block(|| {
+        let sleep_first = || {
             named.store(this_thread().0, Ordering::Release);
             for _ in 0..n {
-                semasleep(-1);
-                semawakeup(OsThread(back.load(Ordering::Acquire)));
+                // SAFETY: in `block`; the other goroutine's thread sleeps there, or will.
+                unsafe {
+                    semasleep(-1);
+                    semawakeup(OsThread(back.load(Ordering::Acquire)));
+                }
             }
-        });
+        };
+        // SAFETY: it uses nothing of the runtime but the semaphores.
+        unsafe { block(sleep_first) };
     });
     while other.load(Ordering::Acquire) == 0 {
         gosched();
     }
-    syscall::block(|| {
+    let wake_first = || {
         me.store(this_thread().0, Ordering::Release);
         let other = OsThread(other.load(Ordering::Acquire));
         b.start();
         for _ in 0..n {
-            semawakeup(other);
-            semasleep(-1);
+            // SAFETY: as there.
+            unsafe {
+                semawakeup(other);
+                semasleep(-1);
+            }
         }
         b.stop();
-    });
+    };
+    // SAFETY: it uses nothing of the runtime but the semaphores and the clock.
+    unsafe { block(wake_first) };
     wg.wait();
 }
 

@@ -1,7 +1,7 @@
 //! What a program asks of itself and of the memory that it runs in (Go: `runtime/debug`, `runtime.Stack`).
 
 pub use crate::heap::{memory_limit, set_memory_limit};
-pub use crate::proc::{Goroutine, goroutines, set_max_stack, set_max_threads};
+pub use crate::proc::{Goroutine, Status, WaitReason, goroutines, set_max_stack, set_max_threads};
 
 /// Drops what pools have kept unused since the last call, and gives free memory back to the machine (Go: `FreeOSMemory`). Returns how many
 /// bytes that was.

@@ -1,4 +1,6 @@
 //! Goroutines: Go's scheduler, channels and allocator, portable and `no_std`.
+//!
+//! Two faces: what programs use ([`prelude`] has the most of it), and [`machine`] for the machine below. Nothing else is visible.
 #![no_std]
 
 extern crate alloc;
@@ -7,7 +9,7 @@ extern crate self as runtime;
 #[cfg(test)]
 extern crate std;
 
-pub mod arch;
+mod arch;
 mod boot_key;
 pub mod chan;
 pub mod collections;
@@ -15,33 +17,35 @@ mod console;
 pub mod context;
 pub mod debug;
 pub mod env;
-pub mod gc;
-pub mod goabi;
-pub mod godebug;
-pub mod heap;
-pub mod init;
+mod gc;
+mod goabi;
+mod godebug;
+mod heap;
+mod init;
 pub mod io;
-pub mod lock;
+mod lock;
+pub mod machine;
 pub mod math;
-pub mod note;
-pub mod panic;
-pub mod port;
+mod note;
+mod panic;
+mod port;
 pub mod prelude;
 mod print;
-pub mod proc;
+mod proc;
 mod program;
 mod rand;
 pub mod sync;
-pub mod testing;
+pub mod syscall;
+mod testing;
 pub mod time;
 
 pub use env::args;
-pub use heap::{MemStats, mem_stats};
-pub use panic::{goexit, panic_any, recover};
+pub use heap::{BySize, MemStats, mem_stats};
+pub use panic::{PanicPayload, goexit, panic_any, panicking, recover};
 pub use proc::{
     go, go_with_stack, gomaxprocs, gosched, lock_os_thread, num_goroutine, set_gomaxprocs, unlock_os_thread,
 };
-pub use program::{PROGRAMS, Program, Termination};
+pub use program::{Program, Termination};
 pub use runtime_macros::{init, kernel_test, program};
 
 /// Waits for one of several sends and receives (Go: `select`).
@@ -167,8 +171,15 @@ pub fn exit(status: i32) -> ! {
 /// What the macros name; not for users.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::chan::arms as select;
+    /// What `select!` expands to.
+    pub mod select {
+        pub use crate::chan::arms::*;
+    }
+    pub use crate::init::*;
+    pub use crate::panic::Deferred;
     pub use crate::print::{eprint, print};
+    pub use crate::program::PROGRAMS;
+    pub use crate::testing::*;
     pub use alloc::boxed::Box;
     pub use alloc::string::String;
     pub use core::any::Any;

@@ -118,19 +118,6 @@ impl Lock {
         }
     }
 
-    /// Takes the lock if it is free.
-    #[inline]
-    pub fn try_lock(&self) -> bool {
-        proc::lock_count_up();
-        if self.set_locked() {
-            #[cfg(debug_assertions)]
-            proc::lock_rank_push(self.rank);
-            return true;
-        }
-        proc::lock_count_down();
-        false
-    }
-
     /// Gives the lock back. The current M must hold it.
     #[inline]
     pub fn unlock(&self) {

@@ -124,14 +124,13 @@ macro_rules! port {
             unsafe { $sym($($a),*) }
         })*
 
-        /// Makes a type that implements [`Port`](crate::port::Port) the machine of this program. To be used once in a program.
+        /// Makes a type that implements [`Port`](crate::machine::Port) the machine of this program. To be used once in a program.
         #[macro_export]
         macro_rules! set_port {
             ($port:ty) => {
                 const _: () = {
                     use $crate::__private::{Any, Box, String, fmt};
-                    use $crate::port::*;
-                    use $crate::proc::{G, M};
+                    use $crate::machine::*;
                     $(
                         #[unsafe(no_mangle)]
                         #[inline]
@@ -184,14 +183,14 @@ port! {
     /// Sleeps until the current thread's semaphore has been posted (true; the post is consumed) or `ns` nanoseconds have
     /// passed (false). A negative `ns` waits for ever. A post before the sleep is not lost. Called on g0 only.
     fn semasleep = __gzero_semasleep(ns: i64) -> bool;
-    /// Posts the semaphore of a thread; posts do not add up. May be called with runtime locks held and from [`crate::proc::preempt_signal`].
+    /// Posts the semaphore of a thread; posts do not add up. May be called with runtime locks held and from [`preempt_signal`](crate::machine::preempt_signal).
     fn semawakeup = __gzero_semawakeup(t: OsThread);
     /// Lets another thread of this core run, if there is one.
     fn os_yield = __gzero_os_yield();
-    /// Interrupts the core on which thread `t` runs, so that [`crate::proc::preempt_signal`] runs there soon. Nothing happens if `t` does
+    /// Interrupts the core on which thread `t` runs, so that [`preempt_signal`](crate::machine::preempt_signal) runs there soon. Nothing happens if `t` does
     /// not run at that moment: it will see its G's flags itself.
     fn signal_m = __gzero_signal_m(t: OsThread);
-    /// Arms the current thread's scheduling timer: [`crate::proc::preempt_signal`] runs on this thread at `when` (nanotime) or, if the thread
+    /// Arms the current thread's scheduling timer: [`preempt_signal`](crate::machine::preempt_signal) runs on this thread at `when` (nanotime) or, if the thread
     /// does not run then, when it next does; once. A later call replaces an earlier one; `i64::MAX` disarms. Callable from the signal itself.
     fn set_preempt_timer = __gzero_set_preempt_timer(when: i64);
 
@@ -231,14 +230,14 @@ port! {
 
     /// Writes what of `bytes` the stream takes at once; if that is nothing, something is pending. By one caller at a time for each stream.
     fn write = __gzero_write(stream: Stream, bytes: &[u8]) -> Written;
-    /// Waits until nothing that [`Port::write`] took is pending on standard output. Holds the thread: to be called by [`crate::proc::syscall::block`], in
+    /// Waits until nothing that [`Port::write`] took is pending on standard output. Holds the thread: to be called by [`block`](crate::machine::block), in
     /// the turn of the one that writes. Nothing is ever pending on standard error.
     fn flush = __gzero_flush();
     /// Whether both streams are one device, so that [`Port::write`] is for one caller at a time in all. The same answer always.
     fn one_stream = __gzero_one_stream() -> bool;
     /// Reads what has come on standard input, as much as `buf`, which is not empty, holds. By one caller at a time.
     fn read = __gzero_read(buf: &mut [u8]) -> Input;
-    /// Waits until [`Port::read`] would not return [`Input::Later`]. Holds the thread: to be called by [`crate::proc::syscall::block`], in the turn of
+    /// Waits until [`Port::read`] would not return [`Input::Later`]. Holds the thread: to be called by [`block`](crate::machine::block), in the turn of
     /// the one that reads.
     fn await_input = __gzero_await_input();
     /// Writes to standard error from a fatal report: takes no lock that the interrupted code could hold.

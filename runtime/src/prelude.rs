@@ -1,6 +1,6 @@
 //! What almost every program uses: `use runtime::prelude::*;`.
 //!
-//! - the runtime's own: [`go`], [`chan`], `select!`, [`sync`], [`time`], [`context`], [`env`], `println!` and `eprintln!`, the attributes `#[program]` and `#[init]`;
+//! - the runtime's own: [`go`], [`chan`], `select!`, [`sync`], [`time`], [`context`], [`env`](mod@env), `println!` and `eprintln!`, the attributes `#[program]` and `#[init]`;
 //! - of Rust's prelude what `core` has not: `Vec`, `String`, `Box`, `vec!`, `format!`, and their traits; [`Arc`];
 //! - [`HashMap`] and [`HashSet`], and the methods of floating-point numbers ([`Float`]).
 //!

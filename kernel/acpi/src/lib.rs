@@ -8,7 +8,7 @@
 //! # Protocol
 //! 1. Every table is a slice of bytes that [`Memory`] hands out: its header first, then as many bytes as the header says. A
 //!    table whose memory the loader's map does not name, whose length is impossible or whose bytes do not add up to 0 is no table.
-//! 2. A field is read by its offset and is absent where the table ends before it ([`field`]): the revision is not believed.
+//! 2. A field is read by its offset and is absent where the table ends before it (`field`): the revision is not believed.
 //! 3. An address of registers is taken only where [`Memory::may_be_registers`], a port only if it is one.
 //! 4. An entry that is too short for its kind is left out; one that cannot be stepped over ends its list.
 //! 5. What is left out is said to the caller's log, and [`Platform`] has what is left: at worst one core and the clock of the PC.

@@ -17,7 +17,7 @@ use core::hint::spin_loop;
 use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 /// What `nanotime` reads, in one cache line. Go programs read the first three words, too
-/// (`runtime::port::Port::clock_words`).
+/// (`runtime::machine::Port::clock_words`).
 #[repr(C, align(64))]
 struct Scale {
     start: AtomicU64,

@@ -34,7 +34,7 @@ use alloc::vec::Vec;
 use core::arch::global_asm;
 use core::hint::spin_loop;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
-use runtime::godebug::SMPLATE;
+use runtime::machine::godebug::SMPLATE;
 use spin::Once;
 use x86_64::PhysAddr;
 use x86_64::instructions::interrupts;

@@ -268,7 +268,8 @@ mod fault {
 
 /// Whether a fault was one of Go code, which then panics.
 fn go_fault(frame: &mut TrapFrame, sig: u32, code: usize, addr: usize) -> bool {
-    let Some(fault) = runtime::goabi::fault(frame.rip as usize, frame.rsp as usize, sig, code, addr) else {
+    let Some(fault) = runtime::machine::go_fault(frame.rip as usize, frame.rsp as usize, sig, code, addr)
+    else {
         return false;
     };
     if fault.push {

@@ -22,7 +22,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::fmt;
 use runtime::env::Escaped;
-use runtime::godebug::Words;
+use runtime::machine::godebug::Words;
 use spin::Once;
 
 /// The fw_cfg file that carries the command line for boot protocols that have none.
@@ -262,7 +262,7 @@ pub fn complete(mut parsed: CommandLine) -> &'static CommandLine {
     let parsed = parsed.unwrap_or_else(|error| refuse(format_args!("command line: {error}")));
     let cmdline = CMDLINE.call_once(|| parsed);
     let words = if super::has_module() { Words::AlsoGos } else { Words::Own };
-    if let Err(error) = runtime::godebug::init(words) {
+    if let Err(error) = runtime::machine::godebug::init(words) {
         refuse(format_args!("{error}"));
     }
     cmdline

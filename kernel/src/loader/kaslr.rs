@@ -20,7 +20,7 @@ use super::cmdline::{LINE_FILE, WORDS_FILE, read_word};
 use super::{MAX_CMDLINE, payload};
 use crate::device::fw_cfg;
 use crate::image;
-use runtime::godebug;
+use runtime::machine::godebug;
 
 /// The option that turns drawing off.
 pub const OFF: &[u8] = b"-nokaslr";

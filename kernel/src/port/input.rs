@@ -12,7 +12,7 @@ use super::console::{self, CONSOLE, Event};
 use crate::device::debugcon;
 use crate::irq::IrqMutex;
 use crate::virtio::serial::Buffer;
-use runtime::port::Input;
+use runtime::machine::Input;
 use spin::Once;
 pub use uart::on_interrupt;
 

@@ -6,7 +6,7 @@
 
 use super::console::{self, CONSOLE, Event};
 use crate::device::uart;
-use runtime::port::{Stream, Written};
+use runtime::machine::{Stream, Written};
 
 /// Bytes that are written to the UART with interrupts off: some hundred microseconds.
 const UART_PIECE: usize = 64;

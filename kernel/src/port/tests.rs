@@ -11,7 +11,7 @@ use runtime::{go, kernel_test};
 
 /// How many goroutines compete: more than there are Ps on any machine that the tests run on.
 fn crowd() -> usize {
-    2 * runtime::proc::gomaxprocs() + 2
+    2 * runtime::gomaxprocs() + 2
 }
 
 /// Goroutines that never call the runtime share the Ps: each sees the flag that only the last one sets.

@@ -10,7 +10,7 @@ use ::alloc::boxed::Box;
 use core::cell::UnsafeCell;
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use runtime::proc::G;
+use runtime::machine::G;
 
 /// Bytes of a thread's stack, the smallest slot less its guard area: the runtime's scheduler and the allocator's slow paths run on it.
 const STACK_BYTES: usize = 64 << 10;

@@ -207,9 +207,10 @@ unsafe extern "C" fn resume(exception: *mut UnwindException, registers: &mut Reg
             // SAFETY: as in `raise`.
             Ok((_, Landing::Catch(at) | Landing::Cleanup(at))) => unsafe { registers.install(at, exception) },
             // Phase 1 came by here.
-            found => {
-                runtime::panic::throw_with(format_args!("unwinding stops at {:#x}: {found:?}", registers.rip))
-            }
+            found => runtime::machine::throw_with(format_args!(
+                "unwinding stops at {:#x}: {found:?}",
+                registers.rip
+            )),
         }
     }
 }

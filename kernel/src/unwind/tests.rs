@@ -8,9 +8,9 @@ use alloc::vec::Vec;
 use core::arch::asm;
 use core::hint::black_box;
 use core::sync::atomic::{AtomicUsize, Ordering};
-use runtime::panic::{panic_any, recover};
 use runtime::sync::WaitGroup;
 use runtime::{defer, gosched, kernel_test};
+use runtime::{panic_any, recover};
 
 /// A row that belongs to `pc` alone, so that half of another's would show.
 fn row_of(pc: usize) -> Row {

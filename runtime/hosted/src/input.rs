@@ -1,6 +1,6 @@
 //! Standard input: read when somebody waits for it, kept until it is taken.
 
-use runtime::port::Input;
+use runtime::machine::Input;
 use std::io::{ErrorKind, Read};
 use std::sync::{Mutex, PoisonError};
 

@@ -7,8 +7,8 @@ mod input;
 mod memory;
 mod threads;
 
-use runtime::port::{Input, OsThread, Port, PortError, Stack, Stream, SysStats, Written};
-use runtime::proc::{G, M, Startup};
+use runtime::machine::{G, M, Startup};
+use runtime::machine::{Input, OsThread, Port, PortError, Stack, Stream, SysStats, Written};
 use std::any::Any;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
@@ -46,12 +46,13 @@ pub fn start(args: &[&'static str], environ: &[(&'static str, &'static str)]) ->
     let fresh = CONFIG.set(Config { args, environ, start: Instant::now(), ncpu }).is_ok();
     assert!(fresh, "the runtime can be started once in a process");
     memory::serve();
-    runtime::godebug::init(runtime::godebug::Words::Own).unwrap_or_else(|error| panic!("{error}"));
+    runtime::machine::godebug::init(runtime::machine::godebug::Words::Own)
+        .unwrap_or_else(|error| panic!("{error}"));
     threads::adopt(|thread, stack| {
         // The standard library's hash tables have keys from the system's generator.
         let entropy = RandomState::new().hash_one(0_u8);
         // SAFETY: once, on this thread, whose stack it is.
-        unsafe { runtime::proc::rt0(&Startup { thread, stack, xsave_area: None, has_go: false, entropy }) }
+        unsafe { runtime::machine::rt0(&Startup { thread, stack, xsave_area: None, has_go: false, entropy }) }
     })
 }
 

@@ -24,7 +24,7 @@ pub fn program(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> 
     };
     let item = TokenStream::from(item);
     let entry = entry(quote! {
-        #[::runtime::__private::linkme::distributed_slice(::runtime::PROGRAMS)]
+        #[::runtime::__private::linkme::distributed_slice(::runtime::__private::PROGRAMS)]
         #[linkme(crate = ::runtime::__private::linkme)]
         static __GZERO_PROGRAM: ::runtime::Program = ::runtime::Program::in_module(
             ::core::module_path!(),
@@ -52,19 +52,19 @@ pub fn init(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> pro
     let (item, after) = (TokenStream::from(item), after.iter());
     // A type of the function's name, in the other name space: it is imported together with the function.
     let entry = entry(quote! {
-        static __GZERO_TASK: ::runtime::init::InitTask = ::runtime::init::InitTask {
+        static __GZERO_TASK: ::runtime::__private::InitTask = ::runtime::__private::InitTask {
             name: ::core::concat!(::core::module_path!(), "::", ::core::stringify!(#name)),
             file: ::core::file!(),
             place: (::core::line!(), ::core::column!()),
             run: #name,
-            after: &[#(<#after as ::runtime::init::Init>::task,)*],
+            after: &[#(<#after as ::runtime::__private::Init>::task,)*],
         };
-        impl ::runtime::init::Init for #name {
-            fn task() -> &'static ::runtime::init::InitTask { &__GZERO_TASK }
+        impl ::runtime::__private::Init for #name {
+            fn task() -> &'static ::runtime::__private::InitTask { &__GZERO_TASK }
         }
-        #[::runtime::__private::linkme::distributed_slice(::runtime::init::INIT_TASKS)]
+        #[::runtime::__private::linkme::distributed_slice(::runtime::__private::INIT_TASKS)]
         #[linkme(crate = ::runtime::__private::linkme)]
-        static __GZERO_ENTRY: &::runtime::init::InitTask = &__GZERO_TASK;
+        static __GZERO_ENTRY: &::runtime::__private::InitTask = &__GZERO_TASK;
     });
     quote! {
         #item
@@ -86,9 +86,9 @@ pub fn kernel_test(args: proc_macro::TokenStream, item: proc_macro::TokenStream)
     };
     let item = TokenStream::from(item);
     let entry = entry(quote! {
-        #[::runtime::__private::linkme::distributed_slice(::runtime::testing::KERNEL_TESTS)]
+        #[::runtime::__private::linkme::distributed_slice(::runtime::__private::KERNEL_TESTS)]
         #[linkme(crate = ::runtime::__private::linkme)]
-        static __GZERO_TEST: ::runtime::testing::KernelTest = ::runtime::testing::KernelTest {
+        static __GZERO_TEST: ::runtime::__private::KernelTest = ::runtime::__private::KernelTest {
             name: ::core::concat!(::core::module_path!(), "::", ::core::stringify!(#name)),
             run: #name,
         };

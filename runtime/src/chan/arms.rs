@@ -115,7 +115,7 @@ impl<T> RecvSlot<T> {
 struct Both<T, const S: usize, const R: usize>([T; S], [T; R]);
 
 /// Waits until one of the arms can be served, and serves it; returns its index, sends before receives. Without `block` it does not wait:
-/// [`Selected::NONE`] says that none could.
+/// `Selected::NONE` says that none could.
 ///
 /// # Panics
 /// If the chosen arm is a send on a closed channel.

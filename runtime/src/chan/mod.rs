@@ -11,8 +11,8 @@
 //! channel: two copies, and a sender that may go on before anybody has received.
 //!
 //! # Protocol
-//! [`Hchan`] is the core: all of its fields belong to the holder of `lock`. [`Chan`] is the typed skin: it owns the elements, counts references
-//! and gives the core addresses. A goroutine that must wait lays a [`Sudog`] on its own stack (stacks do not move, and stay while
+//! `Hchan` is the core: all of its fields belong to the holder of `lock`. [`Chan`] is the typed skin: it owns the elements, counts references
+//! and gives the core addresses. A goroutine that must wait lays a `Sudog` on its own stack (stacks do not move, and stay while
 //! their goroutine waits): no operation allocates.
 //!
 //! Invariants under the lock: `recvq` is empty unless the buffer is empty; `sendq` is empty unless the buffer is full; both are empty
@@ -41,7 +41,7 @@
 //! for elements once more, since one may have come before the close. Hence the loads are *acquire*: in this order.
 
 #[doc(hidden)]
-pub mod arms;
+pub(crate) mod arms;
 mod cases;
 mod channel;
 mod ends;
@@ -61,12 +61,13 @@ use channel::send_on_closed;
 pub use channel::{Chan, IntoIter, Iter, TryRecvError, TrySendError, make};
 pub use ends::{Receiver, Sender};
 pub(crate) use hchan::close;
-pub use hchan::{Hchan, Told, closechan};
+pub(crate) use hchan::{Hchan, Told, closechan};
 pub(crate) use recv::chanrecv_clearing;
-pub use recv::{Received, chanrecv};
+pub(crate) use recv::{Received, chanrecv};
 pub(crate) use recv::{recv_unbuffered, recv_word};
-pub use select::{MAX_CASES, Scase, Selected, block, selectgo};
-pub use send::{Sent, chansend};
+pub use select::{MAX_CASES, block};
+pub(crate) use select::{Scase, Selected, selectgo};
+pub(crate) use send::{Sent, chansend};
 pub(crate) use send::{send_unbuffered, send_word};
 pub(crate) use timer_chan::TimerChan;
 pub(crate) use waitq::Sudog;

@@ -27,7 +27,7 @@ pub enum Received {
 /// [`chansend`](super::chansend).
 ///
 /// # Safety
-/// `c` is null or a channel that lives during the call, not a [`clearing`](Hchan::clearing) one, with elements of `size` bytes; `elem` is the address of room for one, which is the
+/// `c` is null or a channel that lives during the call, not one with `Hchan::clearing`, with elements of `size` bytes; `elem` is the address of room for one, which is the
 /// caller's if the result is [`Received::Element`].
 #[inline(always)]
 pub unsafe fn chanrecv<R: Told<Received>>(c: *const Hchan, elem: *mut u8, size: usize, block: bool) -> R {

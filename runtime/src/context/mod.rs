@@ -22,7 +22,7 @@
 //! children (to cancel them): with owned memory that is a cycle.
 //!
 //! # Protocol
-//! A context is two objects. The *node* is what handles count: it has the parent, and a value or a core. The *core* ([`Core`]) is what can be cancelled:
+//! A context is two objects. The *node* is what handles count: it has the parent, and a value or a core. The *core* (`Core`) is what can be cancelled:
 //! the `done` channel, the error, and the cores of the children. Nodes own upwards, cores own downwards, so there is no cycle:
 //! 1. Deriving puts the new core into that of the nearest parent that has one, under its lock, unless that is cancelled: then the new one is, too.
 //! 2. Cancelling a core, under its lock: the error is set, `done` closed, the children taken out; they are cancelled in the same way when the lock is given

@@ -68,9 +68,9 @@ pub use port::{
     Allocated, Mutator, alloc, collect, free_os_memory, register, sample_by, set_memory_limit, stats,
     weak_handle,
 };
-pub use roots::{Ranges, Roots, Sink};
-pub use run::{NUM_SPAN_CLASSES, Run, Runs};
-pub use special::{AlreadySet, Kind, Payload, Ready};
+pub use roots::{Roots, Sink};
+pub use run::{NUM_SPAN_CLASSES, Runs};
+pub use special::Kind;
 pub use stacks::scan as scan_stacks;
 pub use stats::{GcStats, PAUSES};
 pub use types::TypeDesc;
@@ -293,14 +293,6 @@ impl<S: System + 'static> GcHeap<S> {
         runs.drop_tiny();
     }
 
-    /// Gives back the spans of a P that is no more.
-    ///
-    /// # Safety
-    /// Nobody uses the runs any more. On a stack that is fully backed.
-    pub unsafe fn retire(&self, runs: &Runs) {
-        self.flush(runs);
-    }
-
     /// How many cycles there were.
     pub fn cycles(&self) -> u64 {
         self.cycles.count.load(Relaxed)
@@ -349,11 +341,6 @@ impl<S: System + 'static> GcHeap<S> {
     pub fn find_object(&self, addr: usize) -> Option<Object> {
         let (span, index) = self.table.view().find(addr)?;
         Some(Object { base: span.address(index), size: span.size.get(), index })
-    }
-
-    /// Whether the object that `addr` points into was allocated without pointers (false if there is none).
-    pub fn is_noscan(&self, addr: usize) -> bool {
-        self.table.view().find(addr).is_some_and(|(span, _)| span.class().noscan())
     }
 }
 

@@ -40,16 +40,3 @@ pub trait Sink {
     /// So many bytes of roots of which nothing is to be looked at but what else is named. The pacer counts them with the others.
     fn passed_over(&mut self, bytes: usize);
 }
-
-/// Ranges of words, for those whose roots are a few variables.
-pub struct Ranges<'a>(pub &'a [(usize, usize)]);
-
-// SAFETY: as whoever made it promised.
-unsafe impl Roots for Ranges<'_> {
-    fn scan(&self, sink: &mut dyn Sink) {
-        for &(lo, hi) in self.0 {
-            // SAFETY: as above.
-            unsafe { sink.conservative(lo, hi) };
-        }
-    }
-}

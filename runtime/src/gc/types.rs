@@ -30,10 +30,11 @@ impl TypeDesc {
     /// nobody has made it.
     pub const MASK_ON_DEMAND: u8 = 16;
 
-    /// A type of `size` bytes.
+    /// A type of `size` bytes, for tests: Go's compiler makes those of programs.
     ///
     /// # Safety
     /// `mask` covers `ptr_bytes` as described, and stays.
+    #[cfg(any(test, feature = "kernel-tests"))]
     pub const unsafe fn new(size: usize, ptr_bytes: usize, mask: *const u8) -> TypeDesc {
         assert!(ptr_bytes <= size && ptr_bytes.is_multiple_of(8));
         assert!(ptr_bytes == 0 || size.is_multiple_of(8));

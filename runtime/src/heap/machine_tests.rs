@@ -1,6 +1,7 @@
 //! Tests of the heap as the program's allocator, under the scheduler: on the machine and over host threads.
 
-use super::{find_object, mem_stats};
+use super::mem_stats;
+use super::port::find_object;
 use crate::chan::make;
 use crate::proc::{acquirem, getp, releasem};
 use crate::sync::WaitGroup;

@@ -172,7 +172,7 @@ unsafe impl GlobalAlloc for Allocator {
 }
 
 /// The heap object that contains `addr`, whether it is live or not.
-pub fn find_object(addr: usize) -> Option<Object> {
+pub(super) fn find_object(addr: usize) -> Option<Object> {
     HEAP.find_object(addr)
 }
 

@@ -11,7 +11,7 @@ use crate::port;
 #[macro_export]
 macro_rules! defer {
     ($($body:tt)*) => {
-        let _deferred = $crate::panic::Deferred::new(|| { $($body)* });
+        let _deferred = $crate::__private::Deferred::new(|| { $($body)* });
     };
 }
 

@@ -96,7 +96,7 @@ pub fn throw(message: &str) -> ! {
     throw_with(format_args!("{message}"))
 }
 
-/// [`throw`] with a formatted message.
+/// `throw` with a formatted message.
 #[cold]
 #[inline(never)]
 pub fn throw_with(message: fmt::Arguments<'_>) -> ! {

@@ -240,7 +240,7 @@ impl G {
         self.status.get()
     }
 
-    /// Goes from `old` to `new`; see [`StatusWord::cas`].
+    /// Goes from `old` to `new`; see `StatusWord::cas`.
     #[inline]
     pub fn cas_status(&self, old: Status, new: Status) {
         self.status.cas(old, new);

@@ -24,7 +24,7 @@ pub struct M {
     pub curg: *mut G,
     /// The P that it holds, or null.
     pub p: *mut P,
-    /// That P's part of the heap, or [`MCache::none`].
+    /// That P's part of the heap, or `MCache::none`.
     pub mcache: *mut MCache,
     /// Its number, 0 for the first.
     pub id: u64,

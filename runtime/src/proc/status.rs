@@ -7,7 +7,7 @@ use super::bubble::Change;
 use super::hint::spin_loop;
 use crate::arch::call_keeping_registers;
 
-/// States of a goroutine, with Go's numbers; see [`StatusWord::cas`] for the transitions.
+/// States of a goroutine, with Go's numbers; see `StatusWord::cas` for the transitions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Status {

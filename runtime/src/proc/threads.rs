@@ -11,7 +11,7 @@ use alloc::boxed::Box;
 use core::ptr::null_mut;
 use core::sync::atomic::Ordering;
 
-/// The current M. Stable only on g0 or between [`acquirem`] and [`releasem`]: a goroutine may change Ms at any instruction.
+/// The current M. Stable only on g0 or between `acquirem` and `releasem`: a goroutine may change Ms at any instruction.
 #[inline(always)]
 pub fn getm() -> *mut M {
     // SAFETY: the caller runs on an M, so there is a current G.

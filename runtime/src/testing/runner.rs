@@ -114,7 +114,7 @@ fn print_panic(payload: &(dyn Any + Send)) {
     }
 }
 
-/// The text of a panic that [`catch_unwind`] caught.
+/// The text of a panic that `catch_unwind` caught.
 pub fn panic_text(payload: &(dyn Any + Send)) -> &str {
     if let Some(p) = payload.downcast_ref::<PanicPayload>() {
         &p.message

@@ -18,5 +18,5 @@ pub use instant::{Instant, now, since, until};
 pub use sleep::sleep;
 pub use ticker::{Ticker, tick};
 pub(crate) use timer::{TimerCore, TimerOps};
-pub use timers::Timers;
+pub(crate) use timers::Timers;
 pub use wall::{SystemTime, SystemTimeError};

@@ -193,7 +193,7 @@ impl Timers {
     /// Takes over all timers of `from`, whose P is destroyed (Go: `timers.take`). Returns when the earliest of them is due, 0 if there was none.
     ///
     /// Called on g0 with the world stopped and no lock held. Meanwhile they are on neither P: the caller tells the scheduler afterwards
-    /// ([`wake_net_poller`]).
+    /// (`wake_net_poller`).
     pub fn take(&self, from: &Timers) -> i64 {
         from.lock.lock();
         from.adjust();

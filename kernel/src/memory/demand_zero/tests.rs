@@ -31,7 +31,7 @@ fn a_page_is_backed_when_it_is_touched() {
 fn cores_that_touch_a_page_at_once_share_a_frame() {
     const PAGES: usize = 200;
     let start = reserve(PAGES * FRAME_SIZE) as usize;
-    let n = 2 * runtime::proc::gomaxprocs();
+    let n = 2 * runtime::gomaxprocs();
     let wg = Arc::new(WaitGroup::new());
     for _ in 0..n {
         wg.go(move || {

@@ -187,7 +187,7 @@ fn parked_stacks_are_shrunk() {
         // A thousand bytes a step. It waits soon after it has sent.
         let mut bytes = 0;
         while bytes < DEPTH * 900 {
-            bytes += runtime::heap::free_os_memory();
+            bytes += runtime::debug::free_os_memory();
             runtime::gosched();
         }
         go_on.send(());

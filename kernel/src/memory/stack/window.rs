@@ -55,7 +55,7 @@ use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 /// Bytes of a window whose pages are its own while it shares tables: an eighth of what a page table maps.
 pub(super) const OWN: usize = 256 << 10;
 /// Of its own pages, how many may be backed at a fault that can wait, and at any other.
-pub(super) const SHALLOW: usize = runtime::port::SHALLOW_STACK / FRAME_SIZE;
+pub(super) const SHALLOW: usize = runtime::machine::SHALLOW_STACK / FRAME_SIZE;
 pub(super) const SHALLOW_AND_RESERVE: usize = 48;
 
 const _: () = assert!(SHALLOW_AND_RESERVE * FRAME_SIZE + GUARD == OWN);

@@ -16,7 +16,7 @@ use crate::device::debugcon;
 use crate::device::uart::Receiver;
 use crate::irq::IrqMutex;
 use crate::thread::{self, Thread};
-use runtime::port::Input;
+use runtime::machine::Input;
 
 /// Bytes that are taken from the UART before a program wants them. The handler moves at most that many with interrupts off.
 const RING: usize = 1024;

@@ -8,7 +8,7 @@ mod specials;
 
 use super::central::{Class, Records};
 use super::special::Specials;
-use super::{Cycle, GcHeap, Ranges, Roots, Runs, TypeDesc};
+use super::{Cycle, GcHeap, Roots, Runs, Sink, TypeDesc};
 use crate::heap::PAGE_SIZE;
 use crate::heap::system::Locked;
 use crate::heap::tests::source::{Source, heap, lock};
@@ -24,6 +24,19 @@ fn gc_heap(bytes: usize) -> &'static GcHeap<Source> {
         Locked::new(lock(), Specials::new()),
     );
     Box::leak(Box::new(gc))
+}
+
+/// Ranges of words as roots.
+struct Ranges<'a>(&'a [(usize, usize)]);
+
+// SAFETY: as whoever made it promised.
+unsafe impl Roots for Ranges<'_> {
+    fn scan(&self, sink: &mut dyn Sink) {
+        for &(lo, hi) in self.0 {
+            // SAFETY: as above.
+            unsafe { sink.conservative(lo, hi) };
+        }
+    }
 }
 
 /// A heap with one P and a few words of roots.

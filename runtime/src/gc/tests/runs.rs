@@ -1,9 +1,9 @@
 //! Allocation: slots, layouts, the tiny allocator, statistics, several Ps.
 
-use super::{World, assert_empty, desc, gc_heap, set, word};
+use super::{Ranges, World, assert_empty, desc, gc_heap, set, word};
+use crate::gc::Runs;
 use crate::gc::central::LAYOUTS;
 use crate::gc::span::{Layout, MAX_BITMAP_OBJECT};
-use crate::gc::{Ranges, Runs};
 use crate::heap::size_class::{CLASS_TO_NPAGES, CLASS_TO_SIZE};
 use crate::heap::{NUM_SIZE_CLASSES, PAGE_SIZE};
 use std::collections::BTreeSet;

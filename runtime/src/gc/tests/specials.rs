@@ -1,7 +1,8 @@
 //! Finalizers, cleanups and weak handles in Go's order of events.
 
 use super::{World, assert_empty, desc, set, word};
-use crate::gc::{AlreadySet, Kind, Ready};
+use crate::gc::Kind;
+use crate::gc::special::{AlreadySet, Ready};
 
 impl World {
     fn finalizer(&self, p: usize, payload: [usize; 4]) {

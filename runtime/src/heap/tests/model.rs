@@ -3,8 +3,9 @@
 
 use super::Rng;
 use super::source::{self, Source};
+use crate::heap::size_class::MAX_SMALL_SIZE;
 use crate::heap::size_class::{CLASS_TO_SIZE, class_of, objects_per_span};
-use crate::heap::{Heap, MAX_SMALL_SIZE, MCache, PAGE_SIZE};
+use crate::heap::{Heap, MCache, PAGE_SIZE};
 use std::alloc::Layout;
 use std::boxed::Box;
 use std::collections::BTreeMap;
