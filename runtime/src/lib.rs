@@ -1,6 +1,6 @@
 //! Goroutines: Go's scheduler, channels and allocator, portable and `no_std`.
 //!
-//! Two faces: what programs use ([`prelude`] has the most of it), and [`machine`] for the machine below. Nothing else is visible.
+//! Two faces: what programs use ([`prelude`] has the most of it, [`guide`] Go's names for it), and [`machine`] for the machine below. Nothing else is visible.
 #![no_std]
 
 extern crate alloc;
@@ -20,6 +20,7 @@ pub mod env;
 mod gc;
 mod goabi;
 mod godebug;
+pub mod guide;
 mod heap;
 mod init;
 pub mod io;
@@ -41,7 +42,7 @@ pub mod time;
 
 pub use env::args;
 pub use heap::{BySize, MemStats, mem_stats};
-pub use panic::{PanicPayload, goexit, panic_any, panicking, recover};
+pub use panic::{PanicPayload, catch_unwind, goexit, panic_any, panicking, recover};
 pub use proc::{
     go, go_with_stack, gomaxprocs, gosched, lock_os_thread, num_goroutine, set_gomaxprocs, unlock_os_thread,
 };
