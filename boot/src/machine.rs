@@ -131,6 +131,12 @@ impl Machine<'_> {
             args.add(&format!("-S -gdb tcp:127.0.0.1:{port}"));
         }
 
+        self.boot_arguments(&mut args, host, files)?;
+        Ok(args.0)
+    }
+
+    /// What the boot protocol takes, and the UART, whose number depends on it.
+    fn boot_arguments(&self, args: &mut Arguments, host: &Host, files: &RunFiles) -> Result<()> {
         if self.options.protocol == BootProtocol::Uefi {
             let (code, variables) = ensure(host, OVMF, ovmf)?;
             fs::copy(&variables, files.variables()).map_err(Error::io("copy OVMF's variables"))?;
@@ -155,7 +161,7 @@ impl Machine<'_> {
                 args.with("-fw_cfg", &format!("name={FW_CFG_CMDLINE}"), "string", self.command_line.as_ref());
             }
         }
-        Ok(args.0)
+        Ok(())
     }
 }
 

@@ -181,6 +181,21 @@ pub(super) unsafe extern "C" fn register(info: *const Layout) {
     }
     // SAFETY: of the size that this runtime knows.
     let info = unsafe { info.read() };
+    // SAFETY: as the caller promises.
+    unsafe { compare(&info) };
+    // SAFETY: the one call, before `ON`.
+    unsafe { LAYOUT.0.get().write(info) };
+    ON.store(true, Ordering::SeqCst);
+    super::os::init();
+    super::m::init_all();
+    super::collect::begin();
+}
+
+/// Refuses a program that expects anything of the kernel's elsewhere than it is.
+///
+/// # Safety
+/// The table of classes has an entry for each.
+unsafe fn compare(info: &Layout) {
     let assumed = [
         (info.kernel_g_stack_lo, from_go(offset_of!(G, stack.lo))),
         (info.kernel_g_stack_hi, from_go(offset_of!(G, stack.hi))),
@@ -230,12 +245,6 @@ pub(super) unsafe extern "C" fn register(info: *const Layout) {
             super::G_BYTES
         ));
     }
-    // SAFETY: the one call, before `ON`.
-    unsafe { LAYOUT.0.get().write(info) };
-    ON.store(true, Ordering::SeqCst);
-    super::os::init();
-    super::m::init_all();
-    super::collect::begin();
 }
 
 /// How far behind the start of Go's `g` a field of the G is that lies before it.

@@ -54,34 +54,15 @@ pub(super) unsafe extern "C" fn call(number: usize, a: usize, b: usize, c: usize
 /// As [`call`].
 unsafe fn answer(number: usize, a: usize, b: usize, c: usize) -> Answer {
     match number {
-        // read, write
-        0 | 1 => {
-            is_open(a)?;
-            if c == 0 {
-                return Ok(0);
-            }
-            let address = some(b)?;
-            match (number, a) {
-                // SAFETY: Go's room.
-                (0, 0) => Ok(unsafe { os::read(address as *mut u8, c) }),
-                // SAFETY: Go's bytes.
-                (1, 1 | 2) => Ok(unsafe { os::write(a, address as *const u8, c) }),
-                // SAFETY: Go's room.
-                (0, _) => Ok(pipe::read(a, unsafe { slice::from_raw_parts_mut(address as *mut u8, c) })?),
-                // SAFETY: Go's bytes.
-                _ => Ok(pipe::write(a, unsafe { slice::from_raw_parts(address as *const u8, c) })?),
-            }
-        }
+        // SAFETY: as the caller promises.
+        0 => unsafe { read(a, b, c) },
+        // SAFETY: as the caller promises.
+        1 => unsafe { write(a, b, c) },
         // close: the console stays.
         3 if a < CONSOLE => Ok(0),
         3 => Ok(pipe::close(a).map(|()| 0)?),
-        // fstat
-        5 => {
-            let mut stat = [0_u32; 144 / 4];
-            stat[24 / 4] = mode(a)?;
-            // SAFETY: the program's room for a struct stat.
-            unsafe { give(b, stat) }
-        }
+        // SAFETY: the program's room for a struct stat.
+        5 => unsafe { fstat(a, b) },
         // lseek, pread64, pwrite64
         8 | 17 | 18 => is_open(a).and(Err(Espipe)),
         // ioctl: the console has no size, and no modes.
@@ -104,50 +85,22 @@ unsafe fn answer(number: usize, a: usize, b: usize, c: usize) -> Answer {
         79 => unsafe { getcwd(a, b) },
         // umask
         95 => Ok(0o022),
-        // gettimeofday
-        96 => {
-            let (seconds, ns) = port::walltime();
-            // SAFETY: the program's room for a struct timeval, or null.
-            if a == 0 { Ok(0) } else { unsafe { give(a, [seconds, i64::from(ns / 1000)]) } }
-        }
+        // SAFETY: the program's room for a struct timeval, or null.
+        96 => unsafe { gettimeofday(a) },
         // getuid, getgid, geteuid, getegid; getgroups: none beside
         102 | 104 | 107 | 108 | 115 => Ok(0),
-        // time
-        201 => {
-            let seconds = port::walltime().0;
-            if a != 0 {
-                // SAFETY: the program's room for a time.
-                unsafe { give(a, seconds)? };
-            }
-            Ok(seconds as usize)
-        }
+        // SAFETY: the program's room for a time, or null.
+        201 => unsafe { time(a) },
         // SAFETY: the program's room for a mask.
         204 => unsafe { sched_getaffinity(b, c) },
-        // clock_gettime
-        228 => {
-            let now = clock(a)?;
-            // SAFETY: the program's room for a struct timespec.
-            unsafe { give(b, now) }
-        }
-        // clock_getres
-        229 => {
-            clock(a)?;
-            // SAFETY: as above, or null.
-            if b == 0 { Ok(0) } else { unsafe { give(b, [0_i64, 1]) } }
-        }
+        // SAFETY: the program's room for a struct timespec.
+        228 => unsafe { give(b, clock(a)?) },
+        // SAFETY: the program's room for a struct timespec, or null.
+        229 => unsafe { clock_getres(a, b) },
         // SAFETY: the program's room.
         318 => unsafe { getrandom(a, b) },
-        // pipe2; as O_NONBLOCK an end would need somebody who waits for it.
-        293 => {
-            const O_NONBLOCK: usize = 0o4000;
-            some(a)?;
-            if b & O_NONBLOCK != 0 {
-                return Err(Einval);
-            }
-            let (r, w) = pipe::make();
-            // SAFETY: the program's room for two numbers.
-            unsafe { give(a, [r as i32, w as i32]) }
-        }
+        // SAFETY: the program's room for two numbers.
+        293 => unsafe { pipe2(a, b) },
         // open, stat, lstat, access, chdir, rename, mkdir, rmdir, creat, link, unlink, symlink, readlink, chmod, chown, lchown; utime, statfs, utimes; and
         // openat … faccessat, utimensat, renameat2, statx, faccessat2
         2 | 4 | 6 | 21 | 80 | 82..=90 | 92 | 94 | 132 | 137 | 235 | 257..=269 | 280 | 316 | 332 | 439 => {
@@ -155,6 +108,89 @@ unsafe fn answer(number: usize, a: usize, b: usize, c: usize) -> Answer {
         }
         _ => Err(Enosys),
     }
+}
+
+/// # Safety
+/// `room` is Go's, for so many bytes.
+unsafe fn read(fd: usize, room: usize, bytes: usize) -> Answer {
+    is_open(fd)?;
+    if bytes == 0 {
+        return Ok(0);
+    }
+    let room = some(room)? as *mut u8;
+    if fd == 0 {
+        // SAFETY: as the caller promises.
+        return Ok(unsafe { os::read(room, bytes) });
+    }
+    // SAFETY: as the caller promises.
+    Ok(pipe::read(fd, unsafe { slice::from_raw_parts_mut(room, bytes) })?)
+}
+
+/// # Safety
+/// So many bytes of Go's are at `from`.
+unsafe fn write(fd: usize, from: usize, bytes: usize) -> Answer {
+    is_open(fd)?;
+    if bytes == 0 {
+        return Ok(0);
+    }
+    let from = some(from)? as *const u8;
+    if let 1 | 2 = fd {
+        // SAFETY: as the caller promises.
+        return Ok(unsafe { os::write(fd, from, bytes) });
+    }
+    // SAFETY: as the caller promises.
+    Ok(pipe::write(fd, unsafe { slice::from_raw_parts(from, bytes) })?)
+}
+
+/// # Safety
+/// `room` is the program's, for a struct stat.
+unsafe fn fstat(fd: usize, room: usize) -> Answer {
+    let mut stat = [0_u32; 144 / 4];
+    stat[24 / 4] = mode(fd)?;
+    // SAFETY: as the caller promises.
+    unsafe { give(room, stat) }
+}
+
+/// # Safety
+/// `room` is the program's, for a struct timeval, or null.
+unsafe fn gettimeofday(room: usize) -> Answer {
+    let (seconds, ns) = port::walltime();
+    // SAFETY: as the caller promises.
+    if room == 0 { Ok(0) } else { unsafe { give(room, [seconds, i64::from(ns / 1000)]) } }
+}
+
+/// # Safety
+/// `room` is the program's, for a time, or null.
+unsafe fn time(room: usize) -> Answer {
+    let seconds = port::walltime().0;
+    if room != 0 {
+        // SAFETY: as the caller promises.
+        unsafe { give(room, seconds)? };
+    }
+    Ok(seconds as usize)
+}
+
+/// # Safety
+/// `room` is the program's, for a struct timespec, or null.
+unsafe fn clock_getres(number: usize, room: usize) -> Answer {
+    clock(number)?;
+    // SAFETY: as the caller promises.
+    if room == 0 { Ok(0) } else { unsafe { give(room, [0_i64, 1]) } }
+}
+
+/// As `O_NONBLOCK` an end would need somebody who waits for it: that is refused.
+///
+/// # Safety
+/// `room` is the program's, for two numbers.
+unsafe fn pipe2(room: usize, flags: usize) -> Answer {
+    const O_NONBLOCK: usize = 0o4000;
+    some(room)?;
+    if flags & O_NONBLOCK != 0 {
+        return Err(Einval);
+    }
+    let (r, w) = pipe::make();
+    // SAFETY: as the caller promises.
+    unsafe { give(room, [r as i32, w as i32]) }
 }
 
 /// Numbers below this are the console's.

@@ -10,7 +10,7 @@
 use super::moment::{self, PMoment};
 use super::p::PStatus;
 use super::sched::{self, ALLM, NEEDSPINNING, NMSPINNING, NPIDLE, Sched, allp, gomaxprocs};
-use super::{ALLGS, M, P, Status};
+use super::{ALLGS, G, M, P, Status};
 use crate::{console, port};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -63,30 +63,8 @@ fn format(
         0 => now,
         start => start,
     };
-    write!(
-        out,
-        "SCHED {}ms: gomaxprocs={} idleprocs={} threads={} spinningthreads={} needspinning={} idlethreads={} runqueue={}",
-        (now - start) / 1_000_000,
-        gomaxprocs(),
-        NPIDLE.load(Ordering::Relaxed),
-        // sysmon's is counted, as in Go.
-        s.nms + 1,
-        NMSPINNING.load(Ordering::Relaxed),
-        NEEDSPINNING.load(Ordering::Relaxed),
-        s.ms_idle(),
-        s.runq.len(),
-    )?;
-    let Some(timers) = timers else {
-        out.write_str(" [ ")?;
-        for p in ps {
-            write!(out, "{} ", p.queued())?;
-        }
-        out.write_str("] schedticks=[ ")?;
-        for i in 0..ps.len() {
-            write!(out, "{} ", allp(i).schedtick.load(Ordering::Relaxed))?;
-        }
-        return out.write_str("]\n");
-    };
+    head(out, (now - start) / 1_000_000, s)?;
+    let Some(timers) = timers else { return queues(out, ps) };
     writeln!(
         out,
         " gcwaiting={} nmidlelocked={} stopwait={} sysmonwait=false",
@@ -107,41 +85,74 @@ fn format(
         writeln!(out, " runqsize={} gfreecnt={} timerslen={timers}", now.queued(), p.gfree.len())?;
     }
     let mut result = Ok(());
-    for_each_m(|m| {
-        result = result.and_then(|()| {
-            write!(out, "  M{}: p=", m.id)?;
-            id(out, m.wired_p().map(|p| u64::from(p.id)))?;
-            out.write_str(" curg=")?;
-            // SAFETY: an M's Gs are not freed while `sched.lock` is held (`allgs.rs`), and its g0 never is.
-            let (curg, lockedg, g0) = unsafe { (m.curg.as_ref(), m.lockedg.as_ref(), &*m.g0) };
-            id(out, curg.map(|g| g.goid))?;
-            write!(
-                out,
-                " mallocing=0 throwing=0 preemptoff= locks={} dying=0 spinning={} blocked={} lockedg=",
-                curg.unwrap_or(g0).locks.load(Ordering::Relaxed),
-                m.spinning,
-                m.blocked.load(Ordering::Relaxed)
-            )?;
-            id(out, lockedg.map(|g| g.goid))?;
-            out.write_str("\n")
-        });
-    });
+    for_each_m(|m| result = result.and_then(|()| describe_m(out, m)));
     ALLGS.for_each_from_oldest(|gp| {
         // SAFETY: the list keeps its Gs meanwhile.
         let g = unsafe { &*gp };
-        let status = g.status();
-        let reason = if status == Status::Dead { "" } else { g.wait_reason.text() };
-        result = result.and_then(|()| {
-            write!(out, "  G{}: status={}({reason}) m=", g.goid, status as u32)?;
-            // SAFETY: Ms are never freed.
-            id(out, unsafe { g.m.as_ref() }.map(|m| m.id))?;
-            out.write_str(" lockedm=")?;
-            // SAFETY: as above.
-            id(out, unsafe { g.lockedm.as_ref() }.map(|m| m.id))?;
-            out.write_str("\n")
-        });
+        result = result.and_then(|()| describe_g(out, g));
     });
     result
+}
+
+fn head(out: &mut String, ms: i64, s: &Sched) -> core::fmt::Result {
+    write!(
+        out,
+        "SCHED {}ms: gomaxprocs={} idleprocs={} threads={} spinningthreads={} needspinning={} idlethreads={} runqueue={}",
+        ms,
+        gomaxprocs(),
+        NPIDLE.load(Ordering::Relaxed),
+        // sysmon's is counted, as in Go.
+        s.nms + 1,
+        NMSPINNING.load(Ordering::Relaxed),
+        NEEDSPINNING.load(Ordering::Relaxed),
+        s.ms_idle(),
+        s.runq.len(),
+    )
+}
+
+/// The rest of the one line without details.
+fn queues(out: &mut String, ps: &[PMoment]) -> core::fmt::Result {
+    out.write_str(" [ ")?;
+    for p in ps {
+        write!(out, "{} ", p.queued())?;
+    }
+    out.write_str("] schedticks=[ ")?;
+    for i in 0..ps.len() {
+        write!(out, "{} ", allp(i).schedtick.load(Ordering::Relaxed))?;
+    }
+    out.write_str("]\n")
+}
+
+/// The line of an M; `sched.lock` is held.
+fn describe_m(out: &mut String, m: &M) -> core::fmt::Result {
+    write!(out, "  M{}: p=", m.id)?;
+    id(out, m.wired_p().map(|p| u64::from(p.id)))?;
+    out.write_str(" curg=")?;
+    // SAFETY: an M's Gs are not freed while `sched.lock` is held (`allgs.rs`), and its g0 never is.
+    let (curg, lockedg, g0) = unsafe { (m.curg.as_ref(), m.lockedg.as_ref(), &*m.g0) };
+    id(out, curg.map(|g| g.goid))?;
+    write!(
+        out,
+        " mallocing=0 throwing=0 preemptoff= locks={} dying=0 spinning={} blocked={} lockedg=",
+        curg.unwrap_or(g0).locks.load(Ordering::Relaxed),
+        m.spinning,
+        m.blocked.load(Ordering::Relaxed)
+    )?;
+    id(out, lockedg.map(|g| g.goid))?;
+    out.write_str("\n")
+}
+
+/// The line of a G that stays meanwhile.
+fn describe_g(out: &mut String, g: &G) -> core::fmt::Result {
+    let status = g.status();
+    let reason = if status == Status::Dead { "" } else { g.wait_reason.text() };
+    write!(out, "  G{}: status={}({reason}) m=", g.goid, status as u32)?;
+    // SAFETY: Ms are never freed.
+    id(out, unsafe { g.m.as_ref() }.map(|m| m.id))?;
+    out.write_str(" lockedm=")?;
+    // SAFETY: as above.
+    id(out, unsafe { g.lockedm.as_ref() }.map(|m| m.id))?;
+    out.write_str("\n")
 }
 
 /// Calls `f` with each M that has not ended, newest first as in Go.
