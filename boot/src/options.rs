@@ -155,7 +155,7 @@ impl Options {
         options.own_env = environment([], settings.clone());
         options.env = environment(host, settings);
         options.protocol = protocol_said.unwrap_or(options.usual_protocol());
-        options.check_door()?;
+        options.check_machine()?;
         if let Some(option) = of_machine.filter(|_| options.output.is_some()) {
             return Err(Error::Usage(format!(
                 "-o writes an image and starts no machine, which {option} is for"
@@ -202,7 +202,7 @@ impl Options {
         if self.output.as_deref().is_some_and(is_disk) { BootProtocol::Bios } else { BootProtocol::Pvh }
     }
 
-    fn check_door(&self) -> Result<()> {
+    fn check_machine(&self) -> Result<()> {
         if self.protocol == BootProtocol::Pvh || machine_type(&self.machine) != "microvm" {
             return Ok(());
         }

@@ -20,11 +20,12 @@ struct Limits {
     file: usize,
 }
 
-const LIMITS: [Limits; 4] = [
+const LIMITS: [Limits; 5] = [
     Limits { folder: "runtime/src", inside: 142, longest: 69, function: 80, file: 475 },
     Limits { folder: "runtime/src/proc", inside: 212, longest: 69, function: 80, file: 465 },
     Limits { folder: "runtime/src/chan", inside: 243, longest: 34, function: 48, file: 405 },
-    Limits { folder: "kernel/src", inside: 37, longest: 24, function: 56, file: 543 },
+    Limits { folder: "kernel/src", inside: 37, longest: 24, function: 56, file: 482 },
+    Limits { folder: "boot/src", inside: 1, longest: 1, function: 60, file: 512 },
 ];
 
 /// A length, and what is so long.
