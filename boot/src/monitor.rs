@@ -1,7 +1,8 @@
 //! A client of QEMU's monitor, which answers on a Unix socket as it does on a terminal: echo, answer, prompt.
 //!
-//! Rejected: QMP with the crate `qapi`. The registers and the memory of a stopped core come there as the text of these same commands
-//! (`human-monitor-command`), so a JSON client would wrap what is here and replace none of it.
+//! Rejected: QMP with the crate `qapi`. There the registers and the memory of a stopped core come as
+//! the text of these same commands (`human-monitor-command`), so a JSON client would wrap what is
+//! here and replace none of it.
 
 use crate::{Error, Result};
 use std::io::{self, Read, Write};

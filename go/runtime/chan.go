@@ -20,7 +20,8 @@ type hchan struct {
 	owner unsafe.Pointer
 }
 
-// gzChanBytes is how much the assembly of makechan clears. Either array would have a negative length if that is not the channel.
+// gzChanBytes is how many bytes the assembly of makechan clears. If they are not the size of a
+// channel, one of the two arrays has a negative length.
 const gzChanBytes = 136
 
 var (

@@ -148,8 +148,8 @@ TEXT runtime·newproc<ABIInternal>(SB), NOSPLIT|NOFRAME, $0-8
 	CALLRUST(14)
 	RET
 
-// What the next goroutine must not find in this one's g. It belongs to the goroutine, like its stack, and needs no barrier. Deferred calls
-// are none: who ends has made them all.
+// What the next goroutine must not find in this one's g. The g belongs to the goroutine, like its
+// stack, and needs no write barrier. No deferred call is left: all have run.
 #define CLEAR \
 	MOVQ	$0, g__panic(R14) \
 	MOVUPS	X15, g_writebuf(R14) \

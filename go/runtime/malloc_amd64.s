@@ -27,8 +27,8 @@
 	LEAQ	size(R8), R9 \
 	MOVQ	R9, (RUN(class, noscan)+NEXT)(DX)
 
-// The same of a size that is known now only, and that SI is 7 more than: the slot goes from R8 to DI, and DX is as far behind the P as the
-// class's row behind the first one.
+// The same for a size that is known at run time. In: SI = size + 7. Out: R8 = the slot, DI = its
+// end, DX = the P plus the offset of the class's row.
 #define TAKESIZE(noscan) \
 	GETP \
 	SHRQ	$3, SI \

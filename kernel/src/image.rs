@@ -9,7 +9,7 @@ use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 /// Where the low half of the link address space starts: the kernel's code is linked at this address plus 2 MiB.
 pub const KERNEL_BASE: usize = 0xffff_ffff_8000_0000;
 
-/// Where all boot protocols map physical memory, which is where the kernel's own page tables have it too unless
+/// Where all boot protocols map physical memory. The kernel's own page tables map it there too, unless
 /// addresses are drawn.
 pub const PHYSICAL_MEMORY_OFFSET: u64 = 0xffff_8000_0000_0000;
 

@@ -14,8 +14,9 @@ use ::alloc::string::{String, ToString};
 use core::any::Any;
 use core::fmt;
 use core::ptr::null_mut;
-use runtime::machine::{G, M, Signal, Startup};
-use runtime::machine::{Input, OsThread, Port, PortError, Stack, Stream, SysStats, Written};
+use runtime::machine::{
+    G, Input, M, OsThread, Port, PortError, Signal, Stack, Startup, Stream, SysStats, Written,
+};
 
 mod console;
 mod input;

@@ -1,7 +1,8 @@
-//! For who knows Go: what is Go's name here.
+//! For Go programmers: what Go's names are here.
 //!
-//! Words of the language and functions of packages `runtime`, `sync`, `sync/atomic`, `time`, `context`, `os`, `fmt`, `runtime/debug`,
-//! `golang.org/x/sync`. Semantics are Go's unless a page says otherwise; the prelude ([`prelude`](crate::prelude)) has the names in common use.
+//! The tables have keywords of the language, and functions of packages `runtime`, `runtime/debug`,
+//! `sync`, `sync/atomic`, `time`, `context`, `os`, `fmt` and `golang.org/x/sync`. Semantics are Go's
+//! unless the linked page says otherwise. The [`prelude`](crate::prelude) has the names in common use.
 //!
 //! # Goroutines
 //!

@@ -1,6 +1,7 @@
 //! Goroutines: Go's scheduler, channels and allocator, portable and `no_std`.
 //!
-//! Two faces: what programs use ([`prelude`] has the most of it, [`guide`] Go's names for it), and [`machine`] for the machine below. Nothing else is visible.
+//! Two faces are visible and nothing else: what programs use ([`prelude`] has most of it, [`guide`]
+//! lists it by Go's names), and [`machine`] for the machine below.
 #![no_std]
 
 extern crate alloc;

@@ -1,8 +1,9 @@
-//! The ports' face: what a machine under the runtime implements ([`Port`], [`set_port!`](crate::set_port!)), what it calls, and
-//! what measures the runtime from inside. Programs need nothing of it.
+//! The ports' face: what a machine under the runtime implements ([`Port`],
+//! [`set_port!`](crate::set_port!)), what it calls, and what benchmarks of the runtime call. Programs
+//! need none of it.
 //!
-//! What runs outside a goroutine may do little: no channel, no lock that parks, no `go`. Code without `unsafe` cannot get there. None of
-//! these compiles:
+//! Code that does not run as a goroutine may use no channel, no lock that parks, and no `go`. Without
+//! `unsafe` no code gets there. None of these compiles:
 //!
 //! ```compile_fail,E0603
 //! let c = runtime::chan::make::<u8>(0);
@@ -70,7 +71,8 @@ pub unsafe fn gopark(unlock: Option<unsafe fn(*mut G, *mut ()) -> bool>, arg: *m
     proc::gopark(unlock, arg, why);
 }
 
-/// Runs `f`, which may hold the thread; if it does so for long, the P goes to another M (Go: `entersyscall` to `exitsyscall`).
+/// Runs `f`, which may block the thread; if it does so for long, the P goes to another M (Go:
+/// `entersyscall` to `exitsyscall`).
 ///
 /// # Safety
 /// As [`block`].

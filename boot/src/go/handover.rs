@@ -107,8 +107,9 @@ fn args(dir: &Path) -> PathBuf {
     dir.join("arguments")
 }
 
-/// `-exec`'s value: words between blanks, between quotes of either kind where they have blanks. Go (`cmd/internal/quoted`) knows no escapes, so
-/// what crates that quote for a shell write is not understood.
+/// `-exec`'s value: words between blanks, between quotes of either kind where they have blanks. Go
+/// (`cmd/internal/quoted`) knows no escapes, so it does not understand quoting for a shell, which is
+/// what crates offer.
 fn exec(dir: &Path) -> Result<OsString> {
     let tool = env::current_exe().map_err(Error::io("find this tool"))?;
     let mut value = quoted(tool.as_os_str())?;

@@ -1,6 +1,6 @@
 //! How much of the code is `unsafe`, and how long its pieces are.
 //!
-//! A limit is what the code has now: who gets below lowers it.
+//! A limit is what the code has now. A change that gets below it lowers it.
 
 use crate::sources::{self, Source, inside, is_punct, is_word};
 use proc_macro2::{Delimiter, Group, TokenTree};
@@ -12,7 +12,7 @@ struct Limits {
     folder: &'static str,
     /// Code lines in `unsafe` blocks, of 1000.
     inside: usize,
-    /// Code lines of the longest block.
+    /// Code lines of the longest block, those of its braces among them.
     longest: usize,
     /// Lines of the longest function.
     function: usize,
@@ -21,10 +21,10 @@ struct Limits {
 }
 
 const LIMITS: [Limits; 5] = [
-    Limits { folder: "runtime/src", inside: 142, longest: 69, function: 80, file: 475 },
-    Limits { folder: "runtime/src/proc", inside: 212, longest: 69, function: 80, file: 465 },
-    Limits { folder: "runtime/src/chan", inside: 243, longest: 34, function: 48, file: 405 },
-    Limits { folder: "kernel/src", inside: 37, longest: 24, function: 56, file: 482 },
+    Limits { folder: "runtime/src", inside: 176, longest: 71, function: 80, file: 475 },
+    Limits { folder: "runtime/src/proc", inside: 262, longest: 71, function: 80, file: 465 },
+    Limits { folder: "runtime/src/chan", inside: 290, longest: 36, function: 48, file: 405 },
+    Limits { folder: "kernel/src", inside: 45, longest: 26, function: 56, file: 482 },
     Limits { folder: "boot/src", inside: 1, longest: 1, function: 60, file: 512 },
 ];
 
@@ -48,7 +48,7 @@ impl Longest {
 struct Counts {
     /// Lines with a token on them.
     code: usize,
-    /// Those in `unsafe` blocks, the braces' own lines left out.
+    /// Those in `unsafe` blocks, the braces' own lines among them.
     inside: usize,
     blocks: usize,
     block: Longest,
@@ -60,26 +60,26 @@ impl Counts {
     fn of(sources: &[Source]) -> Counts {
         let mut counts = Counts::default();
         for source in sources.iter().filter(|source| !source.is_test()) {
+            let tokens = without_tests(&source.tokens);
             let mut code = BTreeSet::new();
-            lines(&source.tokens, &mut code);
+            lines(&tokens, &mut code);
             let mut in_unsafe = BTreeSet::new();
             let mut see = |piece: Piece<'_>| {
-                let body: BTreeSet<usize> = code.range(within(piece.body)).copied().collect();
-                let name = || format!("{}:{}", source.path.display(), piece.body.span_open().start().line);
+                let (open, close) = (piece.body.span_open().start().line, piece.body.span_close().end().line);
+                let body: BTreeSet<usize> = code.range(open..=close).copied().collect();
+                let name = || format!("{}:{open}", source.path.display());
                 match piece.function {
-                    // A block on one line is one line.
                     None => {
                         counts.blocks += 1;
                         counts.block.see(body.len(), name);
                         in_unsafe.extend(body);
                     }
                     Some(function) => {
-                        let lines = piece.body.span_close().end().line - piece.start + 1;
-                        counts.function.see(lines, || format!("{} {function}", name()));
+                        counts.function.see(close - piece.start + 1, || format!("{} {function}", name()));
                     }
                 }
             };
-            pieces(&source.tokens, &mut see);
+            pieces(&tokens, &mut see);
             counts.code += code.len();
             counts.inside += in_unsafe.len();
             counts.file.see(source.lines, || source.path.display().to_string());
@@ -108,10 +108,15 @@ impl fmt::Display for Counts {
     }
 }
 
-/// The lines in braces, or the one line that both are on.
-fn within(group: &Group) -> std::ops::RangeInclusive<usize> {
-    let (open, close) = (group.span_open().start().line, group.span_close().end().line);
-    if open == close { open..=open } else { open + 1..=close - 1 }
+/// The tokens of a file but for its `mod tests { … }`.
+fn without_tests(tokens: &[TokenTree]) -> Vec<TokenTree> {
+    let is_tests = |i: usize| {
+        matches!(&tokens[i], TokenTree::Group(_))
+            && i >= 2
+            && is_word(&tokens[i - 1], "tests")
+            && is_word(&tokens[i - 2], "mod")
+    };
+    (0..tokens.len()).filter(|&i| !is_tests(i)).map(|i| tokens[i].clone()).collect()
 }
 
 /// The lines that the tokens stand on.
@@ -212,11 +217,16 @@ macro_rules! m {
 trait T {
     fn no_body();
 }
+mod tests {
+    fn f() {
+        unsafe { g() }
+    }
+}
 ";
     let source = Source::of("a.rs".into(), text).expect("Rust");
     let counts = Counts::of(&[source]);
-    assert_eq!((counts.code, counts.inside, counts.blocks), (20, 3, 3));
-    assert_eq!((counts.block.lines, &*counts.block.name), (2, "a.rs:7"));
+    assert_eq!((counts.code, counts.inside, counts.blocks), (21, 5, 3));
+    assert_eq!((counts.block.lines, &*counts.block.name), (4, "a.rs:7"));
     assert_eq!((counts.function.lines, &*counts.function.name), (10, "a.rs:3 f"));
-    assert_eq!(counts.file.lines, 25);
+    assert_eq!(counts.file.lines, 30);
 }

@@ -11,8 +11,9 @@ use std::fs;
 const HEAD: &str = "\
 # What goroutines wait for
 
-A goroutine that waits is in state `waiting`, has given its M away, and is found by who will wake it in one structure. Its wait reason says which; tracebacks,
-`info goroutines` and profiles print it in Go's words. `gopark` stores it, `goready` ends it.
+A goroutine that waits is in state `waiting`, has given up its M, and stands in one structure, where
+whoever wakes it finds it. `gopark` stores the wait reason, which says for what it waits; tracebacks,
+`info goroutines` and profiles print it in Go's words.
 
 | wait reason | what waits, and in which structure | parks in |
 |---|---|---|

@@ -207,7 +207,7 @@ fn session(guests: &Guests, look: &Look) -> Outcome {
     let mut commands = vec![format!("break {file}:{line}{condition}"), "continue".into()];
     commands.extend(look.commands.iter().map(|&command| command.into()));
     commands.extend(["delete".into(), "continue".into()]);
-    // Where one core is enough, who has run before the stop does not depend on how fast the host is.
+    // In virtual time, which goroutines have run before the stop does not depend on the host.
     let options = Options { smp: look.smp, icount: look.smp == 1, ..Options::new(program, args) };
     let (said, printed) = gdb_at(guests, &options, &commands, true)?;
     check(&said, look.answers, &printed, look.output)

@@ -200,7 +200,8 @@ fn report(
     if (hooks().report_context)(w) {
         backtrace::print(w, pc, fp, interrupted)?;
     }
-    (hooks().report_others)();
+    // SAFETY: `begin_fatal` has stopped them.
+    unsafe { (hooks().report_others)() };
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! The interrupt descriptor table: one for all cores, every gate to a stub of [`trap`](super::trap) on an IST stack.
 //!
-//! Entries are the crate's; its table is not, which has a field of another type for each exception that pushes an error code. Here all stubs are of one kind.
+//! The entries are the crate's. Its table is not used: there the type of an entry depends on whether
+//! the exception pushes an error code, and here all stubs are of one kind.
 
 use super::gdt::Ist;
 use super::trap;

@@ -152,7 +152,7 @@ pub struct Hooks {
     /// Writes the line that names the current goroutine in a report; whether its frames are to follow. Takes no lock.
     pub report_context: fn(&mut dyn fmt::Write) -> bool,
     /// Writes what follows these frames in a report. Takes no lock.
-    pub report_others: fn(),
+    pub report_others: unsafe fn(),
     /// The exit status after a report.
     pub report_status: fn() -> i32,
 }
@@ -268,10 +268,9 @@ mod fault {
 
 /// Whether a fault was one of Go code, which then panics.
 fn go_fault(frame: &mut TrapFrame, sig: u32, code: usize, addr: usize) -> bool {
-    let Some(fault) = runtime::machine::go_fault(frame.rip as usize, frame.rsp as usize, sig, code, addr)
-    else {
-        return false;
-    };
+    let (pc, sp) = (frame.rip as usize, frame.rsp as usize);
+    // SAFETY: in the trap handler, about the code that it interrupted.
+    let Some(fault) = (unsafe { runtime::machine::go_fault(pc, sp, sig, code, addr) }) else { return false };
     if fault.push {
         // SAFETY: the runtime has backed the room below.
         unsafe { frame.push_call(fault.rip) };

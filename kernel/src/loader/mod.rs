@@ -1,6 +1,7 @@
 //! What the boot loader handed over: the memory map, the command line, the program's file.
 //!
-//! [`entry`](crate::entry) copies it into statics of the kernel; after that nothing depends on memory that the loader owns.
+//! [`entry`](crate::entry) copies it into statics of the kernel; after that nothing depends on memory
+//! that the loader owns.
 
 pub mod cmdline;
 pub mod kaslr;
@@ -98,7 +99,7 @@ pub unsafe fn keep_regions(regions: impl Iterator<Item = MemoryRegion>) -> Memor
     (&mut table[..n]).into()
 }
 
-/// The map that [`keep_regions`] has kept, which had `count` regions, at the place where the image lies now.
+/// The map of `count` regions that [`keep_regions`] has kept, at the image's present address.
 ///
 /// # Safety
 /// What `keep_regions` returned is not used any longer.

@@ -7,8 +7,7 @@ mod input;
 mod memory;
 mod threads;
 
-use runtime::machine::{G, M, Startup};
-use runtime::machine::{Input, OsThread, Port, PortError, Stack, Stream, SysStats, Written};
+use runtime::machine::{G, Input, M, OsThread, Port, PortError, Stack, Startup, Stream, SysStats, Written};
 use std::any::Any;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};

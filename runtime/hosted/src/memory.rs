@@ -1,7 +1,6 @@
 //! Memory as the runtime knows it, from the host's `mmap`; and the runtime's heap as the process's allocator.
 
-use runtime::machine::Allocator;
-use runtime::machine::{PortError, Stack, SysStats};
+use runtime::machine::{Allocator, PortError, Stack, SysStats};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

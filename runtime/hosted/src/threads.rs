@@ -3,8 +3,7 @@
 //! The current G is a thread-local that is read in functions that are never inlined: the compiler may keep a thread-local's address over a
 //! stack switch, and a goroutine continues on another thread (LLVM issue 98479).
 
-use runtime::machine::{G, M};
-use runtime::machine::{OsThread, PortError, Stack};
+use runtime::machine::{G, M, OsThread, PortError, Stack};
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::ptr::null_mut;

@@ -15,8 +15,11 @@ pub struct Fault {
 const PUSHED: usize = 256;
 
 /// A fault of the code at `pc`, whose stack pointer is `sp`: by Linux' numbers the signal `sig` of kind `code` at address `addr`. None if the code is not a Go
-/// goroutine's. Interrupts are off.
-pub fn fault(pc: usize, sp: usize, sig: u32, code: usize, addr: usize) -> Option<Fault> {
+/// goroutine's.
+///
+/// # Safety
+/// Called by the current core's trap handler, with interrupts off, about the code that it interrupted.
+pub unsafe fn fault(pc: usize, sp: usize, sig: u32, code: usize, addr: usize) -> Option<Fault> {
     if !is_on() {
         return None;
     }

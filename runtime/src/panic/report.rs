@@ -129,8 +129,11 @@ fn end(w: &mut Stderr, internal: bool) -> ! {
     port::exit(exit_status())
 }
 
-/// The other goroutines, in a report of the machine's own, if they are asked for. The other cores stand.
-pub fn report_others() {
+/// The other goroutines, in a report of the machine's own, if they are asked for.
+///
+/// # Safety
+/// The other cores have been stopped.
+pub unsafe fn report_others() {
     others(&mut Stderr, false);
 }
 

@@ -130,7 +130,8 @@ func ends() {
 	<-gone
 }
 
-// made looks at coroutines that wait, before they begin and in yield: they have the labels of their maker, and name it.
+// made looks at coroutines that wait, before they begin and in yield: they have the labels of their
+// creator, and their tracebacks name it.
 func made() {
 	pprof.Do(context.Background(), pprof.Labels("part", "made"), func(context.Context) {
 		next, stop := iter.Pull(boxes(3))
